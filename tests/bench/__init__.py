@@ -1,0 +1,1 @@
+"""Yardsticks and measurements, run by `make bench`. May import everything."""

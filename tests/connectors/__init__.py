@@ -1,0 +1,1 @@
+"""Tests of `connectors/`, one folder a connector. May import `hub`, `schemas` and the one under test."""

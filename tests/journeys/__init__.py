@@ -1,0 +1,1 @@
+"""Whole stories, nothing mocked. May import everything."""

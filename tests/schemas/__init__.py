@@ -1,0 +1,1 @@
+"""Tests of `schemas/`, file by file. May import `schemas`."""
