@@ -1,1 +1,1 @@
-"""Simulators of the outside, each a process of its own. May import none of our code: it uses what is public."""
+"""Simulators of the outside, each its own process. May import none of our code, it uses what is public."""
