@@ -40,6 +40,7 @@ check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.house_rules
+	$(BIN)/python -m tools.declared_imports
 	@echo 'contracts: docs/contracts against what the code says now'
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/mykey-hub contracts "$$fresh" \
 		&& { diff -r docs/contracts "$$fresh" || { echo 'make contracts writes them anew' >&2; exit 1; }; }
