@@ -1,0 +1,98 @@
+"""Keys out of the installation's one secret: seals for what is shown again, hashes for what is looked up.
+
+Every purpose has its own key (HKDF-SHA256, RFC 5869), so that nothing sealed, hashed or named for one purpose
+means anything to another. A seal is AES-256-GCM, bound to its place in the database: a cell cannot be moved
+to another row.
+"""
+
+import hmac
+import os
+from typing import Final
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from hub.errors import PermanentError
+
+HASH_BYTES: Final = 32
+
+_KEY_BYTES: Final = 32
+_SALT: Final = b"mykey-hub"
+_FORMAT: Final = b"\x01"
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_SHORTEST: Final = len(_FORMAT) + _NONCE_BYTES + _TAG_BYTES
+_VERSION_AND_VARIANT: Final = (0x8 << 76) | (0b10 << 62)
+_VERSION_AND_VARIANT_MASK: Final = (0xF << 76) | (0b11 << 62)
+
+
+class SealBrokenError(PermanentError):
+    """A sealed value does not open: it was altered, moved, or sealed under another secret."""
+
+
+class Keys:
+    """All keys of an installation; `secret` is `Settings.key()`."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self._pairwise_key = self._derive("pairwise")
+
+    def sealer(self, purpose: str) -> "Sealer":
+        """Seals and opens values of one purpose, such as `registry`."""
+        return Sealer(self._derive(f"seal|{purpose}"))
+
+    def hasher(self, purpose: str) -> "Hasher":
+        """Hashes values of one purpose for look-up; without the secret nobody can try values out."""
+        return Hasher(self._derive(f"hash|{purpose}"))
+
+    def pairwise_id(self, party_id: UUID, citizen_id: UUID) -> UUID:
+        """The one id (UUID version 8) by which this party knows this citizen; no two parties share it."""
+        digest = hmac.digest(self._pairwise_key, party_id.bytes + citizen_id.bytes, "sha256")
+        return UUID(int=int.from_bytes(digest[:16]) & ~_VERSION_AND_VARIANT_MASK | _VERSION_AND_VARIANT)
+
+    def _derive(self, label: str) -> bytes:
+        return HKDF(SHA256(), _KEY_BYTES, salt=_SALT, info=label.encode()).derive(self._secret)
+
+
+class Sealer:
+    """AES-256-GCM with a random 96-bit nonce: format (1 byte) | nonce (12) | ciphertext | tag (16).
+
+    One purpose may seal 2**32 values (NIST SP 800-38D, section 8.3): what grows faster gets its own purpose.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def seal(self, plain: bytes, place: str) -> bytes:
+        """Seal a value for its place (see `place`)."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, plain, place.encode())
+
+    def open(self, sealed: bytes, place: str) -> bytes:
+        """The value that was sealed for this place. Raises SealBrokenError."""
+        if len(sealed) < _SHORTEST or sealed[:1] != _FORMAT:
+            raise SealBrokenError(place)
+        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, rest, place.encode())
+        except InvalidTag as error:
+            raise SealBrokenError(place) from error
+
+
+class Hasher:
+    """HMAC-SHA256 under a key of one purpose."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def hash(self, value: bytes) -> bytes:
+        """32 bytes, the same for the same value."""
+        return hmac.digest(self._key, value, "sha256")
+
+
+def place(table: str, column: str, row_id: object) -> str:
+    """Where a sealed value belongs: `registry.citizen|name|<citizen id>`."""
+    return f"{table}|{column}|{row_id}"
