@@ -1,0 +1,182 @@
+"""How a hub is set up: environment variables `MYKEY_…`, read and checked once at start.
+
+Values that need thought have no default: a server named by URL needs its own secret key and role passwords.
+With the embedded server there is nothing to set: the key is made once and kept in the data folder, readable
+by us alone.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hub.errors import PermanentError
+from hub.postgres_programs import SYSTEM_HOME
+
+SECRET_KEY_LEAST_BYTES = 32
+
+_ROLE_PASSWORD_LEAST_CHARACTERS = 16
+_SECRET_LEAST_DIFFERENT_CHARACTERS = 8
+_SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+PoolSize = Annotated[int, Field(ge=1, le=100)]
+
+
+class WeakSecretError(PermanentError):
+    """A secret is missing, too short, or easily guessed."""
+
+
+def default_data_dir() -> Path:
+    """`/var/lib/mykey-hub` for root, else `$XDG_DATA_HOME/mykey-hub` or `~/.local/share/mykey-hub`."""
+    if os.geteuid() == 0:
+        return SYSTEM_HOME
+    data_home = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG base directory specification: a relative path is to be ignored.
+    base = Path(data_home) if Path(data_home).is_absolute() else Path.home() / ".local" / "share"
+    return base / "mykey-hub"
+
+
+class Settings(BaseSettings):
+    """All settings of a hub process.
+
+    Attributes:
+        database_url: the owner role's URL of a PostgreSQL ≥ 15; None runs the embedded one in `data_dir`.
+        data_dir: where the embedded server and the generated key live.
+        role_passwords: component → password of its database role; as JSON in `MYKEY_ROLE_PASSWORDS`.
+        secret_key: at least 32 bytes, from which every key of the hub is derived.
+        http_host: the address to listen on.
+        http_port: the port to listen on.
+        public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
+        smtp_host: the mail server.
+        smtp_port: its port.
+        mail_from: the sender of notices.
+        log_level: the least important level that is logged.
+        pool_size: database connections of each component.
+        pool_sizes: component → connections, where it differs; as JSON in `MYKEY_POOL_SIZES`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
+
+    database_url: str | None = None
+    data_dir: Path = Field(default_factory=default_data_dir)
+    role_passwords: dict[str, SecretStr] = Field(default_factory=dict)
+    secret_key: SecretStr | None = None
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    public_url: str | None = None
+    smtp_host: str = "127.0.0.1"
+    smtp_port: Port = 25
+    mail_from: str = "no-reply@localhost"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pool_size: PoolSize = 4
+    pool_sizes: dict[str, PoolSize] = Field(default_factory=dict)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the hub runs its own PostgreSQL."""
+        return self.database_url is None
+
+    @property
+    def own_url(self) -> str:
+        """How the world reaches us, without a slash at the end."""
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return self.public_url or f"http://{host}:{self.http_port}"
+
+    def pool_size_of(self, component: str) -> int:
+        """The number of database connections a component may hold."""
+        return self.pool_sizes.get(component, self.pool_size)
+
+    def key(self) -> bytes:
+        """The secret key; with the embedded server it is made at the first call and kept in `data_dir`.
+
+        Raises:
+            WeakSecretError: the kept key's file is shorter than a key.
+            OSError: the file cannot be written or read.
+        """
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        return _kept_key(self.data_dir)
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an http:// or https:// address without query")
+        return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("role_passwords")
+    @classmethod
+    def _are_strong(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for component, password in value.items():
+            text = password.get_secret_value()
+            if not (text.isascii() and text.isprintable()):
+                raise ValueError(f"{component}: a role's password is printable ASCII")
+            _check_strength(text, _ROLE_PASSWORD_LEAST_CHARACTERS, f"role password of {component}")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            _check_strength(value.get_secret_value(), SECRET_KEY_LEAST_BYTES, "secret key")
+        return value
+
+    @model_validator(mode="after")
+    def _has_what_a_server_of_its_own_needs(self) -> "Settings":
+        if self.database_url is not None and self.secret_key is None:
+            raise ValueError(
+                "MYKEY_DATABASE_URL needs MYKEY_SECRET_KEY, the same for every process: at least"
+                f" {SECRET_KEY_LEAST_BYTES} random characters"
+            )
+        return self
+
+
+def _check_strength(text: str, least_bytes: int, what: str) -> None:
+    if len(text.encode()) < least_bytes:
+        raise ValueError(f"the {what} must have at least {least_bytes} bytes")
+    if len(set(text)) < _SECRET_LEAST_DIFFERENT_CHARACTERS:
+        raise ValueError(
+            f"the {what} is easily guessed: let a machine make it, as with `openssl rand -hex 32`"
+        )
+
+
+def _kept_key(data_dir: Path) -> bytes:
+    path = data_dir / _SECRET_KEY_FILE
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        work = data_dir / f".{_SECRET_KEY_FILE}.{secrets.token_hex(8)}"
+        with os.fdopen(os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(SECRET_KEY_LEAST_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        # Of two processes at once the first one's key stays, whole.
+        with suppress(FileExistsError):
+            os.link(work, path)
+        work.unlink()
+    key = path.read_bytes().strip()
+    if len(key) < SECRET_KEY_LEAST_BYTES:
+        raise WeakSecretError(
+            f"{path} holds no key: restore it from a backup, what it protected needs the old one"
+        )
+    return key

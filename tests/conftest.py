@@ -1,0 +1,154 @@
+"""What every test may ask for: a database of its own on a real PostgreSQL, and a clock.
+
+The server is the embedded one, or the one named by MYKEY_TEST_DATABASE_URL (a role that may create
+databases and roles). All migrations run once, into a template; each test that asks for `database_url` gets
+a copy of it.
+
+A test that asks for no database may not use the network at all; one marked `loopback` may talk to 127.0.0.1.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_socket
+
+from hub import migrations
+from hub.clock import AdjustableClock
+from hub.embedded_postgres import EmbeddedPostgres
+from hub.migrations import MigrationSource
+from hub.settings import Settings
+
+_ROOT = Path(__file__).parent.parent
+_LOOPBACK = ["127.0.0.1", "::1"]
+# Whole processes are started there, and they talk over loopback.
+_FOLDERS_WITH_NETWORK = ("journeys", "reliability", "peers", "bench")
+_ADMIN_TIMEOUT_S = 30
+
+# The tests kill processes, never the machine: what the kernel has is enough, and a test costs no disk flush.
+_TEST_SERVER_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "10s"}
+
+
+class Admin:
+    """One connection that makes and drops databases, on an event loop of its own."""
+
+    def __init__(self, url: str) -> None:
+        # A loop given by a factory is never made the thread's current one: the tests have their own.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._connection: asyncpg.Connection[asyncpg.Record] = self.run(
+            asyncpg.connect(with_database(url, "postgres"), timeout=_ADMIN_TIMEOUT_S)
+        )
+
+    def run(self, coroutine: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+        """Run a coroutine on the admin's loop."""
+        return self._runner.run(coroutine)
+
+    def execute(self, sql: str) -> None:
+        """Run one statement outside a transaction."""
+        self.run(self._connection.execute(sql, timeout=_ADMIN_TIMEOUT_S))
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.run(self._connection.close())
+        self._runner.close()
+
+
+def with_database(url: str, database: str) -> str:
+    """The same server and role, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def all_sources() -> list[MigrationSource]:
+    """The migrations of everything that is installed or lies in the working tree, the hub's first."""
+    found = {source.name: source for source in migrations.installed_sources()}
+    for floor in ("workers", "connectors"):
+        for folder in sorted(_ROOT.glob(f"{floor}/*/migrations")):
+            found.setdefault(folder.parent.name, MigrationSource(folder.parent.name, folder))
+    return list(found.values())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "loopback: a unit test that talks to a server of its own on 127.0.0.1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Close the network to unit tests; asyncio and the database need Unix sockets only."""
+    if _may_use_loopback(item):
+        pytest_socket.socket_allow_hosts(_LOOPBACK, allow_unix_socket=True)
+    else:
+        pytest_socket.disable_socket(allow_unix_socket=True)
+
+
+def _may_use_loopback(item: pytest.Item) -> bool:
+    folders = (
+        item.path.relative_to(_ROOT / "tests").parts if item.path.is_relative_to(_ROOT / "tests") else ()
+    )
+    named = bool(folders) and folders[0] in _FOLDERS_WITH_NETWORK
+    needs_database = "server_url" in getattr(item, "fixturenames", ())
+    return named or needs_database or item.get_closest_marker("loopback") is not None
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """The owner's URL of the server that the tests share."""
+    given = os.environ.get("MYKEY_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres.temporary(_TEST_SERVER_SETTINGS) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def admin(server_url: str) -> Iterator[Admin]:
+    """Makes and drops databases."""
+    connected = Admin(server_url)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str, admin: Admin) -> Iterator[str]:
+    """The name of a database with all migrations applied, which nobody connects to."""
+    name = f"mykey_template_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name}")
+    admin.run(migrations.migrate(with_database(server_url, name), all_sources()))
+    yield name
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """The owner's URL of a database of the test's own, migrated and empty."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database_url(server_url: str, admin: Admin) -> Iterator[str]:
+    """The owner's URL of a database of the test's own, with nothing in it."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings for a hub on the embedded server, with a data folder of the test's own."""
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def clock() -> AdjustableClock:
+    """A clock that starts now and goes where the test moves it."""
+    return AdjustableClock()

@@ -1,0 +1,33 @@
+"""Waiting for something to become true, instead of sleeping and hoping."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_POLL_INTERVAL_S = 0.01
+
+
+async def wait_until(condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0) -> T:
+    """Ask until the answer is true, and return it.
+
+    Args:
+        condition: a function, plain or async, that says what is waited for; it is asked every 10 ms.
+        deadline_s: how long, in seconds.
+
+    Raises:
+        TimeoutError: it did not become true in time; the message names the condition.
+    """
+    give_up = time.monotonic() + deadline_s
+    while True:
+        answer = condition()
+        value = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if time.monotonic() > give_up:
+            name = getattr(condition, "__qualname__", repr(condition))
+            raise TimeoutError(f"{name} did not become true within {deadline_s} s: it last said {value!r}")
+        await asyncio.sleep(_POLL_INTERVAL_S)
