@@ -88,7 +88,7 @@ def busy_packages(source: Source) -> Iterator[Fault]:
 
 
 def broad_excepts(source: Source) -> Iterator[Fault]:
-    """An error is caught by its name, except at the doors; clearing up and raising it again is no catching."""
+    """An error is caught by its name, except at the doors; clearing up and raising again is none."""
     if not source.in_product() or source.lives_in(DOORS):
         return
     for node in ast.walk(source.tree):
