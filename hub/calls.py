@@ -1,0 +1,100 @@
+"""Group commit for calls: whatever waits in a lane when its turn comes makes one transaction."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from hub.errors import DeadlineExceededError, TransientError
+from hub.metrics import WAITING
+from hub.runner import Failure, Runner
+from schemas.message import Message
+from schemas.values import LANES, lane_of
+
+BATCH_LIMIT: Final = 512
+"""The most calls one transaction takes."""
+WAITING_LIMIT: Final = 50_000
+"""The most calls that may wait in one component of one process; more are sent away with Retry-After."""
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One message that somebody waits for."""
+
+    message: Message
+    correlation_id: UUID
+    answer: asyncio.Future[BaseModel | None]
+
+
+class CallQueue:
+    """The calls of one component in this process: a queue per lane, in order; lanes side by side."""
+
+    def __init__(self, runner: Runner, concurrent_limit: int) -> None:
+        self._runner = runner
+        self._slots = asyncio.Semaphore(concurrent_limit)
+        self._lanes: list[deque[Call]] = [deque() for _ in range(LANES)]
+        self._working: dict[int, asyncio.Task[None]] = {}
+        self._waiting = 0
+        self._gauge = WAITING.labels(runner.component.name)
+
+    def put(self, messages: Sequence[Message], correlation_id: UUID) -> list[asyncio.Future[BaseModel | None]]:
+        """Take calls in; their futures are done after the commit. Raises TransientError when too many wait."""
+        if self._waiting + len(messages) > WAITING_LIMIT:
+            raise TransientError("too many calls are waiting", retry_after_s=1.0)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[BaseModel | None]] = []
+        for message in messages:
+            future: asyncio.Future[BaseModel | None] = loop.create_future()
+            lane = lane_of(message.key())
+            self._lanes[lane].append(Call(message, correlation_id, future))
+            if lane not in self._working:
+                self._working[lane] = loop.create_task(self._work(lane))
+            futures.append(future)
+        self._count(len(messages))
+        return futures
+
+    async def close(self) -> None:
+        """Wait until everything taken in has ended."""
+        while self._working:
+            await asyncio.gather(*self._working.values(), return_exceptions=True)
+
+    def _count(self, change: int) -> None:
+        self._waiting += change
+        self._gauge.set(self._waiting)
+
+    async def _work(self, lane: int) -> None:
+        queue = self._lanes[lane]
+        try:
+            while queue:
+                async with self._slots:
+                    batch = [queue.popleft() for _ in range(min(BATCH_LIMIT, len(queue)))]
+                    self._count(-len(batch))
+                    await self._settle([call for call in batch if not call.answer.cancelled()])
+        finally:
+            del self._working[lane]
+
+    async def _settle(self, batch: list[Call]) -> None:
+        if not batch:
+            return
+        outcome = await self._runner.attempt(
+            [call.message for call in batch], [call.correlation_id for call in batch], "call"
+        )
+        if not isinstance(outcome, Failure):
+            for call, answer in zip(batch, outcome, strict=True):
+                if not call.answer.done():
+                    call.answer.set_result(answer)
+        elif len(batch) > 1 and not outcome.unknown:
+            for call in batch:
+                await self._settle([call])
+        else:
+            for call in batch:
+                _fail(call, outcome)
+
+
+def _fail(call: Call, failure: Failure) -> None:
+    if not call.answer.done():
+        call.answer.set_exception(DeadlineExceededError() if failure.unknown else failure.error)

@@ -1,0 +1,136 @@
+"""A component's way to PostgreSQL: a small pool under the component's own role. One of the few files that know asyncpg."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import asyncpg
+
+from hub.errors import TransientError
+from hub.outbox import flush
+from hub.transaction import Reading, Transaction
+
+if TYPE_CHECKING:
+    from hub.clock import Clock
+    from hub.keys import Sealer
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Row: TypeAlias = asyncpg.Record
+
+ACQUIRE_TIMEOUT_S: Final = 10.0
+COMMAND_TIMEOUT_S: Final = 60.0
+SESSION: Final = {
+    "application_name": "mykey-hub",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "timezone": "UTC",
+    "lock_timeout": "20s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+"""Generic plans: our statements take arrays of any length and would otherwise be planned at every call."""
+
+RETRYABLE: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.UniqueViolationError,
+)
+"""Two at once met: the whole transaction is rolled back and may be run again at once. A unique violation is one
+of them, because handlers look before they insert: it means that somebody was faster."""
+
+UNREACHABLE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+    TransientError,
+)
+"""PostgreSQL went away; `asyncpg.InterfaceError` is what a pool says of a connection that was cut."""
+
+
+async def _keep(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """No reset on release: our sessions change no setting, and RESET ALL would cost a round trip a transaction."""
+
+
+class Database:
+    """A pool of connections under one role; `on_commit` hears which receivers were given something to do."""
+
+    def __init__(self, name: str, url: str, pool_size: int, clock: "Clock", sealer: "Sealer") -> None:
+        self.name = name
+        self.pool_size = pool_size
+        self._url = url
+        self._clock = clock
+        self.sealer = sealer
+        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self.on_commit: Callable[[set[tuple[str, int]]], None] = lambda _lanes: None
+
+    async def open(self) -> None:
+        """Connect. Raises TransientError when PostgreSQL does not answer."""
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self.pool_size,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings=SESSION,
+                reset=_keep,
+            )
+        except UNREACHABLE as error:
+            raise TransientError(retry_after_s=1.0) from error
+
+    async def close(self) -> None:
+        """Close all connections; what is under way is waited for a moment, then cut."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One connection, outside any transaction."""
+        if self._pool is None:
+            raise TransientError(retry_after_s=1.0)
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reading]:
+        """Read committed state, each statement by itself."""
+        async with self.connection() as connection:
+            yield Reading(connection, self._clock)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction; what was said in it is flushed to the message store just before the commit."""
+        async with self.connection() as connection:
+            async with connection.transaction():
+                tx = Transaction(connection, self._clock, self.name, self.sealer)
+                yield tx
+                lanes = await flush(tx)
+            if lanes:
+                self.on_commit(lanes)
+
+
+def is_retryable(error: BaseException) -> bool:
+    """Whether the whole transaction may simply be run again."""
+    return isinstance(error, RETRYABLE)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether PostgreSQL was not there, so that the outcome of a commit may be unknown."""
+    return isinstance(error, UNREACHABLE)
+
+
+@asynccontextmanager
+async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """A connection that listens on `channel`; yields a function that notifies it. Only a hint: polling stands behind it."""
+    connection = await asyncpg.connect(url, server_settings={"application_name": "mykey-hub-wake"})
+    try:
+        await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
+
+        async def notify(payload: str) -> None:
+            await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
+
+        yield notify
+    finally:
+        connection.terminate()

@@ -1,0 +1,46 @@
+"""Errors that know whether another try can help. The class docstring is the explanation a person reads."""
+
+from typing import ClassVar
+
+
+class HubError(Exception):
+    """Something went wrong in the hub."""
+
+    permanent: ClassVar[bool] = True
+    """Whether the very same try again is sure to fail again."""
+
+    def __init__(self, detail: str = "") -> None:
+        """`detail` says which thing, by id; never personal data, never a secret."""
+        super().__init__(detail or self.explanation())
+
+    @classmethod
+    def explanation(cls) -> str:
+        """The first sentence of the class docstring."""
+        return (cls.__doc__ or cls.__name__).split("\n", 1)[0]
+
+
+class PermanentError(HubError):
+    """Another try would fail the same way: somebody has to mend something first."""
+
+
+class TransientError(HubError):
+    """Not now, but another try may succeed."""
+
+    permanent: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, retry_after_s: float = 1.0) -> None:
+        """`retry_after_s`: the earliest time at which another try makes sense, in seconds from now."""
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceededError(TransientError):
+    """No answer came in time, so whether it took effect is unknown; asking again with the same id is safe."""
+
+
+class UnroutableError(PermanentError):
+    """No component of this installation handles such a message."""
+
+
+class OwnershipLostError(TransientError):
+    """Another process has taken over this lane; what was under way here was rolled back."""

@@ -1,0 +1,21 @@
+"""Which components are installed: the entry points `mykey_hub.components`. The hub imports none by name."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from hub.component import Installed
+from hub.errors import PermanentError
+from hub.migrations import ENTRY_POINT_GROUP
+
+
+class UnknownComponentError(PermanentError):
+    """There is no installed component of that name; `mykey-hub routes` lists them."""
+
+
+def installed(names: Sequence[str] = ()) -> list[Installed]:
+    """The components of these names, or all of them. Raises UnknownComponentError."""
+    points = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    unknown = [name for name in names if name not in points]
+    if unknown:
+        raise UnknownComponentError(", ".join(unknown))
+    return [Installed(name, points[name].load()) for name in (names or sorted(points))]

@@ -1,0 +1,142 @@
+"""The route table: the only place that says who hears what, and how often it is tried again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hub.component import Component
+from hub.errors import UnroutableError
+from hub.retry import PATIENT, PROMPT, RetryPolicy
+from schemas import citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement
+from schemas.catalog import CATALOG
+from schemas.message import Command, Event, Message, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who receives a message type (component names), and the retry policy of its deliveries."""
+
+    receivers: tuple[str, ...]
+    retry: RetryPolicy = PROMPT
+    outside: bool = False
+    """Done outside a transaction; has lanes of its own, so that slow work holds nothing else up."""
+
+    def delivered_to(self) -> tuple[str, ...]:
+        """The receivers' names in hub.delivery."""
+        return tuple(f"{name}.outside" for name in self.receivers) if self.outside else self.receivers
+
+
+def _to(*receivers: str) -> Route:
+    return Route(receivers)
+
+
+def _outside(receiver: str) -> Route:
+    return Route((receiver,), PATIENT, outside=True)
+
+
+ROUTES: Final[Mapping[type[Message], Route]] = {
+    # commands: exactly one receiver
+    points.CreditPoints: _to("ledger"),
+    points.MovePoints: _to("ledger"),
+    points.SweepReserve: _to("ledger"),
+    points.UsePoints: _to("ledger"),
+    points.ExpirePoints: _to("ledger"),
+    points.RecordRefusal: _to("ledger"),
+    municipalities.RegisterScheme: _to("registry"),
+    municipalities.RegisterSupportEvent: _to("registry"),
+    parties.RegisterParty: _to("registry"),
+    parties.RegisterPartyKey: _to("registry"),
+    citizens.OfferMyKeyId: _to("registry"),
+    citizens.CheckMyKeyId: _to("registry"),
+    citizens.RegisterCitizen: _to("registry"),
+    citizens.ChangeMailChoices: _to("registry"),
+    citizens.ChooseBaseMunicipality: _to("registry"),
+    citizens.LinkCitizen: _to("registry"),
+    partner_files.WorkTransferFile: _outside("partner"),
+    notices.SendNotice: _outside("mail"),
+    # queries: exactly one answers
+    points.BalanceOf: _to("ledger"),
+    points.OutcomesOf: _to("ledger"),
+    points.DueLotsOf: _to("ledger"),
+    points.HeldByPool: _to("ledger"),
+    points.HeldIn: _to("ledger"),
+    settlement.PartnerSummaryOf: _to("ledger"),
+    settlement.MunicipalSummaryOf: _to("ledger"),
+    municipalities.SchemesOf: _to("registry"),
+    parties.PartyKeyOf: _to("registry"),
+    citizens.LinkedCitizensOf: _to("registry"),
+    citizens.BaseMunicipalitiesOf: _to("registry"),
+    citizens.CitizenBehind: _to("registry"),
+    citizens.ProfileOf: _to("registry"),
+    clockwork.ClockworkDoneOf: _to("clockwork"),
+    # events: whoever wants to know
+    points.PointsCredited: _to("mail"),
+    points.PointsMoved: _to("mail"),
+    points.PointsUsed: _to(),
+    points.PointsExpired: _to("mail"),
+    municipalities.SchemeRegistered: _to("ledger", "mail"),
+    municipalities.SupportEventRegistered: _to("ledger", "mail"),
+    parties.PartyRegistered: _to(),
+    citizens.CitizenRegistered: _to("mail"),
+    citizens.MailChoicesChanged: _to("mail"),
+    citizens.BaseMunicipalityChosen: _to(),
+    citizens.CitizenLinked: _to(),
+    notices.PointsMovingSoon: _to("mail"),
+    notices.PointsExpiringSoon: _to("mail"),
+    partner_files.TransferFileFinished: _to(),
+}
+
+
+DELIVERED_TO: Final = {message_type: route.delivered_to() for message_type, route in ROUTES.items()}
+"""Message type → the receivers of its deliveries."""
+
+
+def receiver_of_call(message_type: type[Message]) -> str:
+    """The one component that answers this type. Raises UnroutableError."""
+    route = ROUTES.get(message_type)
+    if route is None or len(route.receivers) != 1:
+        raise UnroutableError(message_type.__name__)
+    return route.receivers[0]
+
+
+class RouteTableError(Exception):
+    """The route table and the components do not fit; the hub does not start. Mend hub/routes.py or the component."""
+
+
+def check(components: Iterable[Component]) -> None:
+    """Every type has a route, every command and query one receiver, and every receiver handles what it is sent.
+
+    Only the components given are looked at, so that a process with some of them checks its own.
+    """
+    faults = [f"{name} has no route" for name, known in CATALOG.items() if known not in ROUTES]
+    by_name = {component.name: component for component in components}
+    for message_type, route in ROUTES.items():
+        if issubclass(message_type, Command | Query) and len(route.receivers) != 1:
+            faults.append(f"{message_type.__name__} must have exactly one receiver")
+        for receiver in route.receivers:
+            if receiver in by_name and not _takes(by_name[receiver], message_type, route):
+                faults.append(f"{receiver} is sent {message_type.__name__}, which it does not handle")
+    for component in by_name.values():
+        for message_type in (*component.handlers, *component.answers, *component.outside):
+            if component.name not in ROUTES[message_type].receivers:
+                faults.append(f"{component.name} handles {message_type.__name__}, which nobody routes to it")
+    if faults:
+        raise RouteTableError("; ".join(faults))
+
+
+def _takes(component: Component, message_type: type[Message], route: Route) -> bool:
+    if route.outside:
+        return message_type in component.outside
+    return message_type in component.handlers or message_type in component.answers
+
+
+def lines() -> list[str]:
+    """The table as text, one line a message type."""
+    return [
+        f"{_kind(message_type):8} {message_type.__name__:26} {message_type.TYPE:50} → {', '.join(route.receivers) or '—'}"
+        for message_type, route in ROUTES.items()
+    ]
+
+
+def _kind(message_type: type[Message]) -> str:
+    return next(kind.__name__.lower() for kind in (Command, Query, Event) if issubclass(message_type, kind))

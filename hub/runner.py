@@ -1,0 +1,103 @@
+"""One transaction of a component: the run of messages, the inbox mark, what is said next. The consumer's door."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from pydantic import BaseModel
+
+from hub import failpoints
+from hub.component import Component, Handler
+from hub.database import Database, is_retryable, is_unreachable
+from hub.errors import HubError, TransientError, UnroutableError
+from hub.metrics import BATCH, COMMIT, FAILED, HANDLED
+from hub.transaction import Transaction
+from schemas.message import Message
+
+log = structlog.get_logger()
+
+RERUN_LIMIT: Final = 5
+"""How often a transaction is run again because two at once met."""
+RERUN_DELAY_S: Final = 0.01
+
+Mark = Callable[[Transaction], Awaitable[None]]
+"""Writes the inbox mark; raises OwnershipLostError when somebody else has done this work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why nothing of the run has taken effect; after `unknown`, it may have."""
+
+    error: BaseException
+    unknown: bool = False
+
+
+class Runner:
+    """Runs messages through a component's handlers, each run in one transaction."""
+
+    def __init__(self, component: Component, database: Database) -> None:
+        self.component = component
+        self.database = database
+
+    async def attempt(
+        self, messages: Sequence[Message], correlations: Sequence[UUID], way: str, mark: Mark | None = None
+    ) -> list[BaseModel | None] | Failure:
+        """All messages in one transaction: their answers in order after the commit, or why it failed."""
+        name = self.component.name
+        BATCH.labels(name).observe(len(messages))
+        for rerun in range(RERUN_LIMIT):
+            try:
+                with COMMIT.labels(name).time():
+                    answers = await self._transact(messages, correlations, mark)
+            except Exception as error:
+                if is_retryable(error) and rerun + 1 < RERUN_LIMIT:
+                    await asyncio.sleep(RERUN_DELAY_S * (rerun + 1))
+                    continue
+                return self._failure(error)
+            failpoints.reach(f"{name}.after_commit")
+            HANDLED.labels(name, way).inc(len(messages))
+            return answers
+        raise AssertionError(RERUN_LIMIT)
+
+    async def _transact(
+        self, messages: Sequence[Message], correlations: Sequence[UUID], mark: Mark | None
+    ) -> list[BaseModel | None]:
+        failpoints.reach(f"{self.component.name}.before_tx")
+        answers: list[BaseModel | None] = []
+        async with self.database.transaction() as tx:
+            if mark is not None:
+                await mark(tx)
+            for handler, first, end in self._runs(messages):
+                tx.correlations = correlations[first:end]
+                run_answers = await handler(messages[first:end], tx)
+                answers.extend(run_answers if run_answers is not None else [None] * (end - first))
+            failpoints.reach(f"{self.component.name}.before_commit")
+        return answers
+
+    def _runs(self, messages: Sequence[Message]) -> Iterator[tuple[Handler, int, int]]:
+        """Neighbours with the same handler, as (handler, first, end)."""
+        first = 0
+        while first < len(messages):
+            handler = self._handler(messages[first])
+            end = first + 1
+            while end < len(messages) and self._handler(messages[end]) is handler:
+                end += 1
+            yield handler, first, end
+            first = end
+
+    def _handler(self, message: Message) -> Handler:
+        handler = self.component.handlers.get(type(message))
+        if handler is None:
+            raise UnroutableError(message.TYPE)
+        return handler
+
+    def _failure(self, error: Exception) -> Failure:
+        permanent = getattr(error, "permanent", None)
+        FAILED.labels(self.component.name, str(permanent)).inc()
+        if is_unreachable(error) and not isinstance(error, HubError):
+            return Failure(TransientError("PostgreSQL does not answer"), unknown=True)
+        log.warning("run_failed", component=self.component.name, error=type(error).__qualname__, permanent=permanent)
+        return Failure(error)

@@ -1,0 +1,79 @@
+"""What handlers get: the component's own tables inside the hub's transaction, and the word to say what is next."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from hub.ids import uuid7
+from schemas.message import Command, Event, Message
+
+if TYPE_CHECKING:
+    from hub.clock import Clock
+    from hub.database import Connection, Row
+    from hub.keys import Sealer
+
+
+class Said(NamedTuple):
+    """A message said in a transaction, waiting for its commit."""
+
+    id: UUID
+    message: Message
+    correlation_id: UUID
+
+
+class Reading:
+    """The component's own tables, by its own role. SQL comes as a constant, values as arguments ($1, $2 …)."""
+
+    def __init__(self, connection: "Connection", clock: "Clock") -> None:
+        self._connection = connection
+        self.clock = clock
+
+    async def fetch(self, sql: str, *args: Any) -> "list[Row]":
+        """All rows."""
+        return await self._connection.fetch(sql, *args)
+
+    async def fetch_row(self, sql: str, *args: Any) -> "Row | None":
+        """The first row, or None."""
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetch_value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        return await self._connection.fetchval(sql, *args)
+
+
+class Transaction(Reading):
+    """One transaction: rows, the inbox mark and what is said next commit together, or not at all."""
+
+    def __init__(self, connection: "Connection", clock: "Clock", source: str, sealer: "Sealer") -> None:
+        super().__init__(connection, clock)
+        self.source = source
+        self.sealer = sealer
+        self.now: datetime = clock.now()
+        self.business_date: date = clock.business_date()
+        self.correlations: Sequence[UUID] = ()
+        """The correlation id of each message of the run that is being handled."""
+        self.said: list[Said] = []
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        """Run one statement; returns PostgreSQL's command tag (`UPDATE 3`)."""
+        return await self._connection.execute(sql, *args)
+
+    async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """COPY rows into a table: the cheapest way to write many."""
+        await self._connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+
+    def emit(self, event: Event, about: int = 0) -> UUID:
+        """Say that something has happened, because of the run's message number `about`; heard by whoever the
+        route table names, after the commit. Returns the event's id."""
+        return self._say(event, about)
+
+    def send(self, command: Command, about: int = 0) -> UUID:
+        """Ask the command's one receiver durably; done at least once, after the commit. Returns the command's id."""
+        return self._say(command, about)
+
+    def _say(self, message: Message, about: int) -> UUID:
+        message_id = uuid7()
+        correlation_id = self.correlations[about] if about < len(self.correlations) else message_id
+        self.said.append(Said(message_id, message, correlation_id))
+        return message_id

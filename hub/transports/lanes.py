@@ -1,0 +1,107 @@
+"""Which lanes of a receiver this process works on: leases in hub.lane, an epoch that fences off a late owner."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from hub.database import UNREACHABLE, Database
+from hub.metrics import OWNED
+from schemas.values import LANES
+
+log = structlog.get_logger()
+
+LEASE_S: Final = 8.0
+RENEW_S: Final = 2.0
+
+MAKE_LANES: Final = """
+INSERT INTO hub.lane (receiver, lane) SELECT $1, lane FROM generate_series(0, $2 - 1) AS lane
+ON CONFLICT DO NOTHING
+"""
+SEEN: Final = """
+INSERT INTO hub.process (process_id, receivers, seen_at) VALUES ($1, ARRAY[$2], now())
+ON CONFLICT (process_id) DO UPDATE SET seen_at = now(),
+    receivers = ARRAY(SELECT DISTINCT unnest(hub.process.receivers || excluded.receivers))
+"""
+SHARERS: Final = """
+SELECT count(*) FROM hub.process WHERE $1 = ANY (receivers) AND seen_at > now() - make_interval(secs => $2)
+"""
+RENEW: Final = """
+UPDATE hub.lane SET lease_until = now() + make_interval(secs => $3)
+WHERE receiver = $1 AND owner = $2 RETURNING lane, epoch
+"""
+CLAIM: Final = """
+UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + make_interval(secs => $3)
+WHERE receiver = $1 AND lane IN (
+    SELECT lane FROM hub.lane WHERE receiver = $1 AND (owner IS NULL OR lease_until < now())
+    ORDER BY lane LIMIT $4 FOR UPDATE SKIP LOCKED
+) RETURNING lane, epoch
+"""
+RELEASE: Final = """
+UPDATE hub.lane SET owner = NULL, lease_until = '-infinity'
+WHERE receiver = $1 AND owner = $2 AND lane = ANY ($3::smallint[])
+"""
+GONE: Final = "DELETE FROM hub.process WHERE process_id = $1"
+
+
+class Lanes:
+    """Keeps this process's fair share of a receiver's lanes; `changed` is told of every lane won or lost."""
+
+    def __init__(
+        self,
+        receiver: str,
+        process_id: UUID,
+        database: Database,
+        changed: Callable[[], None],
+        count: int = LANES,
+    ) -> None:
+        self.receiver = receiver
+        self.epochs: dict[int, int] = {}
+        """The lanes owned, with the epoch they were won in."""
+        self._process_id = process_id
+        self._database = database
+        self._changed = changed
+        self._count = count
+
+    async def keep(self) -> None:
+        """Renew, win and give back, for ever."""
+        made = False
+        while True:
+            try:
+                if not made:
+                    async with self._database.connection() as connection:
+                        await connection.execute(MAKE_LANES, self.receiver, self._count)
+                    made = True
+                await self._keep_once()
+            except UNREACHABLE as error:
+                log.warning("lanes_unreachable", receiver=self.receiver, error=type(error).__qualname__)
+            await asyncio.sleep(RENEW_S)
+
+    async def release(self) -> None:
+        """Give all lanes back, at a graceful end."""
+        lanes, self.epochs = list(self.epochs), {}
+        self._changed()
+        async with self._database.connection() as connection:
+            await connection.execute(RELEASE, self.receiver, self._process_id, lanes)
+            await connection.execute(GONE, self._process_id)
+
+    async def _keep_once(self) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(SEEN, self._process_id, self.receiver)
+            sharers = await connection.fetchval(SHARERS, self.receiver, LEASE_S)
+            share = math.ceil(self._count / max(1, sharers))
+            held = {r["lane"]: r["epoch"] for r in await connection.fetch(RENEW, self.receiver, self._process_id, LEASE_S)}
+            extra = sorted(held)[share:]
+            if extra:
+                await connection.execute(RELEASE, self.receiver, self._process_id, extra)
+                held = {lane: epoch for lane, epoch in held.items() if lane not in extra}
+            if len(held) < share:
+                won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
+                held |= {r["lane"]: r["epoch"] for r in won}
+        if held != self.epochs:
+            self.epochs = held
+            OWNED.labels(self.receiver).set(len(held))
+            self._changed()

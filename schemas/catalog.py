@@ -1,0 +1,22 @@
+"""The catalogue: every message type by its CloudEvents type. A file of messages is named here once."""
+
+from typing import Final
+
+from schemas import citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement
+from schemas.message import Message
+
+FILES: Final = (citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement)
+
+
+def _message_types() -> dict[str, type[Message]]:
+    found: dict[str, type[Message]] = {}
+    for file in FILES:
+        for item in vars(file).values():
+            if isinstance(item, type) and issubclass(item, Message) and item.__dict__.get("TYPE"):
+                if found.setdefault(item.TYPE, item) is not item:
+                    raise TypeError(item.TYPE)
+    return found
+
+
+CATALOG: Final = _message_types()
+"""`jp.mykey.points.credit.v1` → CreditPoints, for every message type there is."""

@@ -1,0 +1,85 @@
+"""Partners and other parties outside: who they are and the keys they sign with."""
+
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from schemas.message import Answered, Command, Event, Query, Said
+from schemas.municipalities import Registered
+from schemas.values import NO_ORIGIN, LinkId, Name
+
+
+class PartyKind(StrEnum):
+    """What a party is to us."""
+
+    partner = "partner"
+    store = "store"
+    shop = "shop"
+    fund = "fund"
+
+
+class KeyAlgorithm(StrEnum):
+    """How a party signs (RFC 9421 section 3.3)."""
+
+    ed25519 = "ed25519"
+    hmac_sha256 = "hmac-sha256"
+
+
+class RegisterParty(Command, Answered[Registered]):
+    """A party is taken in; settings, no code."""
+
+    TYPE: ClassVar[str] = "jp.mykey.parties.register.v1"
+    party_id: UUID
+    kind: PartyKind
+    name: Name
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class RegisterPartyKey(Command, Answered[Registered]):
+    """A key a party signs with: raw Ed25519 public key (32 bytes) or HMAC secret (32 to 128, kept sealed)."""
+
+    TYPE: ClassVar[str] = "jp.mykey.parties.register-key.v1"
+    party_id: UUID
+    key_id: LinkId
+    algorithm: KeyAlgorithm
+    key_bytes: bytes
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class PartyRegistered(Event):
+    """A party was taken in."""
+
+    TYPE: ClassVar[str] = "jp.mykey.parties.registered.v1"
+    party_id: UUID
+    kind: PartyKind
+    name: str
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class PartyKey(Said):
+    """A key to verify with; `party_id` is None where there is no such key."""
+
+    party_id: UUID | None = None
+    kind: PartyKind | None = None
+    algorithm: KeyAlgorithm | None = None
+    key_bytes: bytes = b""
+
+
+class PartyKeyOf(Query, Answered[PartyKey]):
+    """Whose key is this?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.parties.key-of.v1"
+    key_id: str
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN

@@ -1,0 +1,436 @@
+"""What can go wrong, in words for programs and for people: problem details (RFC 9457) and business refusals."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+
+class FieldError(BaseModel):
+    """One fault in a request. `pointer` is a JSON pointer (RFC 6901) into the body, or `?<name>` for a query
+    parameter; `code` is for programs, the sentences tell a person how to mend it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pointer: str
+    code: str
+    detail: str
+    detail_ja: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457). `type` ends in the code of `PROBLEMS`; `request_id` is the reference number to
+    quote; `instance` is the same as a URN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    title: str
+    title_ja: str
+    status: int
+    detail: str
+    detail_ja: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] = []
+
+
+class ProblemCode(StrEnum):
+    """Why a request as a whole was not done."""
+
+    bad_request = "bad_request"
+    bad_json = "bad_json"
+    bad_field = "bad_field"
+    bad_query = "bad_query"
+    bad_cursor = "bad_cursor"
+    body_not_expected = "body_not_expected"
+    idempotency_key = "idempotency_key"
+    signature = "signature"
+    login = "login"
+    forbidden = "forbidden"
+    not_found = "not_found"
+    method_not_allowed = "method_not_allowed"
+    body_timeout = "body_timeout"
+    in_flight = "in_flight"
+    state_conflict = "state_conflict"
+    too_large = "too_large"
+    media_type = "media_type"
+    expectation = "expectation"
+    id_conflict = "id_conflict"
+    too_many = "too_many"
+    internal = "internal"
+    unavailable = "unavailable"
+    busy = "busy"
+    outcome_unknown = "outcome_unknown"
+
+
+class ProblemText(NamedTuple):
+    """A problem's HTTP status, its title, and what to do about it."""
+
+    status: int
+    title: str
+    title_ja: str
+    remedy: str
+    remedy_ja: str
+
+
+PROBLEMS: Final[Mapping[ProblemCode, ProblemText]] = {
+    ProblemCode.bad_request: ProblemText(
+        400,
+        "The request is not well-formed HTTP",
+        "HTTPリクエストの形式が正しくありません",
+        "Send a well-formed HTTP/1.1 request.",
+        "正しい形式のHTTP/1.1リクエストを送ってください。",
+    ),
+    ProblemCode.bad_json: ProblemText(
+        400,
+        "The body is not acceptable JSON",
+        "本文が受け付けられるJSONではありません",
+        "Send one JSON value in UTF-8, each key once, with no NaN, Infinity or control characters.",
+        "UTF-8のJSONを1つだけ送ってください。同じキーの重複、NaN、Infinity、制御文字は使えません。",
+    ),
+    ProblemCode.bad_field: ProblemText(
+        400,
+        "Some fields are not as they must be",
+        "入力項目に誤りがあります",
+        "Mend the fields named in `errors` and send the request again.",
+        "errorsに示された項目を直して、もう一度送ってください。",
+    ),
+    ProblemCode.bad_query: ProblemText(
+        400,
+        "The query is not as it must be",
+        "クエリーパラメーターに誤りがあります",
+        "Send only the documented query parameters, each once.",
+        "仕様にあるパラメーターだけを、1回ずつ指定してください。",
+    ),
+    ProblemCode.bad_cursor: ProblemText(
+        400,
+        "The cursor is not one of ours",
+        "カーソルの値が正しくありません",
+        "Use the `next` value of the page before as it is, or begin again without a cursor.",
+        "前のページのnextの値をそのまま使うか、カーソルなしで最初から取得してください。",
+    ),
+    ProblemCode.body_not_expected: ProblemText(
+        400,
+        "This request takes no body",
+        "このリクエストに本文は付けられません",
+        "Send the request without a body.",
+        "本文を付けずに送ってください。",
+    ),
+    ProblemCode.idempotency_key: ProblemText(
+        400,
+        "The Idempotency-Key is missing or not as it must be",
+        "Idempotency-Keyがないか、形式が正しくありません",
+        "Send your own id of 1 to 64 characters out of A-Z a-z 0-9 . _ : - in the header Idempotency-Key.",
+        "ヘッダーIdempotency-Keyに、半角英数字と . _ : - からなる64文字以内のIDを指定してください。",
+    ),
+    ProblemCode.signature: ProblemText(
+        401,
+        "The request's signature was not accepted",
+        "リクエストの署名を確認できません",
+        "Sign each request anew by RFC 9421 with your registered key.",
+        "登録済みの鍵を使い、リクエストごとにRFC 9421で署名し直してください。",
+    ),
+    ProblemCode.login: ProblemText(
+        401,
+        "Please log in",
+        "ログインが必要です",
+        "Log in and try again.",
+        "ログインしてから、もう一度お試しください。",
+    ),
+    ProblemCode.forbidden: ProblemText(
+        403,
+        "You may not do this",
+        "この操作は許可されていません",
+        "Ask the operator for the permission if you need it.",
+        "必要な場合は、運用担当者に権限の付与を依頼してください。",
+    ),
+    ProblemCode.not_found: ProblemText(
+        404,
+        "There is nothing here for you",
+        "該当するものがありません",
+        "Check the address and the id.",
+        "アドレスとIDを確認してください。",
+    ),
+    ProblemCode.method_not_allowed: ProblemText(
+        405,
+        "This address does not take that method",
+        "このアドレスではそのメソッドは使えません",
+        "Use one of the methods in the header Allow.",
+        "Allowヘッダーにあるメソッドを使ってください。",
+    ),
+    ProblemCode.body_timeout: ProblemText(
+        408,
+        "The body came too slowly",
+        "本文の送信に時間がかかりすぎました",
+        "Send the request again over a better line; nothing was done.",
+        "処理は行われていません。通信状態を確認して、もう一度送ってください。",
+    ),
+    ProblemCode.in_flight: ProblemText(
+        409,
+        "The same request is still under way",
+        "同じリクエストを処理中です",
+        "Ask again with the same id after the time in the header Retry-After.",
+        "Retry-Afterの時間を待ってから、同じIDでもう一度お試しください。",
+    ),
+    ProblemCode.state_conflict: ProblemText(
+        409,
+        "Things are not in a state that allows this",
+        "現在の状態ではこの操作を行えません",
+        "Look at the present state, then decide anew.",
+        "現在の状態を確認してから、あらためて操作してください。",
+    ),
+    ProblemCode.too_large: ProblemText(
+        413,
+        "The body is too large",
+        "本文が大きすぎます",
+        "Split it into smaller requests, or hand it in as a file.",
+        "小さく分けて送るか、ファイルで提出してください。",
+    ),
+    ProblemCode.media_type: ProblemText(
+        415,
+        "The body is of a kind that is not taken here",
+        "本文の形式を受け付けられません",
+        "Send the documented media type in UTF-8, without a Content-Encoding.",
+        "仕様にあるContent-TypeをUTF-8で、Content-Encodingを使わずに送ってください。",
+    ),
+    ProblemCode.expectation: ProblemText(
+        417,
+        "The expectation cannot be met",
+        "Expectヘッダーの要求に応じられません",
+        "Send no Expect header, or `Expect: 100-continue`.",
+        "Expectヘッダーを外すか、100-continueを指定してください。",
+    ),
+    ProblemCode.id_conflict: ProblemText(
+        422,
+        "This id was used for another request",
+        "このIDは別の内容のリクエストで使用済みです",
+        "Give a new request a new id; repeat an old one exactly as it was.",
+        "新しいリクエストには新しいIDを付け、再送は元と同じ内容で行ってください。",
+    ),
+    ProblemCode.too_many: ProblemText(
+        429,
+        "Too many requests",
+        "リクエストが多すぎます",
+        "Wait for the time in the header Retry-After.",
+        "Retry-Afterの時間を待ってから、もう一度お試しください。",
+    ),
+    ProblemCode.internal: ProblemText(
+        500,
+        "Something went wrong on our side",
+        "システムエラーが発生しました",
+        "Ask again with the same id, which is safe; if it stays so, tell the operator the reference number.",
+        "同じIDでの再送は安全です。解消しない場合は、受付番号を運用担当者にお知らせください。",
+    ),
+    ProblemCode.unavailable: ProblemText(
+        503,
+        "Not available just now",
+        "一時的に利用できません",
+        "Nothing was done. Ask again with the same id after the time in the header Retry-After.",
+        "処理は行われていません。Retry-Afterの時間を待ってから、同じIDでもう一度お試しください。",
+    ),
+    ProblemCode.busy: ProblemText(
+        503,
+        "Very many are asking just now",
+        "ただいま大変混み合っています",
+        "Nothing was done. Ask again after the time in the header Retry-After.",
+        "処理は行われていません。Retry-Afterの時間を待ってから、もう一度お試しください。",
+    ),
+    ProblemCode.outcome_unknown: ProblemText(
+        503,
+        "No answer in time: whether it took effect is unknown",
+        "時間内に結果を確認できませんでした",
+        "Ask again with the same id, which is safe: you get the one outcome, and nothing is done twice.",
+        "処理が完了したかどうかは不明です。同じIDで再送してください。二重に処理されることはありません。",
+    ),
+}
+"""Code → status, title and what to do."""
+
+
+def problem_type(code: ProblemCode) -> str:
+    """The `type` of a problem: its place on the API's own reference page."""
+    return f"/api/#problem-{code.value}"
+
+
+class RefusalCode(StrEnum):
+    """Why a business request, well-formed or not, was decided against. An id once refused stays refused."""
+
+    already_linked = "already_linked"
+    bad_code = "bad_code"
+    bad_id = "bad_id"
+    bad_key = "bad_key"
+    bad_link = "bad_link"
+    bad_period = "bad_period"
+    bad_points = "bad_points"
+    bad_row = "bad_row"
+    bad_rule = "bad_rule"
+    bad_time = "bad_time"
+    bad_to = "bad_to"
+    citizen_revoked = "citizen_revoked"
+    event_closed = "event_closed"
+    id_conflict = "id_conflict"
+    insufficient_points = "insufficient_points"
+    link_taken = "link_taken"
+    missing_field = "missing_field"
+    mykey_id_not_kept = "mykey_id_not_kept"
+    mykey_id_taken = "mykey_id_taken"
+    no_event = "no_event"
+    no_scheme = "no_scheme"
+    not_usable_here = "not_usable_here"
+    nothing_due = "nothing_due"
+    same_pool = "same_pool"
+    tries_used_up = "tries_used_up"
+    unknown_citizen = "unknown_citizen"
+    unknown_field = "unknown_field"
+    unknown_link = "unknown_link"
+    unknown_party = "unknown_party"
+    unknown_store = "unknown_store"
+
+
+class RefusalText(NamedTuple):
+    """One refusal in English and Japanese: what is wrong, and what to do."""
+
+    detail: str
+    detail_ja: str
+
+
+REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
+    RefusalCode.already_linked: RefusalText(
+        "This citizen is already linked to this partner under another link id. Undo that link first.",
+        "この利用者は別の連携IDですでに連携しています。先にその連携を解除してください。",
+    ),
+    RefusalCode.bad_code: RefusalText(
+        "The municipality code is not six digits with a right check digit. Check the code.",
+        "自治体コードが6桁の数字でないか、検査数字が合いません。コードを確認してください。",
+    ),
+    RefusalCode.bad_id: RefusalText(
+        "The id must be 1 to 64 characters out of A-Z a-z 0-9 . _ : - (no others, no spaces).",
+        "IDは半角英数字と . _ : - からなる1～64文字で指定してください。",
+    ),
+    RefusalCode.bad_key: RefusalText(
+        "The key must be an Ed25519 public key of 32 bytes or an HMAC secret of 32 to 128 bytes.",
+        "鍵は32バイトのEd25519公開鍵か、32～128バイトのHMAC秘密鍵で指定してください。",
+    ),
+    RefusalCode.bad_link: RefusalText(
+        "The link id must be 1 to 64 characters out of A-Z a-z 0-9 . _ : - (no others, no spaces).",
+        "連携IDは半角英数字と . _ : - からなる1～64文字で指定してください。",
+    ),
+    RefusalCode.bad_period: RefusalText(
+        "The last day must not be before the first.",
+        "終了日は開始日以降の日を指定してください。",
+    ),
+    RefusalCode.bad_points: RefusalText(
+        "Points must be a whole number from 1 to 999999999 in ASCII digits.",
+        "ポイントは1以上999999999以下の整数を半角数字で指定してください。",
+    ),
+    RefusalCode.bad_row: RefusalText(
+        "The row cannot be read as one transfer. Check its columns, quotes and characters.",
+        "行を移行データとして読み取れません。列の数、引用符、文字を確認してください。",
+    ),
+    RefusalCode.bad_rule: RefusalText(
+        "The expiry rule must be `none`, `months:N` or `date:YYYY-MM-DD` with a day that exists.",
+        "有効期限はnone、months:月数、date:YYYY-MM-DD（実在する日付）のいずれかで指定してください。",
+    ),
+    RefusalCode.bad_time: RefusalText(
+        "The time must be ISO 8601 with an offset, such as 2017-10-01T09:00:00+09:00.",
+        "日時は2017-10-01T09:00:00+09:00のように、時差付きのISO 8601形式で指定してください。",
+    ),
+    RefusalCode.bad_to: RefusalText(
+        "The destination must be `reserve`, `scheme:<municipality code>` or `event:<event id>`.",
+        "移行先はreserve、scheme:<自治体コード>、event:<イベントID>のいずれかで指定してください。",
+    ),
+    RefusalCode.citizen_revoked: RefusalText(
+        "This MyKey ID was revoked; no points can be moved to it or from it.",
+        "このマイキーIDは失効しているため、ポイントを移行・利用できません。",
+    ),
+    RefusalCode.event_closed: RefusalText(
+        "The support event is not within its service period.",
+        "特定支援イベントの実施期間外です。",
+    ),
+    RefusalCode.id_conflict: RefusalText(
+        "This id was used before for another request. Give a new request a new id.",
+        "このIDは別の内容で使用済みです。新しい依頼には新しいIDを付けてください。",
+    ),
+    RefusalCode.insufficient_points: RefusalText(
+        "There are fewer points than asked for. Choose a smaller amount.",
+        "ポイントが足りません。ポイント数を減らしてください。",
+    ),
+    RefusalCode.link_taken: RefusalText(
+        "This link id belongs to another citizen. Check it.",
+        "この連携IDは別の利用者が使用しています。確認してください。",
+    ),
+    RefusalCode.missing_field: RefusalText(
+        "A field that must be there is missing.",
+        "必須の項目がありません。",
+    ),
+    RefusalCode.mykey_id_not_kept: RefusalText(
+        "This MyKey ID is not, or no longer, kept for this enrolment. Choose one again.",
+        "このマイキーIDは確保されていないか、確保の期限が過ぎました。もう一度選び直してください。",
+    ),
+    RefusalCode.mykey_id_taken: RefusalText(
+        "This MyKey ID is in use or was used before. Choose another one.",
+        "このマイキーIDは使用中か、過去に使用されています。別のIDを選んでください。",
+    ),
+    RefusalCode.no_event: RefusalText(
+        "There is no such support event. Check the event id.",
+        "該当する特定支援イベントがありません。イベントIDを確認してください。",
+    ),
+    RefusalCode.no_scheme: RefusalText(
+        "This municipality has no municipal points. Choose another destination.",
+        "この自治体には自治体ポイントがありません。別の移行先を選んでください。",
+    ),
+    RefusalCode.not_usable_here: RefusalText(
+        "These points cannot be used at this place.",
+        "このポイントは、この端末（店舗）では利用できません。",
+    ),
+    RefusalCode.nothing_due: RefusalText(
+        "Nothing is due: there are no such points, or their day has not come.",
+        "対象となるポイントがないか、まだ期日になっていません。",
+    ),
+    RefusalCode.same_pool: RefusalText(
+        "The points are already there. Choose another destination.",
+        "移行元と移行先が同じです。別の移行先を選んでください。",
+    ),
+    RefusalCode.tries_used_up: RefusalText(
+        "The tries are used up. A MyKey ID can now only be made automatically.",
+        "確認できる回数を超えました。マイキーIDは自動生成で作成してください。",
+    ),
+    RefusalCode.unknown_citizen: RefusalText(
+        "There is no such MyKey ID. Check it.",
+        "該当するマイキーIDがありません。確認してください。",
+    ),
+    RefusalCode.unknown_field: RefusalText(
+        "There is a field that is not in the specification. Leave it out.",
+        "仕様にない項目があります。取り除いてください。",
+    ),
+    RefusalCode.unknown_link: RefusalText(
+        "No citizen is linked under this link id. Check it, or have the citizen link again.",
+        "この連携IDで連携している利用者はいません。確認するか、利用者に再度の連携を依頼してください。",
+    ),
+    RefusalCode.unknown_party: RefusalText(
+        "There is no such partner. Check its id.",
+        "該当する事業者がありません。事業者のIDを確認してください。",
+    ),
+    RefusalCode.unknown_store: RefusalText(
+        "There is no such store. Check its id.",
+        "該当する店舗がありません。店舗のIDを確認してください。",
+    ),
+}
+"""Code → sentences."""
+
+
+class Refusal(BaseModel):
+    """A refusal as it is told: the code for programs, the sentences for people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: RefusalCode
+    detail: str
+    detail_ja: str
+
+    @classmethod
+    def of(cls, code: str) -> "Refusal":
+        """Look the sentences up. Raises ValueError for a code that is not in the catalogue."""
+        known = RefusalCode(code)
+        return cls(code=known, detail=REFUSALS[known].detail, detail_ja=REFUSALS[known].detail_ja)
