@@ -1,4 +1,4 @@
-"""What can go wrong, in words for programs and for people: problem details (RFC 9457) and business refusals."""
+"""What can go wrong, for programs and for people: problem details (RFC 9457) and business refusals."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FieldError(BaseModel):
-    """One fault in a request. `pointer` is a JSON pointer (RFC 6901) into the body, or `?<name>` for a query
-    parameter; `code` is for programs, the sentences tell a person how to mend it."""
+    """One fault in a request.
+
+    `pointer` is a JSON pointer (RFC 6901) into the body, or `?<name>` for a query parameter; `code` is
+    for programs, the sentences tell a person how to mend it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,8 +23,11 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details (RFC 9457). `type` ends in the code of `PROBLEMS`; `request_id` is the reference number to
-    quote; `instance` is the same as a URN."""
+    """Problem details (RFC 9457).
+
+    `type` ends in the code of `PROBLEMS`; `request_id` is the reference number to quote; `instance` is
+    the same as a URN.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,0 +1,282 @@
+"""The table of all HTTP routes, and the guard before every handler.
+
+A connector says *what* it serves as a list of `Route`s; how a request is let in is the same for all of them
+and is written here once: place in the waiting room, who is asking, how often, with which permission and which
+query.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Protocol, TypeVar
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from hub.errors import PermanentError
+from hub.web.answers import add_headers, begin, observe, refused
+from hub.web.limits import RateLimiter, WaitingRoom
+from hub.web.problems import ProblemError, problem_error, problem_response
+from hub.web.validation import field_errors
+from schemas.problems import FieldError, ProblemCode
+
+PUBLIC: Final = "public"
+"""The permission of a route that anybody may call; it too must be said."""
+
+UNREAD_BODY_LIMIT_BYTES: Final = 64 * 1024
+"""For aiohttp's own reading, which no handler uses."""
+QUERY_FIELDS_LIMIT: Final = 32
+FIRST_ERROR: Final = 400
+
+Query = TypeVar("Query", bound=BaseModel)
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RouteTableError(PermanentError):
+    """The table of HTTP routes is not in order: nothing is served until it is mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, once that is proven."""
+
+    party_id: UUID
+    permissions: frozenset[str] = frozenset()
+
+
+class Authenticate(Protocol):
+    """Proves who is asking, without reading the body."""
+
+    async def __call__(self, request: web.Request, /) -> Caller:
+        """Raises ProblemError signature or login (401)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audience:
+    """Those who come in by one door.
+
+    A path prefix of their own, one way to prove who they are, their own limits.
+
+    `security` are OpenAPI security scheme objects, by name. An audience without `authenticate` has public
+    routes only.
+    """
+
+    name: str
+    prefix: str
+    title: str
+    title_ja: str
+    authenticate: Authenticate | None = None
+    security: Mapping[str, JsonValue] = field(default_factory=dict)
+    room: WaitingRoom | None = None
+    rate: RateLimiter | None = None
+    documented: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation. `path` follows the audience's prefix, in aiohttp's form (`/transfers/{id:[0-9]+}`).
+
+    `permission` must be said, if only `PUBLIC`. `request` and `response` are the JSON bodies; other
+    bodies are named by media type in `consumes` and `produces`. `query` lists the query parameters: any
+    other one is refused. `problems` are those that a caller should be ready for beyond what every route
+    can answer.
+    """
+
+    audience: Audience
+    method: str
+    path: str
+    handler: Answer
+    summary: str
+    summary_ja: str
+    permission: str = ""
+    query: type[BaseModel] | None = None
+    request: type[BaseModel] | None = None
+    consumes: Sequence[str] = ()
+    response: type[BaseModel] | None = None
+    produces: Sequence[str] = ()
+    status: int = 200
+    problems: Sequence[ProblemCode] = ()
+
+    @property
+    def full_path(self) -> str:
+        """Prefix and path."""
+        return self.audience.prefix + self.path
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether a body may come."""
+        return self.request is not None or bool(self.consumes)
+
+
+CALLER: Final = web.RequestKey("caller", Caller)
+QUERY: Final = web.RequestKey("query", BaseModel)
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who is asking; there is one in every handler of a route that is not public."""
+    return request[CALLER]
+
+
+def query_of(request: web.Request, model: type[Query]) -> Query:
+    """The route's validated query."""
+    query = request[QUERY]
+    if not isinstance(query, model):
+        raise TypeError(model.__name__)
+    return query
+
+
+def json_response(
+    answer: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A model as JSON in UTF-8, encoded once by pydantic."""
+    return web.Response(
+        body=answer.model_dump_json(by_alias=True).encode(),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def make_app(routes: Sequence[Route]) -> web.Application:
+    """The application that serves these routes, one sub-application for each audience.
+
+    Raises RouteTableError: a route without a permission, or with one that nobody can prove; two routes of
+    one method and path; two audiences of one prefix.
+    """
+    check_routes(routes)
+    app = web.Application(middlewares=[door], client_max_size=UNREAD_BODY_LIMIT_BYTES)
+    app.on_response_prepare.append(add_headers)
+    # The longest prefix first: aiohttp takes the first sub-application whose prefix fits.
+    for audience in sorted(_audiences(routes), key=lambda one: len(one.prefix), reverse=True):
+        served = [route for route in routes if route.audience is audience]
+        if audience.prefix:
+            app.add_subapp(audience.prefix, _register(web.Application(), served))
+        else:
+            _register(app, served)
+    return app
+
+
+def check_routes(routes: Iterable[Route]) -> None:
+    """Raises RouteTableError with the first fault of the table."""
+    seen: set[tuple[str, str]] = set()
+    for route in routes:
+        name = f"{route.method} {route.full_path}"
+        if not route.permission:
+            raise RouteTableError(f"{name}: no permission is declared")
+        if route.permission != PUBLIC and route.audience.authenticate is None:
+            raise RouteTableError(f"{name}: nobody can prove to have the permission {route.permission}")
+        if (route.method, route.full_path) in seen:
+            raise RouteTableError(f"{name}: declared twice")
+        seen.add((route.method, route.full_path))
+
+
+def _audiences(routes: Iterable[Route]) -> list[Audience]:
+    found: dict[str, Audience] = {}
+    for route in routes:
+        if found.setdefault(route.audience.prefix, route.audience) is not route.audience:
+            raise RouteTableError(f"{route.audience.prefix or '/'}: two audiences")
+    return list(found.values())
+
+
+def _register(app: web.Application, routes: Iterable[Route]) -> web.Application:
+    for route in routes:
+        handler = partial(_guarded, route)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            app.router.add_route(method, route.path, handler, expect_handler=_wait_to_continue)
+    return app
+
+
+async def _wait_to_continue(_request: web.Request) -> None:
+    """Say nothing yet: `hub.web.bodies` answers `Expect: 100-continue` when the body is wanted."""
+
+
+@web.middleware
+async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every request: with what the handler returns, or with the problem that came of it."""
+    request_id = begin(request)
+    started = time.perf_counter()
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        if error.status < FIRST_ERROR:
+            raise
+        response = problem_response(problem_error(error), request_id)
+    except Exception as error:  # noqa: BLE001 - the web door: whatever happened becomes an answer, here only
+        response = refused(request, error, request_id)
+    observe(request, response, time.perf_counter() - started)
+    return response
+
+
+async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
+    """Let in, or not. Nothing of the body is read here, and nothing is read before the caller is known."""
+    audience = route.audience
+    place: AbstractAsyncContextManager[None] = audience.room.place() if audience.room else nullcontext()
+    async with place:
+        _check_header(request)
+        if route.permission != PUBLIC and audience.authenticate is not None:
+            caller = await audience.authenticate(request)
+            request[CALLER] = caller
+            if audience.rate is not None:
+                audience.rate.check(caller.party_id)
+            if route.permission not in caller.permissions:
+                raise ProblemError(ProblemCode.forbidden)
+        elif audience.rate is not None:
+            audience.rate.check(request.remote)
+        if request.body_exists and not route.takes_body:
+            raise ProblemError(ProblemCode.body_not_expected)
+        request[QUERY] = _query(route, request.rel_url.raw_query_string)
+        return await route.handler(request)
+
+
+def _check_header(request: web.Request) -> None:
+    if not request.raw_path.startswith("/"):
+        raise ProblemError(
+            ProblemCode.bad_request, "Send the path, not a whole address.", "パスだけを送ってください。"
+        )
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        raise ProblemError(ProblemCode.expectation)
+
+
+class _NoQuery(BaseModel, extra="forbid"):
+    """No parameters."""
+
+
+def _query(route: Route, raw: str) -> BaseModel:
+    """Each parameter once, none unknown, in UTF-8."""
+    model = route.query or _NoQuery
+    try:
+        pairs = parse_qsl(
+            raw,
+            keep_blank_values=True,
+            strict_parsing=bool(raw),
+            errors="strict",
+            max_num_fields=QUERY_FIELDS_LIMIT,
+        )
+    except ValueError as error:
+        raise ProblemError(
+            ProblemCode.bad_query, "The query is not well-formed.", "クエリーの形式が不正です。"
+        ) from error
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ProblemError(ProblemCode.bad_query, errors=[_doubled(pairs)])
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ProblemError(ProblemCode.bad_query, errors=field_errors(error, query=True)) from error
+
+
+def _doubled(pairs: Sequence[tuple[str, str]]) -> FieldError:
+    names = [name for name, _ in pairs]
+    name = next(name for name in names if names.count(name) > 1)
+    return FieldError(
+        pointer=f"?{name}"[:100],
+        code="duplicate",
+        detail="Say it once.",
+        detail_ja="1回だけ指定してください。",
+    )

@@ -1,0 +1,95 @@
+"""Back-pressure at the doors: so many a second for each caller, so many at once for each audience."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from hub.web.problems import ProblemError
+from schemas.problems import ProblemCode
+
+KEYS_LIMIT: Final = 100_000
+BUSY_RETRY_AFTER_S: Final = 2.0
+
+
+class RateLimiter:
+    """A token bucket for each key: `burst` at once, refilled at `rate_per_s`.
+
+    Kept as one number a key: the time at which its bucket is full again. The least recently seen keys are
+    forgotten beyond `keys_limit`. Counts within this process.
+    """
+
+    def __init__(
+        self,
+        rate_per_s: float,
+        burst: int,
+        *,
+        keys_limit: int = KEYS_LIMIT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._token_s = 1.0 / rate_per_s
+        self._bucket_s = burst * self._token_s
+        self._keys_limit = keys_limit
+        self._monotonic = monotonic
+        self._full_at: OrderedDict[Hashable, float] = OrderedDict()
+
+    def wait_s(self, key: Hashable, cost: int = 1) -> float:
+        """Take `cost` tokens (at most a bucketful).
+
+        0.0 if they were there, else the seconds until they will be.
+        """
+        now = self._monotonic()
+        full_at = max(now, self._full_at.get(key, now)) + min(cost * self._token_s, self._bucket_s)
+        over_s = full_at - now - self._bucket_s
+        if over_s > 0:
+            return over_s
+        self._full_at[key] = full_at
+        self._full_at.move_to_end(key)
+        if len(self._full_at) > self._keys_limit:
+            self._full_at.popitem(last=False)
+        return 0.0
+
+    def check(self, key: Hashable, cost: int = 1) -> None:
+        """Take `cost` tokens. Raises ProblemError too_many (429, Retry-After)."""
+        wait_s = self.wait_s(key, cost)
+        if wait_s > 0:
+            raise ProblemError(ProblemCode.too_many, retry_after_s=wait_s)
+
+
+class WaitingRoom:
+    """At most `in_flight_limit` requests at once; `waiting_limit` more wait at most `wait_timeout_s`.
+
+    Others are asked to come again.
+    """
+
+    def __init__(self, in_flight_limit: int, waiting_limit: int = 0, wait_timeout_s: float = 1.0) -> None:
+        self._places = asyncio.Semaphore(in_flight_limit)
+        self._waiting_limit = waiting_limit
+        self._wait_timeout_s = wait_timeout_s
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold one place. Raises ProblemError busy (503, Retry-After)."""
+        if self._places.locked():
+            await self._wait()
+        else:
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _wait(self) -> None:
+        if self._waiting >= self._waiting_limit:
+            raise ProblemError(ProblemCode.busy, retry_after_s=BUSY_RETRY_AFTER_S)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_timeout_s):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise ProblemError(ProblemCode.busy, retry_after_s=BUSY_RETRY_AFTER_S) from error
+        finally:
+            self._waiting -= 1
