@@ -122,7 +122,9 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+async def listening(
+    url: str, channel: str, heard: Callable[[str], None]
+) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
     """A connection that listens on `channel`; yields a function that notifies it. Only a hint: polling stands behind it."""
     connection = await asyncpg.connect(url, server_settings={"application_name": "mykey-hub-wake"})
     try:

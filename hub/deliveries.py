@@ -70,7 +70,9 @@ async def mark_done(tx: Transaction, place: Place, delivery_ids: Sequence[int]) 
         raise OwnershipLostError(f"{place.receiver} {place.lane}")
 
 
-async def mark_part_done(tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID], *, last: bool) -> None:
+async def mark_part_done(
+    tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID], *, last: bool
+) -> None:
     """The inbox mark for some messages of a delivery; with the last of them the delivery itself goes."""
     if last:
         await mark_done(tx, place, [delivery_id])
@@ -88,7 +90,15 @@ async def put_off(
     if state == "parked":
         PARKED.labels(place.receiver).inc()
     await tx.execute(
-        PUT_OFF, place.receiver, place.lane, state, message_id, attempts, due_in, reason(error), fingerprint(error)
+        PUT_OFF,
+        place.receiver,
+        place.lane,
+        state,
+        message_id,
+        attempts,
+        due_in,
+        reason(error),
+        fingerprint(error),
     )
 
 

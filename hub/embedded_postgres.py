@@ -50,6 +50,7 @@ from hub.postgres_programs import (
     can_reach,
     environment,
     find_programs,
+    open_private,
     prepare_system_home,
 )
 
@@ -184,7 +185,7 @@ class EmbeddedPostgres:
 
     def _becomes_owner(self, deadline: float) -> bool:
         """Take the lock of the one owner; False when another process has it and its server is ready."""
-        lock = (self._folder / "owner.lock").open("a")
+        lock = os.fdopen(open_private(self._folder / "owner.lock"), "a")
         while True:
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -275,7 +276,7 @@ class EmbeddedPostgres:
         with suppress(FileNotFoundError):
             if self.log_path.stat().st_size > _LOG_LIMIT_BYTES:
                 self.log_path.replace(self.log_path.with_suffix(".log.1"))
-        return self.log_path.open("ab")
+        return os.fdopen(open_private(self.log_path), "ab")
 
     def _log_tail(self) -> str:
         return self.log_path.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]

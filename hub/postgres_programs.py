@@ -113,6 +113,11 @@ def can_reach(folder: Path, account: Account) -> bool:
     return _succeeds(["/bin/sh", "-c", 'test -x "$0"', str(folder)], account)
 
 
+def open_private(path: Path) -> int:
+    """Open a file of ours for appending, made if need be; nobody else may so much as lock it."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+
 def prepare_system_home() -> None:
     """Make the folder in which root keeps what the server's account must reach."""
     SYSTEM_HOME.mkdir(parents=True, exist_ok=True)
@@ -211,6 +216,6 @@ def _open_for_reading(root: Path) -> None:
 
 @contextmanager
 def _exclusively(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
+    with os.fdopen(open_private(path), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -26,6 +26,7 @@ _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 PoolSize = Annotated[int, Field(ge=1, le=100)]
+MailRate = Annotated[float, Field(gt=0, le=100_000)]
 
 
 class WeakSecretError(PermanentError):
@@ -55,10 +56,22 @@ class Settings(BaseSettings):
         public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
         smtp_host: the mail server.
         smtp_port: its port.
+        smtp_security: `starttls`, `tls` from the first byte, or `none`; `auto` is `none` for this machine's own
+            mail server and `starttls` for any other. Certificates are always checked.
+        smtp_user: the login at the mail server; None is none.
+        smtp_password: its password.
+        smtp_connections: connections kept open to it, each with one mail at a time.
+        smtp_timeout_s: for connecting, and for each of its answers.
         mail_from: the sender of notices.
+        mail_from_name: the name beside it.
+        mail_per_domain_s: mails a second to the addresses of one domain, at most.
+        mail_domain_rates: domain → mails a second, where it differs; as JSON in `MYKEY_MAIL_DOMAIN_RATES`.
+        dkim_key_file: RSA or Ed25519 key in PEM that mails are signed with; None signs none.
+        dkim_selector: the name its public half is published under.
         log_level: the least important level that is logged.
         pool_size: database connections of each component.
         pool_sizes: component → connections, where it differs; as JSON in `MYKEY_POOL_SIZES`.
+        holding_period_days: how long reserve points wait for the citizen before they move by themselves.
     """
 
     model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
@@ -72,10 +85,23 @@ class Settings(BaseSettings):
     public_url: str | None = None
     smtp_host: str = "127.0.0.1"
     smtp_port: Port = 25
-    mail_from: str = "no-reply@localhost"
+    smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
+    smtp_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
+    mail_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")] = (
+        "no-reply@localhost"
+    )
+    mail_from_name: Annotated[str, Field(min_length=1, max_length=60)] = "マイキープラットフォーム"
+    mail_per_domain_s: MailRate = 2_000.0
+    mail_domain_rates: dict[str, MailRate] = Field(default_factory=dict)
+    dkim_key_file: Path | None = None
+    dkim_selector: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,63}$")] = "mykey"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     pool_size: PoolSize = 4
     pool_sizes: dict[str, PoolSize] = Field(default_factory=dict)
+    holding_period_days: Annotated[int, Field(ge=1, le=366)] = 21
 
     @property
     def is_embedded(self) -> bool:

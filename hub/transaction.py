@@ -59,7 +59,9 @@ class Transaction(Reading):
         """Run one statement; returns PostgreSQL's command tag (`UPDATE 3`)."""
         return await self._connection.execute(sql, *args)
 
-    async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    async def copy(
+        self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None:
         """COPY rows into a table: the cheapest way to write many."""
         await self._connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
 

@@ -266,5 +266,3 @@ class HeldIn(Query, Answered[PoolTotals]):
     def key(self) -> UUID:
         """Nothing in particular."""
         return UUID(int=0)
-
-

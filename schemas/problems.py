@@ -286,6 +286,7 @@ class RefusalCode(StrEnum):
     not_usable_here = "not_usable_here"
     nothing_due = "nothing_due"
     same_pool = "same_pool"
+    scheme_closed = "scheme_closed"
     tries_used_up = "tries_used_up"
     unknown_citizen = "unknown_citizen"
     unknown_field = "unknown_field"
@@ -397,6 +398,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.same_pool: RefusalText(
         "The points are already there. Choose another destination.",
         "移行元と移行先が同じです。別の移行先を選んでください。",
+    ),
+    RefusalCode.scheme_closed: RefusalText(
+        "Points of this municipality have passed their expiry date. Choose another destination.",
+        "この自治体ポイントは有効期限を過ぎています。別の移行先を選んでください。",
     ),
     RefusalCode.tries_used_up: RefusalText(
         "The tries are used up. A MyKey ID can now only be made automatically.",

@@ -63,13 +63,19 @@ Points = Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 LgCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{6}$"), AfterValidator(_checked)]
 MyKeyId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8}$")]
 Pool = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^(reserve|scheme:[0-9]{6}|event:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+    str,
+    StringConstraints(
+        strict=True, pattern=r"^(reserve|scheme:[0-9]{6}|event:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
+    ),
 ]
 CommandId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """A caller's own id of what it asks for; with the caller's party id it is the idempotency key."""
 LinkId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """A partner's own name for a citizen linked to it."""
-ExpiryRule = Annotated[str, StringConstraints(strict=True, pattern=r"^(none|months:[1-9][0-9]?|date:[0-9]{4}-[0-9]{2}-[0-9]{2})$")]
+ExpiryRule = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^(none|months:[1-9][0-9]?|date:[0-9]{4}-[0-9]{2}-[0-9]{2})$"),
+]
 """When points of a scheme expire: `none`, `months:N` (end of the Nth month after the credit), `date:YYYY-MM-DD`."""
 Name = Annotated[
     str,

@@ -63,7 +63,13 @@ class Due:
             raise UnreadableMessageError(message_type.TYPE) from error
         row = self.row
         return Envelope(
-            self.message_id, row["source"], row["type"], row["time"], row["subject"], row["correlation_id"], message
+            self.message_id,
+            row["source"],
+            row["type"],
+            row["time"],
+            row["subject"],
+            row["correlation_id"],
+            message,
         )
 
 

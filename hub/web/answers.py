@@ -1,5 +1,6 @@
 """What every answer of every door has: a reference number, security headers, a line in the log, a count."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Final
 
@@ -34,6 +35,11 @@ _SECONDS: Final = Histogram(
 )
 
 _log: Final = structlog.get_logger()
+
+
+def new_nonce() -> str:
+    """A nonce for one page."""
+    return secrets.token_urlsafe(16)
 
 
 def page_policy(nonce: str) -> str:

@@ -62,8 +62,8 @@ class Audience:
 
     A path prefix of their own, one way to prove who they are, their own limits.
 
-    `security` are OpenAPI security scheme objects, by name. An audience without `authenticate` has public
-    routes only.
+    `security` are OpenAPI security scheme objects, by name; `unproven` is the 401 it answers. An audience
+    without `authenticate` has public routes only.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Audience:
     title_ja: str
     authenticate: Authenticate | None = None
     security: Mapping[str, JsonValue] = field(default_factory=dict)
+    unproven: ProblemCode = ProblemCode.signature
     room: WaitingRoom | None = None
     rate: RateLimiter | None = None
     documented: bool = True

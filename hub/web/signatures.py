@@ -22,6 +22,7 @@ import http_sf
 from aiohttp import web
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import JsonValue
 
 from hub.clock import SystemClock
 from hub.web.digests import EXPECTED_DIGEST, content_digest, parse_content_digest
@@ -37,6 +38,21 @@ HMAC_SECRET_MIN_BYTES: Final = 32
 REQUIRED: Final = ("@method", "@authority", "@target-uri")
 COVERED_IF_SENT: Final = ("idempotency-key",)
 """Headers that change what is asked: when they are there, they must be signed."""
+
+SECURITY: Final[Mapping[str, JsonValue]] = {
+    "httpSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Signature",
+        "description": (
+            "HTTP message signature (RFC 9421), ed25519 or hmac-sha256, over @method, @authority, @target-uri, "
+            "for a request with a body content-digest (RFC 9530, sha-256), and idempotency-key if it is sent; "
+            f"parameters created (at most {AGE_LIMIT_S} s old), keyid, nonce (16 to 64 characters, new each time), "
+            "optionally alg, expires and tag. リクエストごとにRFC 9421で署名してください。"
+        ),
+    }
+}
+"""The OpenAPI security scheme of an audience that signs."""
 
 _MACHINE_TIME: Final = SystemClock().now
 _CHALLENGE: Final[Mapping[str, str]] = {

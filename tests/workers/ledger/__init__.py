@@ -1,0 +1,1 @@
+"""Tests of the ledger: each operation against a naive model, the writer, the chain, against real PostgreSQL."""

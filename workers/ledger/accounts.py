@@ -1,0 +1,96 @@
+"""Accounts: a citizen's lots, and the contra accounts that may go either way."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+from typing import Final, NamedTuple, TypeAlias
+from uuid import UUID
+
+from hub.clock import expiry_after_months
+from schemas.values import NO_EXPIRY, RESERVE
+
+NO_MUNICIPALITY: Final = ""
+"""The rollups' lg_code of points that went to reserve: their municipality is not chosen yet."""
+
+
+class Kind(IntEnum):
+    """What a transfer is; numbers are stored and never reused. Kinds from 10 on belong to later operations."""
+
+    refusal = 0
+    credit = 1
+    move = 2
+    sweep = 3
+    use = 4
+    expire = 5
+
+
+class LotKey(NamedTuple):
+    """A citizen's account: points of one pool, one last day and, for reserve points, one partner."""
+
+    pool: str
+    expires_on: date
+    origin: UUID
+
+
+class Contra(NamedTuple):
+    """A contra account: `partner`, `store` or `expired`, with the party or pool it stands for."""
+
+    role: str
+    party_id: UUID | None
+    pool: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name in the books, unique within a partition."""
+        return f"{self.role}:{self.party_id.hex if self.party_id else self.pool}"
+
+
+Account: TypeAlias = LotKey | Contra
+
+
+class Move(NamedTuple):
+    """Points going from one account to another; both lots belong to the command's citizen."""
+
+    debit: Account
+    credit: Account
+    points: int
+
+
+class RollupKey(NamedTuple):
+    """A line of the day's settlement: which municipality with whom, in which pool."""
+
+    lg_code: str
+    counterparty_id: UUID
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRule:
+    """A scheme or event as the registry says it is; `first` and `last` are its service period, inclusive."""
+
+    pool: str
+    lg_code: str
+    expiry_rule: str
+    first: date
+    last: date
+    usable_in: frozenset[str]
+
+    def expires_on(self, today: date) -> date:
+        """The last day of points credited today. Rules: `none`, `months:N` (end of month), `date:YYYY-MM-DD`."""
+        kind, _, value = self.expiry_rule.partition(":")
+        if kind == "months":
+            return expiry_after_months(today, int(value))
+        return date.fromisoformat(value) if kind == "date" else NO_EXPIRY
+
+    def is_open(self, today: date) -> bool:
+        """Whether points may still come in: within the service period, and not already expired as they come."""
+        return self.first <= today <= self.last and today <= self.expires_on(today)
+
+    def is_usable_at(self, lg_code: str, today: date) -> bool:
+        """Whether a counter of this municipality takes these points today."""
+        return lg_code in self.usable_in and self.first <= today <= self.last
+
+
+def is_reserve(key: LotKey) -> bool:
+    """Whether the lot holds reserve points."""
+    return key.pool == RESERVE

@@ -1,0 +1,163 @@
+"""The book: what the operations of one batch look at, and what their decisions change, all in memory."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from uuid import UUID
+
+from schemas.message import Event
+from schemas.values import NO_ORIGIN, RESERVE
+from workers.ledger.accounts import NO_MUNICIPALITY, Contra, Kind, LotKey, Move, PoolRule, RollupKey
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command comes to: refused with a code, or posted with its moves (all or none) and events."""
+
+    points: int = 0
+    moves: tuple[Move, ...] = ()
+    pools: tuple[str, ...] = ()
+    """Pools whose balance after it is part of the answer."""
+    events: tuple[Event, ...] = ()
+    code: str | None = None
+
+
+def refused(code: str) -> Decision:
+    """A refusal: nothing moves, and the same command is refused for ever."""
+    return Decision(code=code)
+
+
+class OverdrawnError(Exception):
+    """A decision would take more from a lot than it holds: a defect in the operation; nothing was written."""
+
+
+@dataclass(slots=True)
+class Balance:
+    """An account's number and balance; `account` is 0 until a new account is given its number."""
+
+    account: int
+    points: int
+    is_new: bool = False
+
+
+@dataclass(slots=True)
+class Book:
+    """The lots of the batch's citizens, the contra accounts it touches, the pools' rules, on one business date."""
+
+    today: date
+    holding_period_days: int
+    pools: Mapping[str, PoolRule]
+    next_account: int
+    lots: dict[UUID, dict[LotKey, Balance]] = field(default_factory=lambda: defaultdict(dict))
+    contras: dict[Contra, Balance] = field(default_factory=dict)
+    touched_lots: set[tuple[UUID, LotKey]] = field(default_factory=set)
+    touched_contras: set[Contra] = field(default_factory=set)
+    rollups: dict[tuple[RollupKey, Kind], list[int]] = field(default_factory=dict)
+
+    # what operations ask
+
+    def rule(self, pool: str) -> PoolRule | None:
+        """The scheme or event of this pool, or None."""
+        return self.pools.get(pool)
+
+    def held_until(self) -> date:
+        """The last day on which reserve points credited today are held."""
+        return self.today + timedelta(days=self.holding_period_days - 1)
+
+    def balance(self, citizen_id: UUID, pool: str) -> int:
+        """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""
+        return sum(
+            balance.points for key, balance in self._of(citizen_id) if key.pool == pool and self._counts(key)
+        )
+
+    def usable_lots(self, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
+        """The citizen's lots of this pool with points, earliest last day first."""
+        lots = [
+            (key, balance.points)
+            for key, balance in self._of(citizen_id)
+            if key.pool == pool and balance.points and self._counts(key)
+        ]
+        return lots if len(lots) < 2 else sorted(lots, key=_in_order)  # noqa: PLR2004 - nothing to sort
+
+    def due_lots(self, citizen_id: UUID, *, reserve: bool) -> list[tuple[LotKey, int]]:
+        """The citizen's lots with points whose last day has passed: of reserve, or of everything else."""
+        lots = [
+            (key, balance.points)
+            for key, balance in self._of(citizen_id)
+            if balance.points and key.expires_on < self.today and (key.pool == RESERVE) == reserve
+        ]
+        return sorted(lots, key=_in_order)
+
+    def _of(self, citizen_id: UUID) -> Iterable[tuple[LotKey, Balance]]:
+        lots = self.lots.get(citizen_id)
+        return lots.items() if lots else ()
+
+    def _counts(self, key: LotKey) -> bool:
+        # Reserve points past their holding period are still the citizen's: they only wait for the sweep.
+        return key.expires_on >= self.today or key.pool == RESERVE
+
+    # what a posted decision changes
+
+    def apply(self, citizen_id: UUID, kind: Kind, moves: Iterable[Move]) -> Iterator[tuple[int, int, int]]:
+        """Post moves: yields (debit account, credit account, points) and keeps the balances and rollups.
+
+        Raises OverdrawnError.
+        """
+        for move in moves:
+            debit = self._change(citizen_id, move.debit, -move.points)
+            credit = self._change(citizen_id, move.credit, move.points)
+            line = self.rollups.setdefault((self._rollup_key(move), kind), [0, 0])
+            line[0] += 1
+            line[1] += move.points
+            yield debit, credit, move.points
+
+    def _change(self, citizen_id: UUID, account: LotKey | Contra, change: int) -> int:
+        if isinstance(account, Contra):
+            self.touched_contras.add(account)
+            balance = self.contras.get(account)
+            if balance is None:
+                balance = self.contras[account] = self._open()
+        else:
+            self.touched_lots.add((citizen_id, account))
+            lots = self.lots[citizen_id]
+            balance = lots.get(account)
+            if balance is None:
+                balance = lots[account] = self._open()
+            if balance.points + change < 0:
+                raise OverdrawnError(account.pool)
+        balance.points += change
+        return balance.account
+
+    def _open(self) -> Balance:
+        self.next_account += 1
+        return Balance(self.next_account - 1, 0, is_new=True)
+
+    def _rollup_key(self, move: Move) -> RollupKey:
+        """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
+        if isinstance(move.credit, LotKey):
+            pool = move.credit.pool
+            counterparty = move.debit.party_id if isinstance(move.debit, Contra) else move.debit.origin
+        else:
+            assert isinstance(move.debit, LotKey)  # noqa: S101 - the allow-list of transfers
+            pool = move.debit.pool
+            counterparty = move.credit.party_id
+        rule = self.pools.get(pool)
+        return RollupKey(rule.lg_code if rule else NO_MUNICIPALITY, counterparty or NO_ORIGIN, pool)
+
+
+def _in_order(lot: tuple[LotKey, int]) -> tuple[date, str, int]:
+    key = lot[0]
+    return key.expires_on, key.pool, key.origin.int
+
+
+def take(lots: Iterable[tuple[LotKey, int]], points: int) -> list[tuple[LotKey, int]]:
+    """Take `points` from lots in their order; the caller has made sure that there are enough."""
+    taken: list[tuple[LotKey, int]] = []
+    for key, held in lots:
+        if points == 0:
+            break
+        part = min(held, points)
+        taken.append((key, part))
+        points -= part
+    return taken

@@ -1,0 +1,72 @@
+"""Tamper evidence: every transaction is a block, hashed over the block before it and its own lines.
+
+The lines are plain text, so that anybody can compute the chain again with SHA-256 alone (docs/contracts/ledger.md):
+a head line, one line per outcome, one line per transfer, each ended by LF, fields separated by TAB.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from typing import Final, NamedTuple
+from uuid import UUID
+
+GENESIS: Final = b"\x00"
+"""The hash before the first block."""
+
+
+class OutcomeRow(NamedTuple):
+    """A row of ledger.outcome."""
+
+    party_id: UUID
+    command_id: str
+    request_hash: bytes
+    partition: int
+    block: int
+    number: int
+    citizen_id: UUID
+    kind: int
+    code: str | None
+    points: int
+    balances: str
+    posted_on: date
+
+
+class TransferRow(NamedTuple):
+    """A row of ledger.transfer."""
+
+    partition: int
+    block: int
+    line: int
+    outcome: int
+    kind: int
+    debit: int
+    credit: int
+    points: int
+    business_date: date
+
+
+def outcome_line(row: OutcomeRow) -> str:
+    """An outcome as the chain hashes it."""
+    return (
+        f"o\t{row.number}\t{row.party_id.hex}\t{row.command_id}\t{row.request_hash.hex()}\t{row.citizen_id.hex}"
+        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}\n"
+    )
+
+
+def transfer_line(row: TransferRow) -> str:
+    """A transfer as the chain hashes it."""
+    return f"t\t{row.line}\t{row.outcome}\t{row.kind}\t{row.debit}\t{row.credit}\t{row.points}\t{row.business_date}\n"
+
+
+def block_hash(
+    partition: int,
+    block: int,
+    previous: bytes,
+    outcomes: Iterable[OutcomeRow],
+    transfers: Iterable[TransferRow],
+) -> bytes:
+    """The hash of a block; outcomes by number, transfers by line."""
+    lines = [f"b\t{partition}\t{block}\t{previous.hex()}\n"]
+    lines.extend(map(outcome_line, outcomes))
+    lines.extend(map(transfer_line, transfers))
+    return hashlib.sha256("".join(lines).encode()).digest()

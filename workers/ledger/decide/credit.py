@@ -1,0 +1,34 @@
+"""Credit: a partner moves points in, to reserve, a scheme or an event."""
+
+from schemas.points import CreditPoints, PointsCredited
+from schemas.values import NO_ORIGIN, RESERVE
+from workers.ledger.accounts import Contra, LotKey, Move
+from workers.ledger.book import Book, Decision, refused
+from workers.ledger.decide.opening import closed_code
+
+
+def decide(command: CreditPoints, book: Book) -> Decision:
+    """Points come from the partner's contra account into one lot.
+
+    Reserve points remember their partner and are held for the holding period; points of a scheme or event get the
+    last day of its rule. Refused: no_scheme, no_event, scheme_closed, event_closed.
+    """
+    if command.pool == RESERVE:
+        lot = LotKey(RESERVE, book.held_until(), command.party_id)
+    else:
+        rule = book.rule(command.pool)
+        if rule is None or not rule.is_open(book.today):
+            return refused(closed_code(command.pool, rule))
+        lot = LotKey(command.pool, rule.expires_on(book.today), NO_ORIGIN)
+    event = PointsCredited(
+        citizen_id=command.citizen_id,
+        party_id=command.party_id,
+        command_id=command.command_id,
+        pool=command.pool,
+        points=command.points,
+        balance=book.balance(command.citizen_id, command.pool) + command.points,
+        posted_on=book.today,
+        expires_on=lot.expires_on,
+    )
+    move = Move(Contra("partner", command.party_id), lot, command.points)
+    return Decision(command.points, (move,), (command.pool,), (event,))

@@ -1,0 +1,34 @@
+"""Use: points are used at a counter (画面28–31)."""
+
+from schemas.points import PointsUsed, UsePoints
+from schemas.problems import RefusalCode
+from workers.ledger.accounts import Contra, Move
+from workers.ledger.book import Book, Decision, refused, take
+
+
+def decide(command: UsePoints, book: Book) -> Decision:
+    """The earliest last day is spent first, into the store's contra account.
+
+    Usable at a counter: its municipality's points, that municipality's events, and its prefecture's events that name
+    it. Refused: not_usable_here, insufficient_points.
+    """
+    rule = book.rule(command.pool)
+    if rule is None or not rule.is_usable_at(command.lg_code, book.today):
+        return refused(RefusalCode.not_usable_here)
+    lots = book.usable_lots(command.citizen_id, command.pool)
+    held = sum(points for _, points in lots)
+    if held < command.points:
+        return refused(RefusalCode.insufficient_points)
+    store = Contra("store", command.store_id)
+    moves = tuple(Move(key, store, part) for key, part in take(lots, command.points))
+    event = PointsUsed(
+        citizen_id=command.citizen_id,
+        party_id=command.party_id,
+        command_id=command.command_id,
+        pool=command.pool,
+        points=command.points,
+        balance=held - command.points,
+        posted_on=book.today,
+        store_id=command.store_id,
+    )
+    return Decision(command.points, moves, (command.pool,), (event,))

@@ -1,0 +1,27 @@
+"""What the registry says of schemes and events, kept by the ledger for itself."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from hub.transaction import Transaction
+from schemas.municipalities import SchemeRegistered, SupportEventRegistered
+from schemas.values import event_pool, scheme_pool
+from workers.ledger import statements
+
+
+async def scheme_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
+    """Open a scheme for points, or take over its new rule. Points already credited keep their last day."""
+    for event in events:
+        await tx.execute(
+            statements.REGISTER_POOL, scheme_pool(event.lg_code), event.lg_code, event.expiry_rule,
+            date.min, date.max, [event.lg_code],
+        )  # fmt: skip
+
+
+async def support_event_registered(events: Sequence[SupportEventRegistered], tx: Transaction) -> None:
+    """Open an event for points; they end with its service period."""
+    for event in events:
+        await tx.execute(
+            statements.REGISTER_POOL, event_pool(event.event_id), event.lg_code, f"date:{event.last.isoformat()}",
+            event.first, event.last, [event.lg_code, *event.usable_in],
+        )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Questions to the ledger: balances, due lots, outcomes. Answered from committed state."""
+
+import json
+
+from hub.transaction import Reading
+from schemas.points import (
+    BalanceOf,
+    Balances,
+    DueKind,
+    DueLot,
+    DueLots,
+    DueLotsOf,
+    HeldByPool,
+    HeldIn,
+    Lot,
+    Outcome,
+    Outcomes,
+    OutcomesOf,
+    PoolTotals,
+    PostingAnswer,
+    PostingStatus,
+)
+from workers.ledger import statements
+
+
+async def balance_of(query: BalanceOf, reading: Reading) -> Balances:
+    """The citizen's usable points, by pool and by lot; earliest last day first."""
+    rows = await reading.fetch(statements.BALANCE_OF, query.citizen_id, reading.clock.business_date())
+    by_pool: dict[str, int] = {}
+    for row in rows:
+        by_pool[row["pool"]] = by_pool.get(row["pool"], 0) + row["points"]
+    return Balances(by_pool=by_pool, lots=[Lot.model_validate(dict(row)) for row in rows])
+
+
+async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:
+    """The outcomes of these commands of this party."""
+    parties = [query.party_id] * len(query.command_ids)
+    rows = await reading.fetch(statements.OUTCOMES, parties, query.command_ids)
+    return Outcomes(
+        outcomes=[
+            Outcome(
+                command_id=row["command_id"],
+                citizen_id=row["citizen_id"],
+                answer=PostingAnswer(
+                    status=PostingStatus.refused if row["code"] else PostingStatus.posted,
+                    code=row["code"],
+                    points=row["points"],
+                    balances=json.loads(row["balances"]),
+                    posted_on=row["posted_on"],
+                    replayed=True,
+                ),
+            )
+            for row in rows
+        ]
+    )
+
+
+async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
+    """One page of lots by their last day: whole citizens, in the order of their ids."""
+    reserve = query.kind is DueKind.sweep
+    rows = await reading.fetch(
+        statements.DUE_CITIZENS, query.partition, query.first, query.last, reserve, query.after, query.limit
+    )
+    lots = [DueLot.model_validate(dict(row)) for row in rows]
+    full = len({lot.citizen_id for lot in lots}) == query.limit
+    return DueLots(lots=lots, after=lots[-1].citizen_id if full else None)
+
+
+async def held_by_pool(_query: HeldByPool, reading: Reading) -> PoolTotals:
+    """All citizens' points, by pool."""
+    rows = await reading.fetch(statements.HELD_BY_POOL)
+    return PoolTotals(totals={row["pool"]: row["points"] for row in rows})
+
+
+async def held_in(query: HeldIn, reading: Reading) -> PoolTotals:
+    """These citizens' points of one pool; whoever has none is missing."""
+    rows = await reading.fetch(statements.HELD_IN, query.citizen_ids, query.pool)
+    return PoolTotals(totals={str(row["citizen_id"]): row["points"] for row in rows})

@@ -1,0 +1,99 @@
+"""The ledger's SQL: set-based, one statement per table and batch."""
+
+from typing import Final
+
+LOCK: Final = """
+SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision
+FROM ledger.head WHERE partition = $1 FOR UPDATE
+"""
+POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool"
+OUTCOMES: Final = """
+SELECT o.party_id, o.command_id, o.request_hash, o.citizen_id, o.code, o.points, o.balances, o.posted_on
+FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
+JOIN ledger.outcome AS o ON o.party_id = asked.party_id AND o.command_id = asked.command_id
+"""
+LOTS: Final = """
+SELECT account, citizen_id, pool, expires_on, origin, balance FROM ledger.lot
+WHERE citizen_id = ANY ($1::uuid[]) AND (balance > 0 OR expires_on >= $2)
+"""
+CONTRAS: Final = (
+    "SELECT account, name, balance FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
+)
+
+TRANSFER_COLUMNS: Final = (
+    "partition", "block", "line", "outcome", "kind", "debit", "credit", "points", "business_date",
+)  # fmt: skip
+OUTCOME_COLUMNS: Final = (
+    "party_id", "command_id", "request_hash", "partition", "block", "number",
+    "citizen_id", "kind", "code", "points", "balances", "posted_on",
+)  # fmt: skip
+LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on", "origin", "balance")
+
+CHANGE_LOTS: Final = """
+UPDATE ledger.lot AS l SET balance = u.balance
+FROM unnest($2::bigint[], $3::bigint[]) AS u (account, balance)
+WHERE l.partition = $1 AND l.account = u.account
+"""
+CHANGE_CONTRAS: Final = """
+INSERT INTO ledger.contra (partition, account, name, party_id, balance)
+SELECT $1, u.account, u.name, u.party_id, u.balance
+FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, balance)
+ON CONFLICT (partition, name) DO UPDATE SET balance = excluded.balance
+"""
+ROLL_UP: Final = """
+INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points)
+SELECT $1, $2, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points
+FROM unnest($3::text[], $4::uuid[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[])
+    AS u (lg_code, counterparty_id, pool, kind, transfers, points)
+ON CONFLICT (partition, day, lg_code, counterparty_id, pool, kind)
+DO UPDATE SET transfers = r.transfers + excluded.transfers, points = r.points + excluded.points
+"""
+SEAL: Final = """
+WITH sealed AS (
+    INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+)
+UPDATE ledger.head SET block = $2, hash = $4, next_account = $8 WHERE partition = $1
+"""
+
+REGISTER_POOL: Final = """
+INSERT INTO ledger.pool AS p (pool, lg_code, expiry_rule, first, last, usable_in)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (pool) DO UPDATE SET expiry_rule = excluded.expiry_rule, first = excluded.first, last = excluded.last,
+    usable_in = excluded.usable_in, revision = DEFAULT
+"""
+
+BALANCE_OF: Final = """
+SELECT pool, expires_on, sum(balance)::bigint AS points FROM ledger.lot
+WHERE citizen_id = $1 AND balance > 0 AND (expires_on >= $2 OR pool = 'reserve')
+GROUP BY pool, expires_on ORDER BY expires_on, pool
+"""
+DUE_CITIZENS: Final = """
+WITH page AS (
+    SELECT DISTINCT citizen_id FROM ledger.lot
+    WHERE partition = $1 AND expires_on BETWEEN $2 AND $3 AND balance > 0 AND (pool = 'reserve') = $4
+        AND ($5::uuid IS NULL OR citizen_id > $5)
+    ORDER BY citizen_id LIMIT $6
+)
+SELECT l.citizen_id, l.pool, l.expires_on, sum(l.balance)::bigint AS points
+FROM page JOIN ledger.lot AS l ON l.citizen_id = page.citizen_id
+WHERE l.expires_on BETWEEN $2 AND $3 AND l.balance > 0 AND (l.pool = 'reserve') = $4
+GROUP BY l.citizen_id, l.pool, l.expires_on ORDER BY l.citizen_id, l.expires_on, l.pool
+"""
+HELD_BY_POOL: Final = (
+    "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
+)
+HELD_IN: Final = """
+SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot
+WHERE citizen_id = ANY ($1::uuid[]) AND pool = $2 AND balance > 0 GROUP BY citizen_id
+"""
+SUMMARY_OF_PARTNER: Final = """
+SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points
+FROM ledger.rollup WHERE counterparty_id = $1 AND day BETWEEN $2 AND $3
+GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, lg_code, pool
+"""
+SUMMARY_OF_MUNICIPALITY: Final = """
+SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points
+FROM ledger.rollup WHERE lg_code = $1 AND day BETWEEN $2 AND $3
+GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, counterparty_id, pool
+"""

@@ -1,0 +1,156 @@
+"""Loading the book of a batch and writing it back: few set-based statements, one transaction, under the head's lock."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+from uuid import UUID
+
+from hub.transaction import Transaction
+from schemas.points import PostingCommand
+from workers.ledger import statements
+from workers.ledger.accounts import LotKey, PoolRule
+from workers.ledger.book import Balance, Book
+from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.operations import OPERATIONS
+
+
+class Head(NamedTuple):
+    """The end of a partition's chain, locked; `revision` tells whether the pools' rules changed."""
+
+    block: int
+    hash: bytes
+    next_account: int
+    revision: int
+
+
+class Known(NamedTuple):
+    """An outcome there already is."""
+
+    request_hash: bytes
+    code: str | None
+    points: int
+    balances: dict[str, int]
+    posted_on: date
+
+
+@dataclass(slots=True)
+class Written:
+    """What a batch adds to the journal."""
+
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    transfers: list[TransferRow] = field(default_factory=list)
+
+
+async def lock(tx: Transaction, partition: int) -> Head:
+    """Become the partition's one writer until the commit."""
+    row = await tx.fetch_row(statements.LOCK, partition)
+    assert row is not None  # noqa: S101 - the migration made all partitions
+    return Head(row["block"], row["hash"], row["next_account"], row["revision"] or 0)
+
+
+async def load_pools(tx: Transaction) -> dict[str, PoolRule]:
+    """The rules of all schemes and events."""
+    return {
+        row["pool"]: PoolRule(
+            row["pool"],
+            row["lg_code"],
+            row["expiry_rule"],
+            row["first"],
+            row["last"],
+            frozenset(row["usable_in"]),
+        )
+        for row in await tx.fetch(statements.POOLS)
+    }
+
+
+async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dict[tuple[UUID, str], Known]:
+    """The outcomes that some of these commands already have."""
+    parties, ids = [c.party_id for c in commands], [c.command_id for c in commands]
+    return {
+        (row["party_id"], row["command_id"]): Known(
+            row["request_hash"], row["code"], row["points"], json.loads(row["balances"]), row["posted_on"]
+        )
+        for row in await tx.fetch(statements.OUTCOMES, parties, ids)
+    }
+
+
+async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
+    """Put the union of the commands' footprints into the book.
+
+    Which accounts of expired points an expiry touches is known only with its lots; they are all loaded for it.
+    """
+    citizens = {command.citizen_id for command in commands}
+    lots = book.lots
+    for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(
+        statements.LOTS, list(citizens), book.today
+    ):
+        lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
+    names = {
+        contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command)
+    }
+    if names:
+        for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
+            book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])
+
+
+async def write(tx: Transaction, partition: int, head: Head, book: Book, written: Written) -> None:
+    """Write the batch and seal its block."""
+    block = head.block + 1
+    await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, written.outcomes)
+    if written.transfers:
+        await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
+        await _write_lots(tx, partition, book)
+        await _write_contras(tx, partition, book)
+        await _write_rollups(tx, partition, book)
+    sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
+    await tx.execute(
+        statements.SEAL, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,
+        book.next_account,
+    )  # fmt: skip
+
+
+async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
+    new: list[tuple[int, int, UUID, str, date, UUID, int]] = []
+    accounts: list[int] = []
+    balances: list[int] = []
+    for citizen_id, key in book.touched_lots:
+        balance = book.lots[citizen_id][key]
+        if balance.is_new:
+            new.append((partition, balance.account, citizen_id, *key, balance.points))
+        else:
+            accounts.append(balance.account)
+            balances.append(balance.points)
+    if new:
+        await tx.copy("ledger", "lot", statements.LOT_COLUMNS, new)
+    if accounts:
+        await tx.execute(statements.CHANGE_LOTS, partition, accounts, balances)
+
+
+async def _write_contras(tx: Transaction, partition: int, book: Book) -> None:
+    touched = [(contra, book.contras[contra]) for contra in book.touched_contras]
+    if touched:
+        await tx.execute(
+            statements.CHANGE_CONTRAS,
+            partition,
+            [balance.account for _, balance in touched],
+            [contra.name for contra, _ in touched],
+            [contra.party_id for contra, _ in touched],
+            [balance.points for _, balance in touched],
+        )
+
+
+async def _write_rollups(tx: Transaction, partition: int, book: Book) -> None:
+    lines = book.rollups
+    await tx.execute(
+        statements.ROLL_UP,
+        partition,
+        book.today,
+        [key.lg_code for key, _ in lines],
+        [key.counterparty_id for key, _ in lines],
+        [key.pool for key, _ in lines],
+        [int(kind) for _, kind in lines],
+        [transfers for transfers, _ in lines.values()],
+        [points for _, points in lines.values()],
+    )
