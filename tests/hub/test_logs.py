@@ -120,10 +120,9 @@ def test_long_texts_are_cut_and_deep_ones_ended(capsys: pytest.CaptureFixture[st
 
 
 def _fail() -> None:
-    try:
-        raise ValueError("duplicate key\nDETAIL: Key (mail)=(taro@example.jp) exists")
-    except ValueError as error:
-        raise RuntimeError("could not write") from error
+    raise RuntimeError("could not write") from ValueError(
+        "duplicate key\nDETAIL: Key (mail)=(taro@example.jp) exists"
+    )
 
 
 def test_an_exception_is_told_without_its_quotations(capsys: pytest.CaptureFixture[str]) -> None:
