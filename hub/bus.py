@@ -15,8 +15,10 @@ class Bus(Protocol):
     """
 
     async def call(self, message: Answered[Answer], deadline_s: float) -> Answer:
-        """Ask one command or query; returns after its commit. Raises TransientError, UnroutableError,
-        DeadlineExceededError."""
+        """Ask one command or query; returns after its commit.
+
+        Raises TransientError, UnroutableError, DeadlineExceededError.
+        """
 
     async def call_many(self, messages: Sequence[Answered[Answer]], deadline_s: float) -> list[Answer]:
         """Ask many at once; answers in the order asked. Raises the first error after all have ended."""

@@ -41,9 +41,7 @@ class CallQueue:
         self._waiting = 0
         self._gauge = WAITING.labels(runner.component.name)
 
-    def put(
-        self, messages: Sequence[Message], correlation_id: UUID
-    ) -> list[asyncio.Future[BaseModel | None]]:
+    def put(self, messages: Sequence[Message], correlation_id: UUID) -> list[asyncio.Future[BaseModel | None]]:
         """Take calls in; their futures are done after the commit. Raises TransientError when too many wait."""
         if self._waiting + len(messages) > WAITING_LIMIT:
             raise TransientError("too many calls are waiting", retry_after_s=1.0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
-from schemas.message import Command, Envelope, Event, Message, Query
+from schemas.message import Command, Envelope, Message, Query
 
 if TYPE_CHECKING:
     from hub.bus import Bus

@@ -1,4 +1,4 @@
-"""A component's way to PostgreSQL: a small pool under the component's own role. One of the few files that know asyncpg."""
+"""A component's way to PostgreSQL: a small pool under the component's own role; one of the few files with asyncpg."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
+Notify: TypeAlias = Callable[[str], Awaitable[None]]
 
 ACQUIRE_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -62,7 +63,7 @@ class Database:
         self._url = url
         self._clock = clock
         self.sealer = sealer
-        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.on_commit: Callable[[set[tuple[str, int]]], None] = lambda _lanes: None
 
     async def open(self) -> None:
@@ -122,10 +123,8 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def listening(
-    url: str, channel: str, heard: Callable[[str], None]
-) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
-    """A connection that listens on `channel`; yields a function that notifies it. Only a hint: polling stands behind it."""
+async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Notify]:
+    """A connection that listens on `channel`; yields a function that notifies it. A hint: polling stands behind it."""
     connection = await asyncpg.connect(url, server_settings={"application_name": "mykey-hub-wake"})
     try:
         await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))

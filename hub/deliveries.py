@@ -70,9 +70,7 @@ async def mark_done(tx: Transaction, place: Place, delivery_ids: Sequence[int]) 
         raise OwnershipLostError(f"{place.receiver} {place.lane}")
 
 
-async def mark_part_done(
-    tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID], *, last: bool
-) -> None:
+async def mark_part_done(tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID], *, last: bool) -> None:
     """The inbox mark for some messages of a delivery; with the last of them the delivery itself goes."""
     if last:
         await mark_done(tx, place, [delivery_id])

@@ -283,9 +283,7 @@ class EmbeddedPostgres:
 
     def _pause(self, deadline: float, complaint: str) -> None:
         if time.monotonic() > deadline:
-            raise EmbeddedPostgresError(
-                f"PostgreSQL did not start: {complaint} within {_START_TIMEOUT_S:.0f} s"
-            )
+            raise EmbeddedPostgresError(f"PostgreSQL did not start: {complaint} within {_START_TIMEOUT_S:.0f} s")
         time.sleep(_POLL_INTERVAL_S)
 
     def _pid_lines(self) -> list[str]:

@@ -4,12 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-HANDLED: Final = Counter(
-    "mykey_messages_handled_total", "Messages whose effect has committed", ("component", "way")
-)
-FAILED: Final = Counter(
-    "mykey_messages_failed_total", "Failed attempts at a message", ("component", "permanent")
-)
+HANDLED: Final = Counter("mykey_messages_handled_total", "Messages whose effect has committed", ("component", "way"))
+FAILED: Final = Counter("mykey_messages_failed_total", "Failed attempts at a message", ("component", "permanent"))
 PARKED: Final = Counter("mykey_messages_parked_total", "Messages parked after their attempts", ("component",))
 BATCH: Final = Histogram(
     "mykey_batch_messages", "Messages per transaction", ("component",), buckets=(1, 4, 16, 64, 128, 256, 512)

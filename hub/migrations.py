@@ -148,9 +148,7 @@ def read_files(source: MigrationSource) -> list[SqlFile]:
     )
     for expected, file in enumerate(found, start=1):
         if file.number != expected:
-            raise MigrationRefusedError(
-                f"{source.name}: {file.name} stands where number {expected:04} should be"
-            )
+            raise MigrationRefusedError(f"{source.name}: {file.name} stands where number {expected:04} should be")
     return found
 
 
@@ -192,9 +190,7 @@ async def _ensure_schemas(connection: asyncpg.Connection, components: Sequence[s
         await connection.execute(_CREATE_TABLE_SQL)
 
 
-async def _pending(
-    connection: asyncpg.Connection, component: str, files: Sequence[SqlFile]
-) -> Sequence[SqlFile]:
+async def _pending(connection: asyncpg.Connection, component: str, files: Sequence[SqlFile]) -> Sequence[SqlFile]:
     applied = await connection.fetch(_APPLIED_SQL, component)
     for row, file in zip_longest(applied, files[: len(applied)]):
         if file is None:

@@ -70,9 +70,7 @@ class _Hosted:
 class HubProcess(Bus):
     """An async context manager: inside it the components work; leaving it finishes what is under way."""
 
-    def __init__(
-        self, settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str
-    ) -> None:
+    def __init__(self, settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str) -> None:
         self.settings = settings
         self.clock = clock
         self.process_id = uuid7()

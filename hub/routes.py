@@ -7,7 +7,7 @@ from typing import Final
 from hub.component import Component
 from hub.errors import UnroutableError
 from hub.retry import PATIENT, PROMPT, RetryPolicy
-from schemas import citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement
+from schemas import citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
 from schemas.catalog import CATALOG
 from schemas.message import Command, Event, Message, Query
 
@@ -113,13 +113,17 @@ def check(components: Iterable[Component]) -> None:
     for message_type, route in ROUTES.items():
         if issubclass(message_type, Command | Query) and len(route.receivers) != 1:
             faults.append(f"{message_type.__name__} must have exactly one receiver")
-        for receiver in route.receivers:
-            if receiver in by_name and not _takes(by_name[receiver], message_type, route):
-                faults.append(f"{receiver} is sent {message_type.__name__}, which it does not handle")
+        faults.extend(
+            f"{receiver} is sent {message_type.__name__}, which it does not handle"
+            for receiver in route.receivers
+            if receiver in by_name and not _takes(by_name[receiver], message_type, route)
+        )
     for component in by_name.values():
-        for message_type in (*component.handlers, *component.answers, *component.outside):
-            if component.name not in ROUTES[message_type].receivers:
-                faults.append(f"{component.name} handles {message_type.__name__}, which nobody routes to it")
+        faults.extend(
+            f"{component.name} handles {message_type.__name__}, which nobody routes to it"
+            for message_type in (*component.handlers, *component.answers, *component.outside)
+            if component.name not in ROUTES[message_type].receivers
+        )
     if faults:
         raise RouteTableError("; ".join(faults))
 
@@ -133,8 +137,8 @@ def _takes(component: Component, message_type: type[Message], route: Route) -> b
 def lines() -> list[str]:
     """The table as text, one line a message type."""
     return [
-        f"{_kind(message_type):8} {message_type.__name__:26} {message_type.TYPE:50} → {', '.join(route.receivers) or '—'}"
-        for message_type, route in ROUTES.items()
+        f"{_kind(said):8} {said.__name__:26} {said.TYPE:48} → {', '.join(route.receivers) or '—'}"
+        for said, route in ROUTES.items()
     ]
 
 

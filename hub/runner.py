@@ -99,7 +99,5 @@ class Runner:
         FAILED.labels(self.component.name, str(permanent)).inc()
         if is_unreachable(error) and not isinstance(error, HubError):
             return Failure(TransientError("PostgreSQL does not answer"), unknown=True)
-        log.warning(
-            "run_failed", component=self.component.name, error=type(error).__qualname__, permanent=permanent
-        )
+        log.warning("run_failed", component=self.component.name, error=type(error).__qualname__, permanent=permanent)
         return Failure(error)

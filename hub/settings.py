@@ -56,8 +56,8 @@ class Settings(BaseSettings):
         public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
         smtp_host: the mail server.
         smtp_port: its port.
-        smtp_security: `starttls`, `tls` from the first byte, or `none`; `auto` is `none` for this machine's own
-            mail server and `starttls` for any other. Certificates are always checked.
+        smtp_security: `starttls`, `tls` from the first byte, or `none`; `auto` is `none` for this machine's
+            own mail server and `starttls` for any other. Certificates are always checked.
         smtp_user: the login at the mail server; None is none.
         smtp_password: its password.
         smtp_connections: connections kept open to it, each with one mail at a time.
@@ -90,9 +90,7 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
     smtp_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
-    mail_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")] = (
-        "no-reply@localhost"
-    )
+    mail_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")] = "no-reply@localhost"
     mail_from_name: Annotated[str, Field(min_length=1, max_length=60)] = "マイキープラットフォーム"
     mail_per_domain_s: MailRate = 2_000.0
     mail_domain_rates: dict[str, MailRate] = Field(default_factory=dict)
@@ -182,9 +180,7 @@ def _check_strength(text: str, least_bytes: int, what: str) -> None:
     if len(text.encode()) < least_bytes:
         raise ValueError(f"the {what} must have at least {least_bytes} bytes")
     if len(set(text)) < _SECRET_LEAST_DIFFERENT_CHARACTERS:
-        raise ValueError(
-            f"the {what} is easily guessed: let a machine make it, as with `openssl rand -hex 32`"
-        )
+        raise ValueError(f"the {what} is easily guessed: let a machine make it, as with `openssl rand -hex 32`")
 
 
 def _kept_key(data_dir: Path) -> bytes:
@@ -202,7 +198,5 @@ def _kept_key(data_dir: Path) -> bytes:
         work.unlink()
     key = path.read_bytes().strip()
     if len(key) < SECRET_KEY_LEAST_BYTES:
-        raise WeakSecretError(
-            f"{path} holds no key: restore it from a backup, what it protected needs the old one"
-        )
+        raise WeakSecretError(f"{path} holds no key: restore it from a backup, what it protected needs the old one")
     return key

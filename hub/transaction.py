@@ -59,15 +59,15 @@ class Transaction(Reading):
         """Run one statement; returns PostgreSQL's command tag (`UPDATE 3`)."""
         return await self._connection.execute(sql, *args)
 
-    async def copy(
-        self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-    ) -> None:
+    async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """COPY rows into a table: the cheapest way to write many."""
         await self._connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
 
     def emit(self, event: Event, about: int = 0) -> UUID:
-        """Say that something has happened, because of the run's message number `about`; heard by whoever the
-        route table names, after the commit. Returns the event's id."""
+        """Say that something has happened, because of the run's message number `about`.
+
+        It is heard by whoever the route table names, after the commit. Returns the event's id.
+        """
         return self._say(event, about)
 
     def send(self, command: Command, about: int = 0) -> UUID:

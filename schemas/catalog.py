@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas import citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement
+from schemas import citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
 from schemas.message import Message
 
 FILES: Final = (citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement)
@@ -12,9 +12,9 @@ def _message_types() -> dict[str, type[Message]]:
     found: dict[str, type[Message]] = {}
     for file in FILES:
         for item in vars(file).values():
-            if isinstance(item, type) and issubclass(item, Message) and item.__dict__.get("TYPE"):
-                if found.setdefault(item.TYPE, item) is not item:
-                    raise TypeError(item.TYPE)
+            is_message = isinstance(item, type) and issubclass(item, Message) and "TYPE" in vars(item)
+            if is_message and found.setdefault(item.TYPE, item) is not item:
+                raise TypeError(item.TYPE)
     return found
 
 

@@ -60,8 +60,10 @@ class Answered(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """CloudEvents attributes around a message: `id` is a UUIDv7, `source` the component that said it,
-    `correlation_id` the id of the message that began it all."""
+    """CloudEvents attributes around a message.
+
+    `id` is a UUIDv7, `source` the component that said it, `correlation_id` the id of what began it all.
+    """
 
     id: UUID
     source: str

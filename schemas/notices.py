@@ -50,8 +50,9 @@ class PointsExpiringSoon(Event):
 class SendNotice(Command):
     """One mail to one citizen; `notice_id` gives its Message-ID, so a repeated sending is recognisable.
 
-    `day` is the day it tells of: posted, moving or expiring. `last_day` is the last day of points granted or moved,
-    for reserve points the last day they are held; NO_EXPIRY where they never expire, None where it says nothing.
+    `day` is the day it tells of: posted, moving or expiring. `last_day` is the last day of points granted or
+    moved, for reserve points the last day they are held; NO_EXPIRY where they never expire, None where it
+    says nothing.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.notices.send.v1"

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID, uuid5
 
+from pydantic import Field
+
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.values import CommandId, LgCode, Points, Pool
 
@@ -19,20 +21,26 @@ class PostingStatus(StrEnum):
 
 
 class PostingAnswer(Said):
-    """The one outcome of a command. `balances` are the citizen's, by pool touched, in points, after it.
-    `replayed` tells that this very command had been decided before."""
+    """The one outcome of a command.
+
+    `balances` are the citizen's, by pool touched, in points, after it; `replayed` tells that this very command had
+    been decided before.
+    """
 
     status: PostingStatus
     code: str | None = None
     points: int = 0
-    balances: dict[str, int] = {}
+    balances: dict[str, int] = Field(default_factory=dict)
     posted_on: date
     replayed: bool = False
 
 
 class PostingCommand(Command, Answered[PostingAnswer]):
-    """What all ledger commands share. (`party_id`, `command_id`) is the idempotency key, for ever;
-    `request_hash` (16 bytes) tells the same request from another one under the same id."""
+    """What all ledger commands share.
+
+    (`party_id`, `command_id`) is the idempotency key, for ever; `request_hash` (16 bytes) tells the same request from
+    another one under the same id.
+    """
 
     party_id: UUID
     command_id: CommandId
@@ -90,7 +98,8 @@ class ExpirePoints(PostingCommand):
 class RecordRefusal(PostingCommand):
     """A request that its door had to refuse is kept, so that its id has the same outcome for ever.
 
-    Where the request names no known citizen, `citizen_id` is derived from the command id (`nobody`)."""
+    Where the request names no known citizen, `citizen_id` is derived from the command id (`nobody`).
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.record-refusal.v1"
     code: str
@@ -225,7 +234,7 @@ class DueLots(Said):
 
 
 class DueLotsOf(Query, Answered[DueLots]):
-    """Which lots of this partition have their last day from `first` to `last`? (`limit` citizens a page)"""
+    """Which lots of this partition have their last day from `first` to `last`, `limit` citizens a page?"""
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"
     partition: int

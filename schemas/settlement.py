@@ -10,7 +10,9 @@ from schemas.values import LgCode, Pool
 
 class SummaryLine(Said):
     """`transfers` and `points` of one kind between a municipality and a counterparty in one pool.
-    `lg_code` is None for points that went to reserve: their municipality is not chosen yet."""
+
+    `lg_code` is None for points that went to reserve: their municipality is not chosen yet.
+    """
 
     kind: str
     lg_code: LgCode | None

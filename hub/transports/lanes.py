@@ -94,17 +94,14 @@ class Lanes:
             sharers = await connection.fetchval(SHARERS, self.receiver, LEASE_S)
             share = math.ceil(self._count / max(1, sharers))
             held = {
-                r["lane"]: r["epoch"]
-                for r in await connection.fetch(RENEW, self.receiver, self._process_id, LEASE_S)
+                r["lane"]: r["epoch"] for r in await connection.fetch(RENEW, self.receiver, self._process_id, LEASE_S)
             }
             extra = sorted(held)[share:]
             if extra:
                 await connection.execute(RELEASE, self.receiver, self._process_id, extra)
                 held = {lane: epoch for lane, epoch in held.items() if lane not in extra}
             if len(held) < share:
-                won = await connection.fetch(
-                    CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held)
-                )
+                won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
                 held |= {r["lane"]: r["epoch"] for r in won}
         if held != self.epochs:
             self.epochs = held

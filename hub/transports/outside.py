@@ -51,9 +51,7 @@ class OutsideReceiver(Receiver):
             HANDLED.labels(self.runner.component.name, "outside").inc()
             return None
 
-    async def _record(
-        self, place: Place, due: Sequence[Due], first: int, errors: Sequence[Exception | None]
-    ) -> None:
+    async def _record(self, place: Place, due: Sequence[Due], first: int, errors: Sequence[Exception | None]) -> None:
         async with self.database.transaction() as tx:
             ended = due[first : first + len(errors)]
             for delivery_id in sorted({one.delivery_id for one in ended}):
@@ -63,7 +61,5 @@ class OutsideReceiver(Receiver):
             for one, error in zip(ended, errors, strict=True):
                 if error is not None:
                     policy = ROUTES[CATALOG[one.row["type"]]].retry
-                    known = (
-                        error if isinstance(error, HubError) else UnclassifiedError(type(error).__qualname__)
-                    )
+                    known = error if isinstance(error, HubError) else UnclassifiedError(type(error).__qualname__)
                     await deliveries.put_off(tx, place, one.message_id, one.attempts + 1, policy, known)

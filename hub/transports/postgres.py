@@ -19,8 +19,8 @@ from hub.database import UNREACHABLE, Database, Row
 from hub.deliveries import Place
 from hub.errors import OwnershipLostError, PermanentError
 from hub.keys import SealBrokenError, Sealer
-from hub.routes import ROUTES
 from hub.retry import PROMPT, is_permanent
+from hub.routes import ROUTES
 from hub.runner import Failure, Mark, Runner
 from hub.sealing import message_from
 from hub.transaction import Transaction

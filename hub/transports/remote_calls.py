@@ -39,7 +39,9 @@ REPLY: Final = """
 INSERT INTO hub.reply (id, caller, expires_at, bodies) VALUES ($1, $2, now() + make_interval(secs => $3), $4)
 """
 COLLECT: Final = "DELETE FROM hub.reply WHERE caller = $1 RETURNING id, bodies"
-SWEEP: Final = "WITH old AS (DELETE FROM hub.call WHERE expires_at < now()) DELETE FROM hub.reply WHERE expires_at < now()"
+SWEEP: Final = """
+WITH old AS (DELETE FROM hub.call WHERE expires_at < now()) DELETE FROM hub.reply WHERE expires_at < now()
+"""
 
 Serve = Callable[[str, Sequence[Message]], Awaitable[list[BaseModel | None]]]
 
@@ -85,9 +87,7 @@ class RemoteCalls:
         if isinstance(answers, str):
             raise RemoteRefusedError(answers)
         types = [cast("type[Answered[Any]]", type(message)).answer_type() for message in messages]
-        return [
-            kind.model_validate_json(json.dumps(answer)) for kind, answer in zip(types, answers, strict=True)
-        ]
+        return [kind.model_validate_json(json.dumps(answer)) for kind, answer in zip(types, answers, strict=True)]
 
     async def run(self) -> None:
         """Take calls for us, collect replies to us, for ever."""
@@ -118,21 +118,15 @@ class RemoteCalls:
             rows = await connection.fetch(TAKE, list(self._served), TAKE_LIMIT)
             await connection.execute(SWEEP)
         for row in rows:
-            task = asyncio.create_task(
-                self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"])
-            )
+            task = asyncio.create_task(self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"]))
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
 
     async def _serve_one(self, call_id: UUID, receiver: str, caller: UUID, bodies: bytes) -> None:
         try:
-            messages = [
-                CATALOG[kind].model_validate_json(json.dumps(body)) for kind, body in json.loads(bodies)
-            ]
+            messages = [CATALOG[kind].model_validate_json(json.dumps(body)) for kind, body in json.loads(bodies)]
             answers = await self._serve(receiver, messages)
-            reply = json.dumps(
-                [None if answer is None else answer.model_dump(mode="json") for answer in answers]
-            )
+            reply = json.dumps([None if answer is None else answer.model_dump(mode="json") for answer in answers])
         except HubError as error:
             reply = json.dumps(str(error))
         try:

@@ -67,9 +67,7 @@ class Book:
 
     def balance(self, citizen_id: UUID, pool: str) -> int:
         """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""
-        return sum(
-            balance.points for key, balance in self._of(citizen_id) if key.pool == pool and self._counts(key)
-        )
+        return sum(balance.points for key, balance in self._of(citizen_id) if key.pool == pool and self._counts(key))
 
     def usable_lots(self, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
         """The citizen's lots of this pool with points, earliest last day first."""

@@ -16,9 +16,7 @@ LOTS: Final = """
 SELECT account, citizen_id, pool, expires_on, origin, balance FROM ledger.lot
 WHERE citizen_id = ANY ($1::uuid[]) AND (balance > 0 OR expires_on >= $2)
 """
-CONTRAS: Final = (
-    "SELECT account, name, balance FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
-)
+CONTRAS: Final = "SELECT account, name, balance FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
 
 TRANSFER_COLUMNS: Final = (
     "partition", "block", "line", "outcome", "kind", "debit", "credit", "points", "business_date",
@@ -80,9 +78,7 @@ FROM page JOIN ledger.lot AS l ON l.citizen_id = page.citizen_id
 WHERE l.expires_on BETWEEN $2 AND $3 AND l.balance > 0 AND (l.pool = 'reserve') = $4
 GROUP BY l.citizen_id, l.pool, l.expires_on ORDER BY l.citizen_id, l.expires_on, l.pool
 """
-HELD_BY_POOL: Final = (
-    "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
-)
+HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot
 WHERE citizen_id = ANY ($1::uuid[]) AND pool = $2 AND balance > 0 GROUP BY citizen_id

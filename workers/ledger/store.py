@@ -87,9 +87,7 @@ async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingC
         statements.LOTS, list(citizens), book.today
     ):
         lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
-    names = {
-        contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command)
-    }
+    names = {contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command)}
     if names:
         for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
             book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])

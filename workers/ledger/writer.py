@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from datetime import date
 from uuid import UUID
 
 from hub.transaction import Transaction
@@ -42,9 +42,7 @@ class Writer:
         await store.write(tx, partition, head, book, batch.written)
         return answers
 
-    async def _book(
-        self, tx: Transaction, partition: int, head: Head, commands: Sequence[PostingCommand]
-    ) -> Book:
+    async def _book(self, tx: Transaction, partition: int, head: Head, commands: Sequence[PostingCommand]) -> Book:
         if head.revision != self._revision:
             self._pools, self._revision = await store.load_pools(tx), head.revision
         book = Book(tx.business_date, self._holding_period_days, self._pools, head.next_account)
@@ -79,24 +77,12 @@ class _Batch:
             self._tx.emit(event, about=number)
         return _answer(decision.code, decision.points, balances, self._book.today)
 
-    def _transfer(
-        self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision
-    ) -> None:
+    def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
         transfers = self.written.transfers
+        at = (self._partition, self._block)
         for debit, credit, points in self._book.apply(command.citizen_id, operation.kind, decision.moves):
-            transfers.append(
-                TransferRow(
-                    self._partition,
-                    self._block,
-                    len(transfers),
-                    outcome,
-                    operation.kind,
-                    debit,
-                    credit,
-                    points,
-                    self._book.today,
-                )  # fmt: skip
-            )
+            row = TransferRow(*at, len(transfers), outcome, operation.kind, debit, credit, points, self._book.today)
+            transfers.append(row)
 
     def _record(
         self,
@@ -119,14 +105,12 @@ class _Batch:
 def _replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
     outcome = known[command.party_id, command.command_id]
     if outcome.request_hash != command.request_hash:
-        return PostingAnswer(
-            status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=outcome.posted_on
-        )
+        return PostingAnswer(status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=outcome.posted_on)
     return _answer(outcome.code, outcome.points, outcome.balances, outcome.posted_on, replayed=True)
 
 
 def _answer(
-    code: str | None, points: int, balances: dict[str, int], posted_on: Any, *, replayed: bool = False
+    code: str | None, points: int, balances: dict[str, int], posted_on: date, *, replayed: bool = False
 ) -> PostingAnswer:
     status = PostingStatus.refused if code else PostingStatus.posted
     return PostingAnswer(
