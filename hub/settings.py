@@ -71,6 +71,8 @@ class Settings(BaseSettings):
         log_level: the least important level that is logged.
         pool_size: database connections of each component.
         pool_sizes: component → connections, where it differs; as JSON in `MYKEY_POOL_SIZES`.
+        partner_requests_per_s: how many requests a second each partner may make, in each process.
+        partner_file_days: how long the bytes of a partner's file are kept once it is finished.
         holding_period_days: how long reserve points wait for the citizen before they move by themselves.
     """
 
@@ -99,6 +101,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     pool_size: PoolSize = 4
     pool_sizes: dict[str, PoolSize] = Field(default_factory=dict)
+    partner_requests_per_s: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+    partner_file_days: Annotated[int, Field(ge=0, le=3_650)] = 30
     holding_period_days: Annotated[int, Field(ge=1, le=366)] = 21
 
     @property

@@ -1,0 +1,34 @@
+"""The partners' door as a component: its routes, the file worker, its jobs."""
+
+from connectors.partner.audience import PartnerNonces, partner_audience
+from connectors.partner.files import FileDoor
+from connectors.partner.intake import FileIntake
+from connectors.partner.jobs import Cleaning, jobs
+from connectors.partner.pipeline import Pipeline
+from connectors.partner.settlement import SettlementDoor
+from connectors.partner.store import FileStore
+from connectors.partner.transfers import TransferDoor
+from connectors.partner.work import FileWorker
+from hub.component import Component, Context
+from schemas.partner_files import WorkTransferFile
+from schemas.values import has_valid_check_digit
+
+
+def component(context: Context) -> Component:
+    """Builds the connector."""
+    pipeline = Pipeline(context.bus)
+    store = FileStore(context.database)
+    nonces = PartnerNonces(context.database)
+    audience = partner_audience(context, nonces)
+    doors = (
+        TransferDoor(context.bus, pipeline, has_valid_check_digit),
+        FileDoor(store, FileIntake(store)),
+        SettlementDoor(context.bus),
+    )
+    cleaning = Cleaning(context.database, context.clock, context.settings.partner_file_days)
+    return Component(
+        name="partner",
+        outside={WorkTransferFile: FileWorker(store, pipeline, has_valid_check_digit)},
+        routes=[route for door in doors for route in door.routes(audience)],
+        jobs=jobs(nonces, cleaning),
+    )

@@ -1,0 +1,172 @@
+"""What is right and what is wrong with one transfer as a partner wrote it.
+
+A whole batch is validated by one call of pydantic; only the items it finds fault with are looked at one by
+one, by the same types, to say exactly what is wrong.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError, with_config
+
+from connectors.partner.canonical import FIELDS, request_hash, text_of
+from hub.web.json_text import JsonValue
+from schemas.problems import RefusalCode
+from schemas.values import CommandId, LinkId, Points, Pool, has_valid_check_digit
+
+ECHO_LIMIT_CHARS: Final = 64
+"""How much of what is no transfer id is given back, so that the partner finds its row."""
+
+SCHEME: Final = "scheme:"
+_SCHEME_CODE: Final = re.compile(r"scheme:[0-9]{6}")
+
+
+def _real_instant(text: str) -> str:
+    datetime.fromisoformat(text.upper())
+    return text
+
+
+OccurredAt = Annotated[
+    str,
+    StringConstraints(
+        strict=True,
+        max_length=40,
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$",
+    ),
+    AfterValidator(_real_instant),
+]
+"""RFC 3339 with an offset; the date and the time exist."""
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(slots=True)
+class Item:
+    """A transfer that is right in itself. Whether the municipality and the link exist is asked apart."""
+
+    transfer_id: CommandId
+    link_id: LinkId
+    points: Points
+    to: Pool
+    occurred_at: OccurredAt
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with an item: the field (empty for the item as a whole) and the code."""
+
+    field: str
+    code: RefusalCode
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """An item with no fault in itself; `request_hash` is 16 bytes."""
+
+    transfer_id: str
+    link_id: str
+    points: int
+    pool: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """An item that is refused at the door.
+
+    `transfer_id` is None where it has no valid one: then its refusal cannot be kept, and `shown_id` is what
+    stood there, if it can be shown.
+    """
+
+    transfer_id: str | None
+    shown_id: str | None
+    faults: Sequence[Fault]
+    request_hash: bytes
+
+
+Checked = Good | Faulty
+
+UNREADABLE: Final = Faulty(None, None, (Fault("", RefusalCode.bad_row),), b"")
+"""What is not even an object, or a row of a file that cannot be read as one."""
+
+IsMunicipality = Callable[[str], bool]
+"""Whether a six-digit code is a municipality's."""
+
+_BATCH: Final = TypeAdapter(list[Item])
+_FIELDS: Final[Mapping[str, tuple[TypeAdapter[object], RefusalCode]]] = {
+    "transfer_id": (TypeAdapter(CommandId), RefusalCode.bad_id),
+    "link_id": (TypeAdapter(LinkId), RefusalCode.bad_link),
+    "points": (TypeAdapter(Points), RefusalCode.bad_points),
+    "to": (TypeAdapter(Pool), RefusalCode.bad_to),
+    "occurred_at": (TypeAdapter(OccurredAt), RefusalCode.bad_time),
+}
+
+
+def check(items: Sequence[JsonValue], is_municipality: IsMunicipality = has_valid_check_digit) -> list[Checked]:
+    """Each item's own verdict, in order; no item's faults touch another's."""
+    try:
+        suspects, right = frozenset[int](), _BATCH.validate_python(items)
+    except ValidationError as error:
+        suspects = _places(error)
+        right = _BATCH.validate_python([item for place, item in enumerate(items) if place not in suspects])
+    reachable = {pool for pool in {item.to for item in right} if _has_municipality(pool, is_municipality)}
+    rest = iter(right)
+    return [
+        _faulty(written, is_municipality)
+        if place in suspects or (item := next(rest)).to not in reachable
+        else _good(item)
+        for place, written in enumerate(items)
+    ]
+
+
+def _places(error: ValidationError) -> frozenset[int]:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return frozenset(int(one["loc"][0]) for one in found)
+
+
+def _has_municipality(pool: str, is_municipality: IsMunicipality) -> bool:
+    return not pool.startswith(SCHEME) or is_municipality(pool.removeprefix(SCHEME))
+
+
+def _good(item: Item) -> Good:
+    # The same text as canonical.text_of gives, without its detours: all five are plain here.
+    text = f"{item.transfer_id}\n{item.link_id}\n{item.points}\n{item.to}\n{item.occurred_at}"
+    return Good(item.transfer_id, item.link_id, item.points, item.to, request_hash(text))
+
+
+def _faulty(item: JsonValue, is_municipality: IsMunicipality) -> Faulty:
+    if not isinstance(item, dict):
+        return UNREADABLE
+    faults = list(_faults(item, is_municipality))
+    wrong = {fault.field for fault in faults}
+    shown = item.get("transfer_id")
+    return Faulty(
+        transfer_id=shown if isinstance(shown, str) and "transfer_id" not in wrong else None,
+        shown_id=shown[:ECHO_LIMIT_CHARS] if isinstance(shown, str) and shown.isprintable() else None,
+        faults=faults,
+        request_hash=request_hash(text_of(item)),
+    )
+
+
+def _faults(item: Mapping[str, JsonValue], is_municipality: IsMunicipality) -> Iterator[Fault]:
+    """Everything that is wrong, in the order in which the first one becomes the item's code."""
+    yield from _fault(item, "transfer_id")
+    yield from (Fault(name, RefusalCode.unknown_field) for name in sorted(item.keys() - set(FIELDS)))
+    yield from _fault(item, "link_id")
+    yield from _fault(item, "points")
+    pool = item.get("to")
+    if isinstance(pool, str) and _SCHEME_CODE.fullmatch(pool) and not _has_municipality(pool, is_municipality):
+        yield Fault("to", RefusalCode.bad_code)
+    else:
+        yield from _fault(item, "to")
+    yield from _fault(item, "occurred_at")
+
+
+def _fault(item: Mapping[str, JsonValue], name: str) -> Iterator[Fault]:
+    adapter, code = _FIELDS[name]
+    try:
+        adapter.validate_python(item.get(name))
+    except ValidationError:
+        yield Fault(name, code)

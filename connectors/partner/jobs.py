@@ -1,0 +1,43 @@
+"""What is cleaned up by itself: old nonces, and the bytes of files that nobody needs any more."""
+
+from datetime import timedelta
+from typing import Final
+
+from connectors.partner import statements
+from connectors.partner.audience import PartnerNonces
+from connectors.partner.intake import SIZE_LIMIT_BYTES
+from connectors.partner.store import reachable
+from hub.clock import Clock
+from hub.component import Job
+from hub.database import Database
+
+NONCES_EVERY_S: Final = 60.0
+CHUNKS_EVERY_S: Final = 600.0
+FILES_LIMIT: Final = 10
+"""How many files' bytes are deleted in one transaction."""
+ABANDONED_AFTER: Final = timedelta(seconds=2 * SIZE_LIMIT_BYTES / (64 * 1024))
+"""Chunks that are not taken by then belong to a body that broke off: the slowest one allowed takes half of it."""
+
+
+class Cleaning:
+    """Deletes what has had its time, by the hub's clock."""
+
+    def __init__(self, database: Database, clock: Clock, keep_days: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._keep = timedelta(days=keep_days)
+
+    async def chunks(self) -> None:
+        """Bytes of files that are finished for long, and of files that were never taken."""
+        now = self._clock.now()
+        async with reachable(), self._database.transaction() as tx:
+            await tx.execute(statements.CHUNKS_NO_LONGER_NEEDED, now - self._keep, now, FILES_LIMIT)
+            await tx.execute(statements.CHUNKS_NEVER_TAKEN, now - ABANDONED_AFTER, FILES_LIMIT)
+
+
+def jobs(nonces: PartnerNonces, cleaning: Cleaning) -> list[Job]:
+    """The connector's jobs."""
+    return [
+        Job("forget_nonces", NONCES_EVERY_S, nonces.forget),
+        Job("delete_chunks", CHUNKS_EVERY_S, cleaning.chunks),
+    ]

@@ -1,0 +1,81 @@
+"""Transfers by batch, answered item by item after the commit; and what became of one."""
+
+import re
+from functools import partial
+from typing import Final
+
+from aiohttp import web
+
+from connectors.partner.audience import TRANSFERS
+from connectors.partner.items import IsMunicipality, check
+from connectors.partner.pipeline import Pipeline
+from connectors.partner.shapes import Envelope, TransferBatch, TransferOutcome, TransferResults, outcome_of, result_of
+from hub.bus import Bus
+from hub.web.app import Audience, Route, caller_of
+from hub.web.bodies import read_json
+from hub.web.problems import ProblemError
+from schemas.points import OutcomesOf
+from schemas.problems import ProblemCode
+
+BATCH_LIMIT_BYTES: Final = 1 << 20
+LOOKUP_DEADLINE_S: Final = 10.0
+
+_TRANSFER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+class TransferDoor:
+    """`POST /transfers` and `GET /transfers/{transfer_id}`."""
+
+    def __init__(self, bus: Bus, pipeline: Pipeline, is_municipality: IsMunicipality) -> None:
+        self._bus = bus
+        self._pipeline = pipeline
+        self._is_municipality = is_municipality
+
+    def routes(self, audience: Audience) -> list[Route]:
+        """Its two operations."""
+        make = partial(Route, audience=audience, permission=TRANSFERS)
+        return [
+            make(
+                method="POST",
+                path="/transfers",
+                handler=self.post,
+                summary="Move points in: 1 to 1,000 transfers, answered item by item after the commit",
+                summary_ja="ポイント移行（1～1,000件）。確定後に1件ごとの結果を返します",
+                request=TransferBatch,
+                response=TransferResults,
+                problems=[ProblemCode.outcome_unknown],
+            ),
+            make(
+                method="GET",
+                path="/transfers/{transfer_id}",
+                handler=self.get,
+                summary="What became of a transfer",
+                summary_ja="移行結果の照会",
+                response=TransferOutcome,
+                problems=[ProblemCode.not_found],
+            ),
+        ]
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Only the envelope's own faults are the request's; each item answers for itself."""
+        envelope = Envelope.model_validate(await read_json(request, BATCH_LIMIT_BYTES))
+        items = check(envelope.transfers, self._is_municipality)
+        outcomes = await self._pipeline.outcomes(caller_of(request).party_id, items)
+        return _json(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Another partner's transfer is as unknown as one that never was."""
+        transfer_id = request.match_info["transfer_id"]
+        if _TRANSFER_ID.fullmatch(transfer_id) is None:
+            raise ProblemError(ProblemCode.not_found)
+        asked = OutcomesOf(party_id=caller_of(request).party_id, command_ids=[transfer_id])
+        found = (await self._bus.call(asked, deadline_s=LOOKUP_DEADLINE_S)).outcomes
+        if not found:
+            raise ProblemError(ProblemCode.not_found)
+        return _json(outcome_of(transfer_id, found[0].answer))
+
+
+def _json(answer: TransferResults | TransferOutcome) -> web.Response:
+    """What does not apply is left out: most items have no code and no errors."""
+    body = answer.model_dump_json(exclude_none=True).encode()
+    return web.Response(body=body, content_type="application/json", charset="utf-8")

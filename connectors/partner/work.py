@@ -1,0 +1,140 @@
+"""A file worked through block by block, as batches would be; after a crash it goes on where it was.
+
+A few blocks are asked at once, so that the ledger's lanes are never idle; blocks that share a transfer
+id wait for one another, and results are kept in the file's order. Rows that were being asked when the
+process died are asked again: they are told as replayed, which they are.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from connectors.partner.items import Checked, IsMunicipality, check
+from connectors.partner.lines import LineSplitter
+from connectors.partner.pipeline import ItemOutcome, Pipeline
+from connectors.partner.rows import HEADER_LINES, items_of
+from connectors.partner.store import FileStore, StoredFile
+from hub import failpoints
+from hub.errors import PermanentError, TransientError
+from schemas.message import Envelope
+from schemas.partner_files import WorkTransferFile
+
+BLOCK_LIMIT_ROWS: Final = 2_000
+IN_FLIGHT_LIMIT_BLOCKS: Final = 3
+TRIES_LIMIT: Final = 10
+"""Of one block, in about a minute; then the delivery itself is put off."""
+FIRST_PAUSE_S: Final = 0.1
+PAUSE_LIMIT_S: Final = 15.0
+
+_log: Final = structlog.get_logger()
+
+
+class NoSuchFileError(PermanentError):
+    """The file to work on was never taken: the message is a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Neighbouring rows: the number of the first one's line, and what is asked about them."""
+
+    first_line: int
+    transfer_ids: frozenset[str]
+    outcomes: "asyncio.Task[list[ItemOutcome]]"
+
+
+class FileWorker:
+    """Handles WorkTransferFile."""
+
+    def __init__(self, store: FileStore, pipeline: Pipeline, is_municipality: IsMunicipality) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._is_municipality = is_municipality
+
+    async def __call__(self, envelope: Envelope) -> None:
+        """Work through a file, or go on with it. Raises TransientError to be asked again later."""
+        message = envelope.message
+        if not isinstance(message, WorkTransferFile):
+            raise NoSuchFileError(envelope.type)
+        file = await self._store.file(message.file_id)
+        if file is None:
+            raise NoSuchFileError(str(message.file_id))
+        if file.finished_at is None:
+            await self._work(file)
+            _log.info("partner_file_finished", file_id=str(file.file_id), rows=file.rows)
+
+    async def _work(self, file: StoredFile) -> None:
+        waiting: deque[_Block] = deque()
+        progress = _Progress(self._store, file)
+        try:
+            async for first_line, lines in self._blocks(file):
+                items = check(items_of(lines, file.media_type), self._is_municipality)
+                ids = frozenset(item.transfer_id for item in items if item.transfer_id is not None)
+                while waiting and (len(waiting) == IN_FLIGHT_LIMIT_BLOCKS or _share(waiting, ids)):
+                    await progress.record(waiting.popleft())
+                asking = asyncio.create_task(self._ask(file, items))
+                waiting.append(_Block(first_line, ids, asking))
+            while waiting:
+                await progress.record(waiting.popleft())
+        finally:
+            for block in waiting:
+                block.outcomes.cancel()
+            await asyncio.gather(*(block.outcomes for block in waiting), return_exceptions=True)
+
+    async def _blocks(self, file: StoredFile) -> AsyncIterator[tuple[int, list[bytes]]]:
+        """The rows that are not done yet, with the line number of each block's first row."""
+        skip = HEADER_LINES[file.media_type] + file.done
+        next_line = 1 + skip
+        held: list[bytes] = []
+        async for lines in self._lines(file):
+            held += lines[skip:]
+            skip = max(0, skip - len(lines))
+            while len(held) >= BLOCK_LIMIT_ROWS:
+                yield next_line, held[:BLOCK_LIMIT_ROWS]
+                next_line += BLOCK_LIMIT_ROWS
+                del held[:BLOCK_LIMIT_ROWS]
+        if held:
+            yield next_line, held
+
+    async def _lines(self, file: StoredFile) -> AsyncIterator[list[bytes]]:
+        splitter = LineSplitter()
+        for n in range(file.chunks):
+            yield splitter.feed(await self._store.chunk(file.file_id, n))
+        yield splitter.end()
+
+    async def _ask(self, file: StoredFile, items: Sequence[Checked]) -> list[ItemOutcome]:
+        """A block's outcomes. What fails for a while is asked again, which is safe."""
+        pause_s = FIRST_PAUSE_S
+        for _ in range(TRIES_LIMIT - 1):
+            try:
+                return await self._pipeline.outcomes(file.party_id, items)
+            except TransientError as error:
+                await asyncio.sleep(max(pause_s, error.retry_after_s))
+                pause_s = min(2 * pause_s, PAUSE_LIMIT_S)
+        return await self._pipeline.outcomes(file.party_id, items)
+
+
+class _Progress:
+    """Keeps results in the file's order."""
+
+    def __init__(self, store: FileStore, file: StoredFile) -> None:
+        self._store = store
+        self._file = file
+        self._done = file.done
+        self._counts = file.counts
+
+    async def record(self, block: _Block) -> None:
+        outcomes = await block.outcomes
+        failpoints.reach("partner.block_answered")
+        for outcome in outcomes:
+            self._counts.add(outcome)
+        await self._store.record(self._file, self._done, block.first_line, outcomes, self._counts)
+        self._done += len(outcomes)
+        failpoints.reach("partner.block_recorded")
+
+
+def _share(waiting: deque[_Block], ids: frozenset[str]) -> bool:
+    return any(not ids.isdisjoint(block.transfer_ids) for block in waiting)
