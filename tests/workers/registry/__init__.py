@@ -1,0 +1,1 @@
+"""Tests of the registry, mostly through its messages on a real database; the rules of MyKey IDs by themselves."""

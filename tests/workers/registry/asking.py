@@ -1,0 +1,45 @@
+"""Shorthands of the registry's tests: what is asked, and what was said after it."""
+
+import io
+from typing import Any, TypeVar
+
+import asyncpg
+
+from hub.process import HubProcess
+from schemas.message import Answered
+
+Answer = TypeVar("Answer")
+DEADLINE_S = 10.0
+
+
+async def ask(process: HubProcess, message: Answered[Answer]) -> Answer:
+    """One answer."""
+    return await process.bus.call(message, DEADLINE_S)
+
+
+async def said(database_url: str) -> list[str]:
+    """The types of all events said, oldest first, without the `jp.mykey.` and `.v1` around them."""
+    rows = await rows_of(database_url, "SELECT type FROM hub.message ORDER BY id")
+    return [row["type"].removeprefix("jp.mykey.").removesuffix(".v1") for row in rows]
+
+
+async def rows_of(database_url: str, sql: str, *args: Any) -> list[asyncpg.Record]:  # noqa: ANN401 - SQL values
+    """Rows, as the owner sees them."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return list(await connection.fetch(sql, *args))
+    finally:
+        await connection.close()
+
+
+async def dump_of(database_url: str, schema: str) -> bytes:
+    """All rows of a schema's tables, as a dump has them."""
+    tables = await rows_of(database_url, "SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)
+    connection = await asyncpg.connect(database_url)
+    dump = io.BytesIO()
+    try:
+        for table in tables:
+            await connection.copy_from_table(table["tablename"], schema_name=schema, output=dump)
+    finally:
+        await connection.close()
+    return dump.getvalue()

@@ -1,0 +1,155 @@
+"""The registry's SQL. Sets go in and out as arrays: a run of 500 messages costs as many statements as one."""
+
+from typing import Final
+
+# --------------------------------------------------------------------------------------------- municipalities
+
+BODIES: Final = (
+    "SELECT lg_code, kind, name, prefecture FROM registry.municipality WHERE lg_code = ANY($1::text[])"
+)
+
+SCHEMES: Final = (
+    "SELECT lg_code, point_name, expiry_rule FROM registry.scheme WHERE lg_code = ANY($1::text[])"
+)
+
+WRITE_SCHEMES: Final = """
+INSERT INTO registry.scheme (lg_code, point_name, expiry_rule)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT (lg_code) DO UPDATE SET point_name = excluded.point_name, expiry_rule = excluded.expiry_rule
+"""
+
+SCHEMES_BY_PREFECTURE: Final = """
+SELECT lg_code, m.name AS municipality, s.point_name, s.expiry_rule
+FROM registry.scheme AS s JOIN registry.municipality AS m USING (lg_code)
+WHERE $1::text IS NULL OR m.prefecture = $1
+ORDER BY lg_code
+"""
+
+SUPPORT_EVENTS: Final = """
+SELECT event_id, lg_code, point_name, first, last, usable_in
+FROM registry.support_event WHERE event_id = ANY($1::uuid[])
+"""
+
+SUPPORT_EVENT_COLUMNS: Final = ("event_id", "lg_code", "point_name", "first", "last", "usable_in")
+
+# ---------------------------------------------------------------------------------------------------- parties
+
+PARTIES: Final = "SELECT party_id, kind, name FROM registry.party WHERE party_id = ANY($1::uuid[])"
+
+PARTY_COLUMNS: Final = ("party_id", "kind", "name")
+
+PARTY_KEYS: Final = """
+SELECT key_id, party_id, p.kind, k.algorithm, k.public_key, k.secret_sealed
+FROM registry.party_key AS k JOIN registry.party AS p USING (party_id)
+WHERE key_id = ANY($1::text[])
+"""
+
+PARTY_KEY_COLUMNS: Final = ("key_id", "party_id", "algorithm", "public_key", "secret_sealed")
+
+# ------------------------------------------------------------------------------------------------- enrolments
+
+FORGET_ENROLMENTS: Final = "DELETE FROM registry.enrolment WHERE kept_until <= $1"
+
+ENROLMENTS: Final = """
+SELECT enrolment_id, offers, failed_checks, candidate_sealed
+FROM registry.enrolment WHERE enrolment_id = ANY($1::uuid[])
+"""
+
+TAKEN: Final = """
+SELECT mykey_hash, NULL::uuid AS enrolment_id FROM registry.used_mykey_id WHERE mykey_hash = ANY($1::bytea[])
+UNION ALL
+SELECT candidate_hash, enrolment_id FROM registry.enrolment
+WHERE candidate_hash = ANY($1::bytea[])
+"""
+
+WRITE_ENROLMENTS: Final = """
+INSERT INTO registry.enrolment
+  (enrolment_id, offers, failed_checks, candidate_hash, candidate_sealed, kept_until)
+SELECT enrolment_id, offers, failed_checks, candidate_hash, candidate_sealed, $6
+FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::bytea[], $5::bytea[])
+  AS new (enrolment_id, offers, failed_checks, candidate_hash, candidate_sealed)
+ON CONFLICT (enrolment_id) DO UPDATE SET
+  offers = excluded.offers, failed_checks = excluded.failed_checks, candidate_hash = excluded.candidate_hash,
+  candidate_sealed = excluded.candidate_sealed, kept_until = excluded.kept_until
+"""
+
+END_ENROLMENTS: Final = "DELETE FROM registry.enrolment WHERE enrolment_id = ANY($1::uuid[])"
+
+# --------------------------------------------------------------------------------------------------- citizens
+
+REGISTERED_AS: Final = (
+    "SELECT citizen_id, registered_as FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
+)
+
+WITH_SCHEME: Final = "SELECT lg_code FROM registry.scheme WHERE lg_code = ANY($1::text[])"
+
+CITIZEN_COLUMNS: Final = (
+    "citizen_id",
+    "mykey_hash",
+    "mykey_sealed",
+    "name_sealed",
+    "mail_sealed",
+    "base_lg_code",
+    "on_grant",
+    "on_expiry",
+    "on_password_change",
+    "on_mykey_id_change",
+    "registered_as",
+    "registered_at",
+)
+
+MAIL_CHOICES: Final = """
+SELECT citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change
+FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])
+"""
+
+WRITE_MAIL_CHOICES: Final = """
+UPDATE registry.citizen AS c
+SET on_grant = new.on_grant, on_expiry = new.on_expiry, on_password_change = new.on_password_change,
+  on_mykey_id_change = new.on_mykey_id_change
+FROM unnest($1::uuid[], $2::boolean[], $3::boolean[], $4::boolean[], $5::boolean[])
+  AS new (citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change)
+WHERE c.citizen_id = new.citizen_id
+"""
+
+BASES: Final = "SELECT citizen_id, base_lg_code FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
+
+WRITE_BASES: Final = """
+UPDATE registry.citizen AS c SET base_lg_code = new.base_lg_code
+FROM unnest($1::uuid[], $2::text[]) AS new (citizen_id, base_lg_code)
+WHERE c.citizen_id = new.citizen_id
+"""
+
+CITIZEN_BEHIND: Final = "SELECT citizen_id FROM registry.citizen WHERE mykey_hash = $1"
+
+PROFILE: Final = """
+SELECT mykey_sealed, name_sealed, mail_sealed, base_lg_code,
+  on_grant, on_expiry, on_password_change, on_mykey_id_change
+FROM registry.citizen WHERE citizen_id = $1
+"""
+
+# ------------------------------------------------------------------------------------------------------ links
+
+LINKABLE_PARTIES: Final = """
+SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[]) AND kind IN ('partner', 'shop', 'fund')
+"""
+
+CITIZENS: Final = "SELECT citizen_id FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
+
+LINKS_BY_LINK_ID: Final = """
+SELECT party_id, link_id, l.citizen_id
+FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, link_id)
+JOIN registry.link AS l USING (party_id, link_id)
+"""
+
+LINKS_BY_CITIZEN: Final = """
+SELECT party_id, l.link_id, citizen_id
+FROM unnest($1::uuid[], $2::uuid[]) AS asked (party_id, citizen_id)
+JOIN registry.link AS l USING (party_id, citizen_id)
+"""
+
+LINK_COLUMNS: Final = ("party_id", "link_id", "citizen_id", "linked_at")
+
+LINKED_CITIZENS: Final = """
+SELECT link_id, citizen_id FROM registry.link WHERE party_id = $1 AND link_id = ANY($2::text[])
+"""
