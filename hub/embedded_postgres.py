@@ -32,7 +32,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,17 +40,13 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-from hub import postgres_config
+from hub import postgres_config, postgres_folders
 from hub.postgres_programs import (
-    SYSTEM_HOME,
-    Account,
     EmbeddedPostgresError,
     Programs,
-    can_reach,
     environment,
     find_programs,
     open_private,
-    prepare_system_home,
 )
 
 OWNER_ROLE = "mykey_owner"
@@ -64,7 +59,6 @@ _POLL_INTERVAL_S = 0.01
 _LOG_LIMIT_BYTES = 16 * 1024 * 1024
 _LOG_TAIL_CHARACTERS = 2_000
 _PID_LINES_WHEN_READY = 8
-_TEMPORARY_PREFIX = "mykey-postgres-"
 
 # Runs the server (its arguments) and shuts it down fast when its standard input ends: when we are gone.
 _GUARD = """
@@ -102,7 +96,7 @@ class EmbeddedPostgres:
     @classmethod
     def temporary(cls, settings: Mapping[str, str] | None = None) -> Self:
         """A server in a new folder of its own, which is deleted when the server stops."""
-        server = cls(_temporary_folder(), settings)
+        server = cls(postgres_folders.temporary(), settings)
         server._delete_on_stop = True
         return server
 
@@ -147,7 +141,7 @@ class EmbeddedPostgres:
         if self._guard is not None:
             return self.url
         account = self._found().account
-        self._folder = _prepared_folder(self._folder, account)
+        self._folder = postgres_folders.prepared(self._folder, account)
         deadline = time.monotonic() + _START_TIMEOUT_S
         if self._becomes_owner(deadline):
             try:
@@ -215,7 +209,7 @@ class EmbeddedPostgres:
         programs = self._found()
         new = self._folder / "data.new"
         shutil.rmtree(new, ignore_errors=True)
-        _make_private(new, programs.account)
+        postgres_folders.make_private(new, programs.account)
         arguments = [f"--pgdata={new}", f"--username={OWNER_ROLE}", "--auth=peer", "--encoding=UTF8"]
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         programs.run("initdb", [*arguments, *locale], timeout_s=_INIT_TIMEOUT_S)
@@ -228,7 +222,8 @@ class EmbeddedPostgres:
 
     def _write_configuration(self) -> None:
         programs = self._found()
-        place = postgres_config.Place(self._folder, self._prepared_socket_folder(), programs.account)
+        socket_folder = postgres_folders.prepared_for_socket(self._folder, programs.account)
+        place = postgres_config.Place(self._folder, socket_folder, programs.account)
         build = programs.run("pg_config", ["--configure"], timeout_s=_INIT_TIMEOUT_S)
         settings = {**postgres_config.tuned_settings(has_lz4="--with-lz4" in build), **self._settings}
         postgres_config.write(place, settings, OWNER_ROLE)
@@ -271,6 +266,8 @@ class EmbeddedPostgres:
                 with suppress(ProcessLookupError):
                     os.kill(pid, postgres_config.IMMEDIATE_SHUTDOWN)
             guard.wait(_STOP_TIMEOUT_S)
+        with suppress(OSError):
+            postgres_folders.of_socket(self._folder).rmdir()
 
     def _opened_log(self) -> IO[bytes]:
         with suppress(FileNotFoundError):
@@ -313,58 +310,6 @@ class EmbeddedPostgres:
             return None
         folder = Path(lines[4])
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            probe.connect(str(folder / postgres_config.SOCKET_NAME))
+            probe.connect(str(folder / postgres_folders.SOCKET_NAME))
             return folder
         return None
-
-    def _prepared_socket_folder(self) -> Path:
-        account = self._found().account
-        folder = self._folder / "socket"
-        if len(os.fsencode(folder / postgres_config.SOCKET_NAME)) > postgres_config.SOCKET_PATH_LIMIT_BYTES:
-            folder = postgres_config.short_socket_folder(self._folder)
-        if not folder.exists():
-            _make_private(folder, account)
-        status = folder.lstat()
-        owner = account.uid if account else os.geteuid()
-        if status.st_uid != owner or status.st_mode & 0o77:
-            raise EmbeddedPostgresError(f"{folder} is not a private folder of ours: remove it")
-        return folder
-
-
-def _prepared_folder(wanted: Path, account: Account | None) -> Path:
-    """The folder itself, made if need be; for root one that the server's account can pass through."""
-    if not wanted.exists():
-        wanted.mkdir(parents=True, mode=0o700)
-    if account is None:
-        return wanted.resolve()
-    if not (wanted / "data").exists() and not can_reach(wanted.resolve().parent, account):
-        wanted = _linked_to_system_home(wanted)
-    folder = wanted.resolve()
-    os.chown(folder, 0, account.gid)
-    folder.chmod(0o710)
-    return folder
-
-
-def _linked_to_system_home(wanted: Path) -> Path:
-    servers = SYSTEM_HOME / "servers"
-    prepare_system_home()
-    servers.mkdir(exist_ok=True)
-    servers.chmod(0o711)
-    real = Path(tempfile.mkdtemp(dir=servers))
-    wanted.rmdir()
-    wanted.symlink_to(real)
-    return wanted
-
-
-def _make_private(folder: Path, account: Account | None) -> None:
-    folder.mkdir(mode=0o700)
-    if account is not None:
-        os.chown(folder, account.uid, account.gid)
-
-
-def _temporary_folder() -> Path:
-    account = find_programs().account
-    base = Path(tempfile.gettempdir())
-    if account is not None and not can_reach(base, account):
-        base = SYSTEM_HOME
-    return Path(tempfile.mkdtemp(prefix=_TEMPORARY_PREFIX, dir=base))

@@ -78,9 +78,8 @@ class MigrationRefusedError(PermanentError):
 class MigrationSource(NamedTuple):
     """A component's SQL files.
 
-    Attributes:
-        name: the component, which is also its schema.
-        folder: where its numbered files are.
+    Attributes: name: the component, which is also its schema. folder: where its numbered files are; a
+    component without tables needs none, it gets its role all the same.
     """
 
     name: str
@@ -142,6 +141,8 @@ def read_files(source: MigrationSource) -> list[SqlFile]:
     Raises:
         MigrationRefusedError: an SQL file's name does not fit, or the numbers are not 1, 2, 3, ….
     """
+    if not source.folder.is_dir():
+        return []
     found = sorted(
         (_read(source, entry) for entry in source.folder.iterdir() if entry.name.endswith(".sql")),
         key=lambda file: file.name,
@@ -153,12 +154,11 @@ def read_files(source: MigrationSource) -> list[SqlFile]:
 
 
 def installed_sources() -> list[MigrationSource]:
-    """The hub's files and those of every installed component whose package has a folder `migrations`."""
+    """The hub and every installed component, with the folder `migrations` of its package, whether it exists or not."""
     hub = MigrationSource(HUB, importlib.resources.files("hub") / "sql" / "migrations")
     points = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
     folders = ((point.name, _package_folder(point.module)) for point in sorted(points, key=lambda p: p.name))
-    found = ((name, folder / "migrations") for name, folder in folders if folder is not None)
-    return [hub, *(MigrationSource(name, folder) for name, folder in found if folder.is_dir())]
+    return [hub, *(MigrationSource(name, folder / "migrations") for name, folder in folders if folder is not None)]
 
 
 def _package_folder(module: str) -> Traversable | None:

@@ -1,11 +1,9 @@
 """What the embedded PostgreSQL is told: who may connect, where it listens, how it uses the machine."""
 
 import getpass
-import hashlib
 import os
 import pwd
 import signal
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,16 +11,11 @@ from typing import NamedTuple
 
 from hub.postgres_programs import Account
 
-SOCKET_NAME = ".s.PGSQL.5432"
-# The kernel's limit is 108 with the final zero; macOS's is 104.
-SOCKET_PATH_LIMIT_BYTES = 100
 IMMEDIATE_SHUTDOWN = signal.SIGQUIT
 
 _SHARED_BUFFERS_LIMIT_MB = 512
 _SHARED_BUFFERS_LEAST_MB = 32
 _SHARED_BUFFERS_SHARE = 4
-_SHORT_BASE_BYTES = 60
-_SHORT_NAME_CHARACTERS = 12
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -77,13 +70,6 @@ def write(place: Place, settings: Mapping[str, str], owner_role: str) -> None:
     if place.account is not None:
         callers.append((place.account.name, owner_role))
     _write_file(place, "pg_ident.conf", [f'mykey "{caller}" {role}' for caller, role in callers])
-
-
-def short_socket_folder(folder: Path) -> Path:
-    """A short path for the socket of a server whose folder lies too deep; always the same for one folder."""
-    base = tempfile.gettempdir()
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:_SHORT_NAME_CHARACTERS]
-    return Path(base if len(os.fsencode(base)) <= _SHORT_BASE_BYTES else "/tmp", f"mykey-{digest}")  # noqa: S108
 
 
 def _write_file(place: Place, name: str, lines: list[str]) -> None:
