@@ -126,8 +126,9 @@ async def migrate(
     connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)
     try:
         await connection.execute(_LOCK_SQL, _LOCK_KEY, timeout=_LOCK_TIMEOUT_S)
-        await ensure_roles(connection, list(files), role_passwords or {})
-        await _ensure_schemas(connection, list(files))
+        names = list(dict.fromkeys([HUB, *files]))
+        await ensure_roles(connection, names, role_passwords or {})
+        await _ensure_schemas(connection, names)
         pending = {name: await _pending(connection, name, found) for name, found in files.items()}
         return [await _apply(connection, name, file) for name, waiting in pending.items() for file in waiting]
     finally:
@@ -183,7 +184,7 @@ def _read(source: MigrationSource, entry: Traversable) -> SqlFile:
 async def _ensure_schemas(connection: asyncpg.Connection, components: Sequence[str]) -> None:
     async with connection.transaction():
         await connection.execute(_NOTHING_FOR_PUBLIC_SQL)
-        for name in dict.fromkeys([HUB, *components]):
+        for name in components:
             await connection.execute(_SET_LOCAL_SQL, "mykey.schema_name", name)
             await connection.execute(_SET_LOCAL_SQL, "mykey.role_name", role_of(name))
             await connection.execute(_CREATE_SCHEMA_SQL)

@@ -87,9 +87,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _may_use_loopback(item: pytest.Item) -> bool:
-    folders = (
-        item.path.relative_to(_ROOT / "tests").parts if item.path.is_relative_to(_ROOT / "tests") else ()
-    )
+    folders = item.path.relative_to(_ROOT / "tests").parts if item.path.is_relative_to(_ROOT / "tests") else ()
     named = bool(folders) and folders[0] in _FOLDERS_WITH_NETWORK
     needs_database = "server_url" in getattr(item, "fixturenames", ())
     return named or needs_database or item.get_closest_marker("loopback") is not None
@@ -121,7 +119,7 @@ def template_database(server_url: str, admin: Admin) -> Iterator[str]:
     admin.execute(f"CREATE DATABASE {name}")
     admin.run(migrations.migrate(with_database(server_url, name), all_sources()))
     yield name
-    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -130,7 +128,7 @@ def database_url(server_url: str, admin: Admin, template_database: str) -> Itera
     name = f"mykey_test_{uuid4().hex}"
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
     yield with_database(server_url, name)
-    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -139,7 +137,7 @@ def empty_database_url(server_url: str, admin: Admin) -> Iterator[str]:
     name = f"mykey_test_{uuid4().hex}"
     admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
     yield with_database(server_url, name)
-    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
