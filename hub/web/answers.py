@@ -90,9 +90,7 @@ def route_of(request: web.Request) -> str:
 def observe(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     """Count and log an answer, by its route."""
     route = route_of(request)
-    _SECONDS.labels(request.method if route != "unknown" else "any", route, str(response.status)).observe(
-        seconds
-    )
+    _SECONDS.labels(request.method if route != "unknown" else "any", route, str(response.status)).observe(seconds)
     _log.info(
         "web_request_done",
         method=request.method,

@@ -131,9 +131,7 @@ def query_of(request: web.Request, model: type[Query]) -> Query:
     return query
 
 
-def json_response(
-    answer: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
+def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A model as JSON in UTF-8, encoded once by pydantic."""
     return web.Response(
         body=answer.model_dump_json(by_alias=True).encode(),
@@ -237,9 +235,7 @@ async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
 
 def _check_header(request: web.Request) -> None:
     if not request.raw_path.startswith("/"):
-        raise ProblemError(
-            ProblemCode.bad_request, "Send the path, not a whole address.", "パスだけを送ってください。"
-        )
+        raise ProblemError(ProblemCode.bad_request, "Send the path, not a whole address.", "パスだけを送ってください。")
     if request.headers.get("Expect", "100-continue").lower() != "100-continue":
         raise ProblemError(ProblemCode.expectation)
 

@@ -104,17 +104,12 @@ def parse_json(raw: bytes) -> JsonValue:
     try:
         return parse(raw)
     except JsonTextError as error:
-        found = FieldError(
-            pointer=error.pointer, code=error.code.value, detail=error.detail, detail_ja=error.detail_ja
-        )
+        found = FieldError(pointer=error.pointer, code=error.code.value, detail=error.detail, detail_ja=error.detail_ja)
         raise ProblemError(ProblemCode.bad_json, error.detail, error.detail_ja, errors=[found]) from error
 
 
 def _check_headers(request: web.Request, limit_bytes: int, media_types: Collection[str]) -> None:
-    if (
-        "Content-Encoding" in request.headers
-        and request.headers["Content-Encoding"].strip().lower() != "identity"
-    ):
+    if "Content-Encoding" in request.headers and request.headers["Content-Encoding"].strip().lower() != "identity":
         raise ProblemError(
             ProblemCode.media_type,
             "Compressed bodies are not taken.",

@@ -57,9 +57,7 @@ async def _readyz(checks: Sequence[Check], _request: web.Request) -> web.Respons
     found = await asyncio.gather(*(_failed(check) for check in checks))
     failed = [check.name for check, bad in zip(checks, found, strict=True) if bad]
     if failed:
-        return json_response(
-            Health(status="degraded", failed=failed), status=UNAVAILABLE, headers={"Retry-After": "5"}
-        )
+        return json_response(Health(status="degraded", failed=failed), status=UNAVAILABLE, headers={"Retry-After": "5"})
     return json_response(Health(status="ok"))
 
 

@@ -198,9 +198,7 @@ def _raise_at(value: Any, is_fault: Callable[[object], bool]) -> None:  # noqa: 
     for pointer, found in _walk(value):
         if is_fault(found):
             if isinstance(found, _Fault):
-                raise JsonTextError(
-                    found.code, pointer + (pointer_to(found.key) if found.key is not None else "")
-                )
+                raise JsonTextError(found.code, pointer + (pointer_to(found.key) if found.key is not None else ""))
             raise JsonTextError(JsonFault.character, pointer)
 
 

@@ -41,8 +41,8 @@ def openapi(routes: Sequence[Route]) -> Object:
     names, schemas = _schemas(documented)
     paths: Object = {}
     for route in documented:
-        paths.setdefault(_PARAMETER.sub(r"{\g<name>}", route.full_path), {})[route.method.lower()] = (
-            _operation(route, names)
+        paths.setdefault(_PARAMETER.sub(r"{\g<name>}", route.full_path), {})[route.method.lower()] = _operation(
+            route, names
         )
     audiences = list(dict.fromkeys(route.audience for route in documented))
     return {
@@ -61,8 +61,7 @@ def openapi(routes: Sequence[Route]) -> Object:
         },
         "x-problems": _catalogue(),
         "x-refusals": {
-            code.value: {"detail": text.detail, "detail_ja": text.detail_ja}
-            for code, text in REFUSALS.items()
+            code.value: {"detail": text.detail, "detail_ja": text.detail_ja} for code, text in REFUSALS.items()
         },
     }
 

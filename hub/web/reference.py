@@ -96,9 +96,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Html:
         element("p", "Permission / 権限: ", element("code", operation["x-permission"])),
     ]
     if operation["parameters"]:
-        parts.append(
-            _table(("name", "in", "schema"), (_parameter_row(one) for one in operation["parameters"]))
-        )
+        parts.append(_table(("name", "in", "schema"), (_parameter_row(one) for one in operation["parameters"])))
     if "requestBody" in operation:
         parts.append(element("p", "Request / リクエスト: ", *_media(operation["requestBody"]["content"])))
     parts.append(_table(("HTTP", "", ""), (_answer_row(*item) for item in operation["responses"].items())))

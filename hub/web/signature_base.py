@@ -58,9 +58,7 @@ def parse_stated(fields: Mapping[str, Sequence[str]]) -> Stated:
     if label != signature_label:
         raise SignatureRuleError("signature", "Signature-Input and Signature must have the same label.")
     if not isinstance(listed, list) or len(listed) > COMPONENTS_LIMIT:
-        raise SignatureRuleError(
-            "signature-input", f"A list of at most {COMPONENTS_LIMIT} components is needed."
-        )
+        raise SignatureRuleError("signature-input", f"A list of at most {COMPONENTS_LIMIT} components is needed.")
     if not isinstance(signature, bytes):
         raise SignatureRuleError("signature", "The signature must be a byte sequence (:base64:).")
     components = tuple(_component(item) for item in listed)
@@ -79,9 +77,7 @@ def signature_base(stated: Stated, request: SignedRequest) -> bytes:
         raise SignatureRuleError("signature-input", "Signed components must be ASCII.") from error
 
 
-def _dictionary(
-    fields: Mapping[str, Sequence[str]], name: str
-) -> dict[str, tuple[object, Mapping[str, object]]]:
+def _dictionary(fields: Mapping[str, Sequence[str]], name: str) -> dict[str, tuple[object, Mapping[str, object]]]:
     """A header as a dictionary of exactly one member.
 
     Several signatures would leave it open which one counts.
@@ -89,9 +85,7 @@ def _dictionary(
     if name not in fields:
         raise SignatureRuleError(name, f"The header {name} is missing.")
     try:
-        parsed = http_sf.parse(
-            ", ".join(fields[name]).encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse
-        )
+        parsed = http_sf.parse(", ".join(fields[name]).encode("ascii"), tltype="dictionary", on_duplicate_key=_refuse)
     except ValueError as error:
         raise SignatureRuleError(name, f"The header {name} is not well-formed (RFC 8941).") from error
     if not isinstance(parsed, dict) or len(parsed) != 1:
@@ -117,9 +111,7 @@ def _parameters(stated: Mapping[str, object]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for name, value in stated.items():
         if name not in PARAMETERS or isinstance(value, bool) or not isinstance(value, int | str):
-            raise SignatureRuleError(
-                "signature-input", "Only created, expires, keyid, nonce, alg and tag are taken."
-            )
+            raise SignatureRuleError("signature-input", "Only created, expires, keyid, nonce, alg and tag are taken.")
         found[name] = value
     return found
 

@@ -45,10 +45,11 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
         "in": "header",
         "name": "Signature",
         "description": (
-            "HTTP message signature (RFC 9421), ed25519 or hmac-sha256, over @method, @authority, @target-uri, "
-            "for a request with a body content-digest (RFC 9530, sha-256), and idempotency-key if it is sent; "
-            f"parameters created (at most {AGE_LIMIT_S} s old), keyid, nonce (16 to 64 characters, new each time), "
-            "optionally alg, expires and tag. リクエストごとにRFC 9421で署名してください。"
+            "HTTP message signature (RFC 9421), ed25519 or hmac-sha256, over @method, @authority and "
+            "@target-uri, for a request with a body content-digest (RFC 9530, sha-256), and idempotency-key "
+            f"if it is sent; parameters created (at most {AGE_LIMIT_S} s old), keyid, nonce (16 to 64 "
+            "characters, new each time), optionally alg, expires and tag. "
+            "リクエストごとにRFC 9421で署名してください。"
         ),
     }
 }
@@ -205,9 +206,7 @@ def sign_request(
     Idempotency-Key among `headers` is covered too.
     """
     parts = urlsplit(url)
-    sent = {
-        name.lower(): [value] for name, value in (headers or {}).items() if name.lower() in COVERED_IF_SENT
-    }
+    sent = {name.lower(): [value] for name, value in (headers or {}).items() if name.lower() in COVERED_IF_SENT}
     digest = {} if body is None else {"Content-Digest": content_digest(body)}
     fields = sent | {name.lower(): [value] for name, value in digest.items()}
     stated = Stated(
@@ -251,9 +250,7 @@ def _digest(stated: Stated, fields: Mapping[str, Sequence[str]]) -> bytes | None
     try:
         return parse_content_digest(", ".join(fields.get("content-digest", ())))
     except ValueError as error:
-        raise SignatureRuleError(
-            "content-digest", "Content-Digest must have a sha-256 of the body."
-        ) from error
+        raise SignatureRuleError("content-digest", "Content-Digest must have a sha-256 of the body.") from error
 
 
 def _authorities(origin: str) -> tuple[str, ...]:

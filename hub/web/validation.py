@@ -29,12 +29,8 @@ _TEXTS: Final[Mapping[str, _Text]] = {
     "extra_forbidden": _Text(
         "unknown_field", "There is no such field; leave it out.", "仕様にない項目です。取り除いてください。"
     ),
-    "greater_than": _Text(
-        "range", "The value must be greater than {gt}.", "{gt}より大きい値を指定してください。"
-    ),
-    "greater_than_equal": _Text(
-        "range", "The value must be at least {ge}.", "{ge}以上の値を指定してください。"
-    ),
+    "greater_than": _Text("range", "The value must be greater than {gt}.", "{gt}より大きい値を指定してください。"),
+    "greater_than_equal": _Text("range", "The value must be at least {ge}.", "{ge}以上の値を指定してください。"),
     "less_than": _Text("range", "The value must be less than {lt}.", "{lt}より小さい値を指定してください。"),
     "less_than_equal": _Text("range", "The value must be at most {le}.", "{le}以下の値を指定してください。"),
     "string_too_short": _Text(
@@ -43,36 +39,24 @@ _TEXTS: Final[Mapping[str, _Text]] = {
     "string_too_long": _Text(
         "length", "At most {max_length} characters are allowed.", "{max_length}文字以内で指定してください。"
     ),
-    "too_short": _Text(
-        "length", "At least {min_length} items are needed.", "{min_length}件以上指定してください。"
-    ),
-    "too_long": _Text(
-        "length", "At most {max_length} items are allowed.", "{max_length}件以内で指定してください。"
-    ),
+    "too_short": _Text("length", "At least {min_length} items are needed.", "{min_length}件以上指定してください。"),
+    "too_long": _Text("length", "At most {max_length} items are allowed.", "{max_length}件以内で指定してください。"),
     "string_pattern_mismatch": _Text(
         "format", "The text must match {pattern}.", "形式が正しくありません（{pattern}）。"
     ),
     "literal_error": _Text(
         "choice", "The value must be one of: {expected}.", "次のいずれかを指定してください：{expected}"
     ),
-    "enum": _Text(
-        "choice", "The value must be one of: {expected}.", "次のいずれかを指定してください：{expected}"
-    ),
-    "int_type": _Text(
-        "type", "A whole number is needed, without quotes.", "整数を引用符なしで指定してください。"
-    ),
+    "enum": _Text("choice", "The value must be one of: {expected}.", "次のいずれかを指定してください：{expected}"),
+    "int_type": _Text("type", "A whole number is needed, without quotes.", "整数を引用符なしで指定してください。"),
     "int_from_float": _Text("type", "A whole number is needed.", "整数で指定してください。"),
-    "int_parsing": _Text(
-        "type", "A whole number in ASCII digits is needed.", "半角数字の整数で指定してください。"
-    ),
+    "int_parsing": _Text("type", "A whole number in ASCII digits is needed.", "半角数字の整数で指定してください。"),
     "int_parsing_size": _Text("range", "The number is too large.", "数値が大きすぎます。"),
     "bool_type": _Text(
         "type", "true or false is needed, without quotes.", "trueかfalseを引用符なしで指定してください。"
     ),
     "string_type": _Text("type", "A text in quotes is needed.", "文字列を引用符で囲んで指定してください。"),
-    "string_sub_type": _Text(
-        "type", "A text in quotes is needed.", "文字列を引用符で囲んで指定してください。"
-    ),
+    "string_sub_type": _Text("type", "A text in quotes is needed.", "文字列を引用符で囲んで指定してください。"),
     "list_type": _Text("type", "A list is needed.", "配列で指定してください。"),
     "tuple_type": _Text("type", "A list is needed.", "配列で指定してください。"),
     "dict_type": _Text("type", "An object is needed.", "オブジェクトで指定してください。"),
@@ -80,21 +64,15 @@ _TEXTS: Final[Mapping[str, _Text]] = {
     "model_attributes_type": _Text("type", "An object is needed.", "オブジェクトで指定してください。"),
     "uuid_type": _Text("format", "A UUID is needed.", "UUIDで指定してください。"),
     "uuid_parsing": _Text("format", "A UUID is needed.", "UUIDで指定してください。"),
-    "date_type": _Text(
-        "format", "A date such as 2017-10-01 is needed.", "2017-10-01の形式の日付で指定してください。"
-    ),
+    "date_type": _Text("format", "A date such as 2017-10-01 is needed.", "2017-10-01の形式の日付で指定してください。"),
     "date_parsing": _Text(
         "format", "A date such as 2017-10-01 is needed.", "2017-10-01の形式の日付で指定してください。"
     ),
     "date_from_datetime_parsing": _Text(
         "format", "A date such as 2017-10-01 is needed.", "2017-10-01の形式の日付で指定してください。"
     ),
-    "datetime_type": _Text(
-        "format", "A time in ISO 8601 is needed.", "ISO 8601形式の日時で指定してください。"
-    ),
-    "datetime_parsing": _Text(
-        "format", "A time in ISO 8601 is needed.", "ISO 8601形式の日時で指定してください。"
-    ),
+    "datetime_type": _Text("format", "A time in ISO 8601 is needed.", "ISO 8601形式の日時で指定してください。"),
+    "datetime_parsing": _Text("format", "A time in ISO 8601 is needed.", "ISO 8601形式の日時で指定してください。"),
     "datetime_from_date_parsing": _Text(
         "format", "A time in ISO 8601 is needed.", "ISO 8601形式の日時で指定してください。"
     ),
@@ -120,9 +98,7 @@ def field_errors(error: ValidationError, *, query: bool = False) -> list[FieldEr
     return [_field_error(item["type"], item["loc"], item.get("ctx") or {}, query=query) for item in found]
 
 
-def _field_error(
-    kind: str, place: tuple[str | int, ...], context: Mapping[str, Any], *, query: bool
-) -> FieldError:
+def _field_error(kind: str, place: tuple[str | int, ...], context: Mapping[str, Any], *, query: bool) -> FieldError:
     text = _TEXTS.get(kind, _ANY)
     pointer = f"?{place[0]}" if query and place else pointer_to(*place)
     return FieldError(
