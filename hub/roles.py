@@ -24,8 +24,6 @@ GROUP_ROLE = "mykey_component"
 _COMPONENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _SCRAM_ITERATIONS = 4096
 _SCRAM_SALT_BYTES = 16
-# Roles belong to the whole cluster, our lock to one database only: two migrations can still meet here.
-_ROLE_ATTEMPTS = 5
 
 _CREATE_ROLE_SQL = """
 DO $$
@@ -62,6 +60,12 @@ BEGIN
   EXECUTE format('ALTER ROLE %I PASSWORD %L',
     current_setting('mykey.role_name'), current_setting('mykey.password_verifier'));
 END $$
+"""
+
+# Roles belong to the whole server, advisory locks to one database. To comment on a role locks it for the whole server
+# until the transaction ends, so that migrations of several databases do their roles one after another.
+_ONE_AT_A_TIME_SQL = """
+COMMENT ON ROLE mykey_component IS 'What every component of MyKey Hub may do; each has a role of its own besides.'
 """
 
 _SET_LOCAL_SQL = "SELECT set_config($1, $2, true)"
@@ -110,15 +114,16 @@ async def ensure_roles(
 
     Safe beside another process doing the same, in this database or another of the cluster.
     """
-    await _ensure_role(connection, GROUP_ROLE, may_log_in=False)
-    for component in components:
-        role = role_of(component)
-        await _ensure_role(connection, role, may_log_in=True)
-        values = {"role_name": role, "group_name": GROUP_ROLE}
-        await _attempt(connection, _GRANT_TO_ROLE_SQL, values)
-        if component in passwords:
-            verifier = scram_verifier(passwords[component].get_secret_value(), os.urandom(_SCRAM_SALT_BYTES))
-            await _attempt(connection, _SET_VERIFIER_SQL, {"role_name": role, "password_verifier": verifier})
+    async with connection.transaction():
+        await _ensure_role(connection, GROUP_ROLE, may_log_in=False)
+        await connection.execute(_ONE_AT_A_TIME_SQL)
+        for component in components:
+            role = role_of(component)
+            await _ensure_role(connection, role, may_log_in=True)
+            await _execute(connection, _GRANT_TO_ROLE_SQL, role_name=role, group_name=GROUP_ROLE)
+            if component in passwords:
+                verifier = scram_verifier(passwords[component].get_secret_value(), os.urandom(_SCRAM_SALT_BYTES))
+                await _execute(connection, _SET_VERIFIER_SQL, role_name=role, password_verifier=verifier)
 
 
 def scram_verifier(password: str, salt: bytes) -> str:
@@ -136,23 +141,14 @@ def scram_verifier(password: str, salt: bytes) -> str:
 
 
 async def _ensure_role(connection: asyncpg.Connection, role: str, *, may_log_in: bool) -> None:
-    values = {"role_name": role, "may_log_in": "true" if may_log_in else "false"}
-    await _attempt(connection, _CREATE_ROLE_SQL, values)
+    await _execute(connection, _CREATE_ROLE_SQL, role_name=role, may_log_in="true" if may_log_in else "false")
 
 
-async def _attempt(connection: asyncpg.Connection, sql: str, values: Mapping[str, str]) -> None:
-    """Run one statement with its `mykey.*` values; again when another database's migration got in between."""
-    for attempt in range(1, _ROLE_ATTEMPTS + 1):
-        try:
-            async with connection.transaction():
-                for name, value in values.items():
-                    await connection.execute(_SET_LOCAL_SQL, f"mykey.{name}", value)
-                await connection.execute(sql)
-        except asyncpg.InternalServerError:  # "tuple concurrently updated"
-            if attempt == _ROLE_ATTEMPTS:
-                raise
-        else:
-            return
+async def _execute(connection: asyncpg.Connection, sql: str, **values: str) -> None:
+    """Run a statement that takes its values as `mykey.*` settings, because DDL takes no parameters."""
+    for name, value in values.items():
+        await connection.execute(_SET_LOCAL_SQL, f"mykey.{name}", value)
+    await connection.execute(sql)
 
 
 def _is_local(url: str) -> bool:
