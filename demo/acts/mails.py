@@ -1,0 +1,19 @@
+"""Mails arrive: one for every notice, to those who chose them, each once."""
+
+import asyncio
+
+from demo.stage import DRAIN_DEADLINE_S, POLL_S, Stage
+
+GRANTED_SUBJECT = "ポイントが付与されました"
+
+
+async def play(stage: Stage) -> None:
+    """Wait until nothing is due, then count in the local mailbox."""
+    await stage.process.drained(DRAIN_DEADLINE_S)
+    stats = await stage.mailbox.stats()
+    stage.check("no mail twice", stats["duplicates"], 0)
+    by_subject = {str(subject): int(count) for subject, count in stats["by_subject"].items()}
+    stage.report["mails"] = stats["mails"]
+    stage.report["mails_by_subject"] = by_subject
+    stage.say(f"{stats['mails']:,} mails in the local mailbox ({stage.mailbox.url})")
+    await asyncio.sleep(POLL_S)

@@ -1,0 +1,72 @@
+"""The stage of the story: what acts play on, what they check, what they report."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from demo.oracle import Expected
+from demo.peers import Mailbox, PartnerKey
+from demo.world import OPENING_HOUR, World
+from hub.clock import JAPAN, AdjustableClock
+from hub.process import HubProcess
+from schemas.clockwork import ClockworkDoneOf
+
+CALL_DEADLINE_S: Final = 60.0
+DAY_DEADLINE_S: Final = 90.0
+DRAIN_DEADLINE_S: Final = 120.0
+POLL_S: Final = 0.05
+DETAIL_LIMIT_CHARS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that had to hold."""
+
+    name: str
+    held: bool
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What an act may use. `report` is what the JSON file gets."""
+
+    world: World
+    expected: Expected
+    clock: AdjustableClock
+    process: HubProcess
+    url: str
+    mailbox: Mailbox
+    key: PartnerKey
+    folder: Path
+    say: Callable[[str], None]
+    report: dict[str, Any] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def check(self, name: str, found: object, expected: object) -> None:
+        """Note whether what was found is what was expected."""
+        held = found == expected
+        detail = "" if held else f"found {found!r}, expected {expected!r}"[:DETAIL_LIMIT_CHARS]
+        self.checks.append(Check(name, held, detail))
+
+    @contextmanager
+    def timed(self, act: str) -> Iterator[None]:
+        """Note how long an act took, in seconds."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[act] = round(time.monotonic() - begun, 2)
+
+    async def live_until(self, day: date) -> None:
+        """Move the clock to nine o'clock of a day and let the clockwork do that day's work."""
+        self.clock.move_to(datetime(day.year, day.month, day.day, OPENING_HOUR, tzinfo=JAPAN))
+        async with asyncio.timeout(DAY_DEADLINE_S):
+            while not (await self.process.bus.call(ClockworkDoneOf(day=day), CALL_DEADLINE_S)).done:
+                await asyncio.sleep(POLL_S)

@@ -1,0 +1,154 @@
+"""The main story, `mykey-hub story`: a partner's month becomes points, and every number is checked.
+
+Exit status 0 only if every check held. `--json FILE` writes the report, `--data DIR` plays another world of the same
+form. `mykey-hub demo` plays it and then stays up.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo.acts import counter, expiry, holding, mails, moving, opening, proof, settling, transfers
+from demo.oracle import expect
+from demo.peers import PartnerKey, mailbox
+from demo.stage import Stage
+from demo.world import DATA, World
+from hub import logs, migrations
+from hub.clock import AdjustableClock
+from hub.commands import loop_run
+from hub.embedded_postgres import EmbeddedPostgres
+from hub.errors import HubError
+from hub.installed import installed
+from hub.serving import serving, until_told_to_stop
+from hub.settings import Settings
+
+
+class Act(NamedTuple):
+    """One act: its name in the report, its title on the screen, and its play."""
+
+    name: str
+    title: str
+    play: Callable[[Stage], Awaitable[None]]
+
+
+ACTS: Final = (
+    Act("world", "the world opens", opening.play),
+    Act("import", "the airline posts its month", transfers.play),
+    Act("moves", "citizens move reserve points", moving.play),
+    Act("sweep", "the holding period passes", holding.play),
+    Act("uses", "points are used at counters", counter.play),
+    Act("expiry", "points expire", expiry.play),
+    Act("mails", "mails arrive", mails.play),
+    Act("settlement", "everybody settles", settling.play),
+    Act("verify", "the books are proven", proof.play),
+)
+
+
+def story(arguments: Sequence[str]) -> int:
+    """`mykey-hub story`."""
+    return _main("story", arguments)
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """`mykey-hub demo`: the story, then the hub stays up until it is told to stop."""
+    return _main("demo", arguments)
+
+
+def _main(command: str, arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog=f"mykey-hub {command}", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report for machines")
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="another world of the same form")
+    parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
+    options = parser.parse_args(arguments)
+    logs.configure("warning")
+    console = Console()
+    try:
+        return loop_run(_play(options, console, stay=command == "demo"))
+    except (HubError, TimeoutError) as error:
+        console.print(f"[bold red]the story broke off:[/] {type(error).__name__}: {error}")
+        return 1
+
+
+async def _play(options: argparse.Namespace, console: Console, *, stay: bool) -> int:
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mykey-story-") as folder:
+        async with _stage(options, Path(folder), console) as stage:
+            stage.seconds["start"] = round(time.monotonic() - begun, 2)
+            await _acts(stage, console)
+            status = _report(stage, options, console, time.monotonic() - begun)
+            if stay:
+                console.print(f"the hub stays up at [bold]{stage.url}/api/[/] until Ctrl-C; mails: {stage.mailbox.url}")
+                await until_told_to_stop()
+    return status
+
+
+@asynccontextmanager
+async def _stage(options: argparse.Namespace, folder: Path, console: Console) -> AsyncIterator[Stage]:
+    world = World(options.data)
+    clock = AdjustableClock(world.opening())
+    server = EmbeddedPostgres.temporary()
+    url = await asyncio.to_thread(server.start)
+    try:
+        await migrations.migrate(url, migrations.installed_sources())
+        async with mailbox() as box:
+            settings = Settings(
+                data_dir=folder / "data", smtp_port=box.smtp_port, smtp_security="none", pool_sizes={"ledger": 6}
+            )
+            async with serving(settings, clock, installed(), url, options.port) as served:
+                yield Stage(
+                    world=world,
+                    expected=expect(world),
+                    clock=clock,
+                    process=served.process,
+                    url=served.url,
+                    mailbox=box,
+                    key=PartnerKey(folder, "airline-2017"),
+                    folder=folder,
+                    say=console.print,
+                )
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+async def _acts(stage: Stage, console: Console) -> None:
+    columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(ACTS))
+        for act in ACTS:
+            progress.update(task, description=act.title)
+            with stage.timed(act.name):
+                await act.play(stage)
+            progress.advance(task)
+
+
+def _report(stage: Stage, options: argparse.Namespace, console: Console, total_s: float) -> int:
+    failed = [check for check in stage.checks if not check.held]
+    report = stage.report | {
+        "ok": not failed,
+        "checks": len(stage.checks),
+        "failed": [{"name": check.name, "detail": check.detail} for check in failed],
+        "seconds": stage.seconds | {"total": round(total_s, 2)},
+    }
+    if options.json:
+        options.json.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    for act, seconds in stage.seconds.items():
+        console.print(f"  {act:12} {seconds:7.2f} s")
+    for check in failed:
+        console.print(f"[bold red]did not hold:[/] {check.name}: {check.detail}", markup=True)
+    held = len(stage.checks) - len(failed)
+    console.print(f"[bold]{held} of {len(stage.checks)} checks held[/] in {total_s:.1f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(story(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""The command line, `mykey-hub <command>`. Finds components by their entry points, imports none by name."""
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from hub import commands, contracts, diagram, logs, messages_cli, routes
+from hub.errors import HubError
+from hub.settings import Settings
+
+COMMAND_GROUP: Final = "mykey_hub.commands"
+"""Entry points of further commands: a callable that takes the rest of the arguments and returns the exit status."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0 when all is well, 1 when a check failed, 2 for a wrong call."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    further = {point.name: point for point in importlib.metadata.entry_points(group=COMMAND_GROUP)}
+    if given and given[0] in further:
+        command: Callable[[Sequence[str]], int] = further[given[0]].load()
+        return command(given[1:])
+    options = _parser(sorted(further)).parse_args(given)
+    try:
+        return int(options.run(options))
+    except HubError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mykey-hub", description="MyKey Hub", epilog=f"Also: {', '.join(further)}")
+    sub = parser.add_subparsers(required=True, metavar="command")
+    run = sub.add_parser("run", help="run one or more components in one process")
+    run.add_argument("components", nargs="+")
+    run.add_argument("--no-http", action="store_true", help="serve no pages")
+    run.set_defaults(run=_with_loop(commands.run))
+    up = sub.add_parser("up", help="run all components in one process")
+    up.set_defaults(run=_with_loop(commands.run), components=[], no_http=False)
+    migrate = sub.add_parser("migrate", help="bring the database to the state of this program")
+    migrate.set_defaults(run=_with_loop(commands.migrate))
+    table = sub.add_parser("routes", help="who hears what")
+    table.add_argument("--svg", type=Path, metavar="FILE", help="draw it")
+    table.set_defaults(run=_routes)
+    written = sub.add_parser("contracts", help="write JSON Schema, AsyncAPI and OpenAPI")
+    written.add_argument("folder", type=Path)
+    written.set_defaults(run=_contracts)
+    messages_cli.add_parser(sub)
+    return parser
+
+
+def _with_loop(command: Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]) -> Callable[..., int]:
+    def start(options: argparse.Namespace) -> int:
+        settings = Settings()
+        logs.configure(settings.log_level)
+        return commands.loop_run(command(options, settings))
+
+    return start
+
+
+def _routes(options: argparse.Namespace) -> int:
+    if options.svg:
+        options.svg.write_text(diagram.svg(), encoding="utf-8")
+    else:
+        print("\n".join(routes.lines()))
+    return 0
+
+
+def _contracts(options: argparse.Namespace) -> int:
+    contracts.write(options.folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What the command line does that needs a database: run components, migrate."""
+
+import argparse
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+
+from hub import migrations
+from hub.clock import SystemClock
+from hub.installed import installed
+from hub.process import HubProcess
+from hub.serving import database, serving, until_told_to_stop
+from hub.settings import Settings
+
+log = structlog.get_logger()
+Result = TypeVar("Result")
+
+
+def loop_run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run on uvloop where there is one, on asyncio elsewhere (Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+async def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Components until SIGTERM or SIGINT; then what is under way is finished."""
+    components = installed(options.components)
+    async with database(settings) as url:
+        if options.no_http:
+            async with HubProcess(settings, SystemClock(), components, url):
+                log.info("started", components=[one.name for one in components])
+                await until_told_to_stop()
+        else:
+            async with serving(settings, SystemClock(), components, url) as served:
+                log.info("started", components=[one.name for one in components], url=served.url)
+                await until_told_to_stop()
+    return 0
+
+
+async def migrate(_options: argparse.Namespace, settings: Settings) -> int:
+    """Bring the database to the state of this program."""
+    async with database(settings) as url:
+        applied = await migrations.migrate(url, migrations.installed_sources(), settings.role_passwords)
+    log.info("migrated", applied=len(applied))
+    return 0
