@@ -1,7 +1,7 @@
 """The ground under all HTTP doors: what is the same for partners, shops, terminals and people.
 
 `app` the route table and the guard before every handler · `server` listening, and hanging up on dawdlers ·
-`door` the outermost middleware: request ids, headers, errors into problems · `problems` `validation` problem
+`answers` what every answer has: request id, headers, log line · `problems` `validation` problem
 details in English and Japanese · `bodies` the one strict body reader · `digests` `signatures` RFC 9530 and
 RFC 9421 · `limits` rates and the waiting room · `pages` cursors · `openapi` `reference` the document and its
 page · `health` probes and metrics.

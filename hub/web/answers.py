@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import Histogram
 
 from hub.ids import uuid7
+from hub.process import CORRELATION
 from hub.web.problems import problem_error, problem_response
 from schemas.problems import ProblemCode
 
@@ -51,8 +52,13 @@ def page_policy(nonce: str) -> str:
 
 
 def begin(request: web.Request) -> str:
-    """Give the request its reference number, ours alone: what the client sends as one is ignored."""
-    request_id = str(uuid7())
+    """Give the request its reference number, ours alone: what the client sends as one is ignored.
+
+    It is also the correlation id of all messages that come of the request.
+    """
+    correlation_id = uuid7()
+    CORRELATION.set(correlation_id)
+    request_id = str(correlation_id)
     request[REQUEST_ID] = request_id
     structlog.contextvars.bind_contextvars(request_id=request_id)
     return request_id

@@ -63,7 +63,9 @@ class Audience:
     A path prefix of their own, one way to prove who they are, their own limits.
 
     `security` are OpenAPI security scheme objects, by name; `unproven` is the 401 it answers. An audience
-    without `authenticate` has public routes only.
+    without `authenticate` has public routes only. `rate` counts by caller, or on public routes by address;
+    `address_rate` counts by address before anybody is known: what does not get in costs too. The address is the
+    peer's own, which behind a proxy is the proxy's.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Audience:
     unproven: ProblemCode = ProblemCode.signature
     room: WaitingRoom | None = None
     rate: RateLimiter | None = None
+    address_rate: RateLimiter | None = None
     documented: bool = True
 
 
@@ -218,6 +221,8 @@ async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
     place: AbstractAsyncContextManager[None] = audience.room.place() if audience.room else nullcontext()
     async with place:
         _check_header(request)
+        if audience.address_rate is not None:
+            audience.address_rate.check(request.remote)
         if route.permission != PUBLIC and audience.authenticate is not None:
             caller = await audience.authenticate(request)
             request[CALLER] = caller

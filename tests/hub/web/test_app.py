@@ -9,10 +9,13 @@ from aiohttp import ClientPayloadError, ClientSession, web
 from pydantic import BaseModel
 
 from hub.errors import DeadlineExceededError, TransientError
-from hub.web.app import PUBLIC, Audience, Route, RouteTableError, caller_of, check_routes, make_app, query_of
+from hub.process import CORRELATION
+from hub.web.app import PUBLIC, Audience, Caller, Route, RouteTableError, caller_of, check_routes, make_app, query_of
 from hub.web.bodies import read_json
 from hub.web.limits import RateLimiter, WaitingRoom
 from hub.web.pages import PageQuery
+from hub.web.problems import ProblemError
+from schemas.problems import ProblemCode
 from tests.hub.web.serving import HOST, MEMBER, PARTY, audience, exchange, route, serving
 
 
@@ -299,6 +302,32 @@ async def test_more_than_the_room_holds_are_asked_to_come_again() -> None:
         leave.set()
         assert (await first)[0] == 200
         assert (await ask(client, "/api/test/stay"))[0] == 200
+
+
+@pytest.mark.loopback
+async def test_those_who_do_not_get_in_are_counted_too() -> None:
+    looked: list[str] = []
+
+    async def look(_request: web.Request) -> Caller:
+        looked.append("key")
+        raise ProblemError(ProblemCode.login)
+
+    group = audience(address_rate=RateLimiter(0.001, 2), authenticate=look)
+    async with serving([route(audience=group, method="GET", path="/x", handler=nothing)]) as (_, client):
+        assert [(await ask(client, "/api/test/x"))[0] for _ in range(4)] == [401, 401, 429, 429]
+    assert len(looked) == 2
+
+
+@pytest.mark.loopback
+async def test_what_comes_of_a_request_is_found_by_its_id() -> None:
+    async def show(_request: web.Request) -> web.Response:
+        return web.json_response({"correlation": str(CORRELATION.get())})
+
+    async with (
+        serving([route(audience=audience(), method="GET", path="/x", handler=show)]) as (_, client),
+        client.get("/api/test/x", headers=MEMBER) as answer,
+    ):
+        assert (await answer.json())["correlation"] == answer.headers["X-Request-Id"]
 
 
 class Other(BaseModel):
