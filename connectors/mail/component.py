@@ -1,0 +1,99 @@
+"""The mail connector, put together. Its entry point is `mail`."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Final
+
+from connectors.mail.domains import DomainLimits
+from connectors.mail.letters import Letters
+from connectors.mail.notices import KIND_OF, send_notices
+from connectors.mail.pages import UnsubscribePages
+from connectors.mail.recipients import Recipients, schemes_registered, support_events_registered
+from connectors.mail.sending import FORGET_EVERY_S, Forgetting, Sending
+from connectors.mail.signing import Signer
+from connectors.mail.smtp import Server, SmtpPool
+from connectors.mail.unsubscribing import Unsubscribing
+from hub.component import Component, Context, Handler, Job
+from hub.keys import Keys
+from hub.settings import Settings
+from schemas.citizens import CitizenRegistered, MailChoicesChanged
+from schemas.message import Message
+from schemas.municipalities import SchemeRegistered, SupportEventRegistered
+from schemas.notices import SendNotice
+
+NOTICES_AT_ONCE_LIMIT: Final = 8
+"""Per lane: more than the connections need, so that they never wait for a look-up or a record."""
+
+
+def component(context: Context) -> Component:
+    """Build it from the hub's settings; connects to nothing yet.
+
+    Raises:
+        SigningKeyError: there is a DKIM key, but not one to sign with.
+    """
+    settings = context.settings
+    keys = Keys(settings.key())
+    sealer = keys.sealer("mail")
+    unsubscribing = Unsubscribing(keys.hasher("mail.unsubscribe"), settings.own_url)
+    smtp = SmtpPool(server(settings), settings.smtp_connections, context.clock)
+    sending = Sending(
+        context.database,
+        context.clock,
+        sealer,
+        Letters(settings.mail_from, settings.mail_from_name, unsubscribing, signer(settings)),
+        smtp,
+        DomainLimits(context.clock, settings.mail_per_domain_s, settings.mail_domain_rates),
+        settings.mail_from,
+    )
+    pages = UnsubscribePages(unsubscribing, context.database, context.bus)
+    return Component(
+        "mail",
+        handlers=_handlers(Recipients(sealer)),
+        outside={SendNotice: sending},
+        outside_limit=NOTICES_AT_ONCE_LIMIT,
+        routes=pages.routes(),
+        jobs=[Job("forget_notices", FORGET_EVERY_S, Forgetting(context.database))],
+        close=smtp.close,
+    )
+
+
+def server(settings: Settings) -> Server:
+    """The mail server of the settings."""
+    security = settings.smtp_security
+    if security == "auto":
+        security = "none" if _is_this_machine(settings.smtp_host) else "starttls"
+    password = settings.smtp_password
+    return Server(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=security,
+        local_hostname=settings.mail_from.rpartition("@")[2],
+        timeout_s=settings.smtp_timeout_s,
+        user=settings.smtp_user,
+        password=None if password is None else password.get_secret_value(),
+    )
+
+
+def signer(settings: Settings) -> Signer | None:
+    """What signs mails, where there is a key. Raises SigningKeyError."""
+    if settings.dkim_key_file is None:
+        return None
+    return Signer(settings.mail_from.rpartition("@")[2], settings.dkim_selector, settings.dkim_key_file)
+
+
+def _handlers(recipients: Recipients) -> Mapping[type[Message], Handler]:
+    # One handler for all that is noticed, so that a run of different events costs one look-up.
+    noticed: dict[type[Message], Handler] = dict.fromkeys(KIND_OF, send_notices)
+    return noticed | {
+        CitizenRegistered: recipients.registered,
+        MailChoicesChanged: recipients.choices_changed,
+        SchemeRegistered: schemes_registered,
+        SupportEventRegistered: support_events_registered,
+    }
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

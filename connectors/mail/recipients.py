@@ -1,0 +1,94 @@
+"""Who gets mail and what pools are called, as the registry tells it; names and addresses are kept sealed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from connectors.mail.addresses import AddressRefusedError, checked_address
+from connectors.mail.statements import CHANGE_CHOICES, PUT_RECIPIENTS, PUT_SCHEMES, PUT_SUPPORT_EVENTS
+from hub.keys import Sealer, place
+from hub.transaction import Transaction
+from schemas.citizens import CitizenRegistered, MailChoices, MailChoicesChanged
+from schemas.municipalities import SchemeRegistered, SupportEventRegistered
+from schemas.values import event_pool, scheme_pool
+
+TABLE: Final = "mail.recipient"
+NAME: Final = "name"
+ADDRESS: Final = "address"
+
+log = structlog.get_logger()
+
+
+class Recipients:
+    """The projection of citizens; the last thing said of a citizen in a run is what counts."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    async def registered(self, events: Sequence[CitizenRegistered], tx: Transaction) -> None:
+        """New citizens, or new names and addresses: one is good until a mail server says otherwise."""
+        latest = list({event.citizen_id: event for event in events}.values())
+        await tx.execute(
+            PUT_RECIPIENTS,
+            [event.citizen_id for event in latest],
+            [self._seal(NAME, event.citizen_id, event.name) for event in latest],
+            [self._seal(ADDRESS, event.citizen_id, event.mail) for event in latest],
+            [_state_of(event) for event in latest],
+            *_columns(event.choices for event in latest),
+        )
+
+    async def choices_changed(self, events: Sequence[MailChoicesChanged], tx: Transaction) -> None:
+        """Citizens choose anew what they want to hear of."""
+        latest = list({event.citizen_id: event for event in events}.values())
+        await tx.execute(
+            CHANGE_CHOICES,
+            [event.citizen_id for event in latest],
+            *_columns(event.choices for event in latest),
+        )
+
+    def _seal(self, column: str, citizen_id: UUID, text: str) -> bytes:
+        return self._sealer.seal(text.encode(), place(TABLE, column, citizen_id))
+
+
+async def schemes_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
+    """What municipal points are called."""
+    latest = list({event.lg_code: event for event in events}.values())
+    await tx.execute(
+        PUT_SCHEMES,
+        [scheme_pool(event.lg_code) for event in latest],
+        [event.lg_code for event in latest],
+        [event.point_name for event in latest],
+        [event.municipality for event in latest],
+    )
+
+
+async def support_events_registered(events: Sequence[SupportEventRegistered], tx: Transaction) -> None:
+    """What event points are called."""
+    latest = list({event.event_id: event for event in events}.values())
+    await tx.execute(
+        PUT_SUPPORT_EVENTS,
+        [event_pool(event.event_id) for event in latest],
+        [event.lg_code for event in latest],
+        [event.point_name for event in latest],
+    )
+
+
+def _state_of(event: CitizenRegistered) -> str:
+    try:
+        checked_address(event.mail)
+    except AddressRefusedError:
+        log.warning("address_refused", citizen_id=str(event.citizen_id))
+        return "bounced"
+    return "ok"
+
+
+def _columns(choices: Iterable[MailChoices]) -> tuple[list[bool], list[bool], list[bool], list[bool]]:
+    listed = list(choices)
+    return (
+        [one.on_grant for one in listed],
+        [one.on_expiry for one in listed],
+        [one.on_password_change for one in listed],
+        [one.on_mykey_id_change for one in listed],
+    )

@@ -1,0 +1,309 @@
+"""What arrives in the mailbox, and what is kept of it, when mail servers are well and when they are not."""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import date, timedelta
+from typing import Final
+from uuid import UUID
+
+import pytest
+
+from connectors.mail.notices import notice_of
+from hub.failpoints import ENVIRONMENT
+from hub.process import HubProcess
+from schemas.citizens import MailChoices, MailChoicesChanged
+from schemas.notices import PointsExpiringSoon, PointsMovingSoon
+from schemas.points import PointsExpired, PointsMoved
+from schemas.values import RESERVE
+from tests.connectors.mail.mailbox import Mailbox
+from tests.connectors.mail.posting import (
+    DAY,
+    LG_CODE,
+    POOL,
+    SENDER,
+    citizen,
+    citizen_id,
+    credited,
+    mailing,
+    rows,
+    say,
+    scheme,
+    settled,
+)
+from tests.waiting import wait_until
+
+NOTICES: Final = "SELECT * FROM mail.notice"
+STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
+WAITING: Final = "SELECT state, reason FROM hub.delivery WHERE receiver = 'mail.outside'"
+NOBODY_SEEN: Final = "DELETE FROM hub.process"
+LEASES_RUN_OUT: Final = "UPDATE hub.lane SET lease_until = '-infinity'"
+COUNT: Final = 20
+DUE_NOW: Final = "UPDATE hub.delivery SET due_at = now() WHERE receiver = 'mail.outside' AND state = 'scheduled'"
+
+
+async def hurry(process: HubProcess) -> None:
+    """What is scheduled is due now."""
+    async with process.database_of("mail").transaction() as tx:
+        await tx.execute(DUE_NOW)
+
+
+def expired(to: UUID) -> PointsExpired:
+    return PointsExpired(
+        citizen_id=to,
+        party_id=UUID(int=2),
+        command_id="expire-1",
+        pool=POOL,
+        points=30,
+        balance=0,
+        posted_on=DAY,
+    )
+
+
+def moved(to: UUID) -> PointsMoved:
+    return PointsMoved(
+        citizen_id=to,
+        party_id=UUID(int=2),
+        command_id="sweep-1",
+        pool=POOL,
+        points=1_200,
+        balance=1_200,
+        posted_on=DAY,
+        expires_on=date.max,
+        by_itself=True,
+    )
+
+
+async def test_a_grant_is_told_by_name_with_the_pool_and_the_days(database_url: str, mailbox: Mailbox) -> None:
+    async with mailing(database_url, mailbox) as process:
+        event = credited(citizen_id(1), points=1_500)
+        await say(process, scheme(), citizen(1, name="加藤 誠"))
+        await settled(process)
+        await say(process, event)
+        await settled(process)
+        (mail,) = await mailbox.mails()
+        headers = dict(mail["headers"])
+        assert mail["envelope_from"] == SENDER
+        assert mail["envelope_to"] == "user1@mail.example"
+        assert headers["Message-ID"] == f"<{notice_of(event).notice_id}@mykey.example>"
+        assert headers["Subject"] == "ポイントが付与されました"
+        for said in ("加藤 誠 様", "さくらポイント（北名古屋市）が1,500ポイント", "2017年11月1日", "2018年11月30日"):
+            assert said in mail["text"]
+        assert "98,765" not in mail["text"]
+        (notice,) = await rows(process, NOTICES)
+        assert (notice["state"], notice["smtp_code"]) == ("sent", 250)
+
+
+async def test_each_choice_brings_its_own_notices_and_no_others(database_url: str, mailbox: Mailbox) -> None:
+    choices = [
+        MailChoices(on_grant=True),
+        MailChoices(on_expiry=True),
+        MailChoices(on_password_change=True, on_mykey_id_change=True),
+    ]
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), *(citizen(n, choice) for n, choice in enumerate(choices)))
+        for number in range(len(choices)):
+            to = citizen_id(number)
+            await say(
+                process,
+                credited(to),
+                credited(to, pool=RESERVE),
+                moved(to),
+                expired(to),
+                PointsMovingSoon(citizen_id=to, points=70, moves_on=date(2017, 11, 22), base_lg_code=LG_CODE),
+                PointsExpiringSoon(citizen_id=to, pool=POOL, points=80, expires_on=date(2017, 11, 30)),
+            )
+        await settled(process)
+        got = {(mail["envelope_to"], dict(mail["headers"])["Subject"]) for mail in await mailbox.mails()}
+    assert got == {
+        ("user0@mail.example", "ポイントが付与されました"),
+        ("user0@mail.example", "ポイントが移りました"),
+        ("user0@mail.example", "まもなくポイントが移ります"),
+        ("user1@mail.example", "ポイントが失効しました"),
+        ("user1@mail.example", "まもなくポイントの有効期限です"),
+    }
+
+
+async def test_a_choice_switched_off_holds_for_mails_already_on_their_way(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(recipient_replies=["451 4.3.0 later"] * 2)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _has(process, "scheduled"))
+        await say(process, MailChoicesChanged(citizen_id=citizen_id(1), choices=MailChoices()))
+        await settled(process)
+        await hurry(process)
+        await settled(process)
+        assert (await mailbox.stats())["mails"] == 0
+        assert await rows(process, WAITING) == []
+
+
+async def _has(process: HubProcess, state: str) -> bool:
+    return any(row["state"] == state for row in await rows(process, WAITING))
+
+
+async def test_4xx_is_tried_again_later_and_then_arrives_once(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(recipient_replies=["450 4.2.0 greylisted"] * 2)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _refused(mailbox, 2))
+        await settled(process)
+        assert await _has(process, "scheduled")
+        assert await rows(process, NOTICES) == []
+        await hurry(process)
+        await wait_until(lambda: _arrived(mailbox, 1))
+        await settled(process)
+        assert (await mailbox.stats())["duplicates"] == 0
+        assert await rows(process, WAITING) == []
+
+
+async def _refused(mailbox: Mailbox, count: int) -> bool:
+    return bool((await mailbox.stats())["refused"] >= count)
+
+
+async def _arrived(mailbox: Mailbox, count: int) -> bool:
+    return bool((await mailbox.stats())["mails"] >= count)
+
+
+async def test_5xx_on_the_recipient_marks_the_address_and_is_never_tried_again(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    await mailbox.misbehave(recipients={"user1@mail.example": "550 5.1.1 no such user"})
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), citizen(2), credited(citizen_id(1)), credited(citizen_id(2)))
+        await settled(process)
+        (state,) = await rows(process, STATE, citizen_id(1))
+        assert state == {"state": "bounced"}
+        assert {row["state"] for row in await rows(process, NOTICES)} == {"bounced", "sent"}
+        assert await rows(process, WAITING) == []
+        await say(process, credited(citizen_id(1)))
+        await settled(process)
+        stats = await mailbox.stats()
+        assert (stats["refused"], stats["mails"]) == (1, 1)
+
+
+async def test_a_new_address_after_a_bounce_gets_mail_again(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(recipients={"user1@mail.example": "550 5.1.1 no such user"})
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await settled(process)
+        await say(process, citizen(1, mail="new@mail.example"), credited(citizen_id(1)))
+        await settled(process)
+        (mail,) = await mailbox.mails()
+        assert mail["envelope_to"] == "new@mail.example"
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"sender_reply": "550 5.7.1 we do not know you"},
+        {"data_replies": ["554 5.6.0 what is this"]},
+        {"recipient_replies": ["550 5.7.1 you are blocked"]},
+    ],
+)
+async def test_5xx_about_us_parks_the_notice_and_leaves_the_address_alone(
+    database_url: str, mailbox: Mailbox, faults: dict[str, object]
+) -> None:
+    await mailbox.misbehave(**faults)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await settled(process)
+        (waiting,) = await rows(process, WAITING)
+        assert waiting["state"] == "parked"
+        assert waiting["reason"].startswith("MailRefusedError: SMTP")
+        assert await rows(process, STATE, citizen_id(1)) == [{"state": "ok"}]
+
+
+async def test_a_connection_cut_after_the_data_repeats_the_mail_under_its_own_message_id(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    await mailbox.misbehave(drop_after_data=1)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _arrived(mailbox, 2))
+        await settled(process)
+        stats = await mailbox.stats()
+        assert (stats["mails"], stats["duplicates"]) == (2, 1)
+
+
+async def test_a_slow_mail_server_is_given_up_and_tried_again(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(delay_s=30.0)
+    async with mailing(database_url, mailbox, smtp_timeout_s=0.2) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _has(process, "scheduled"))
+        (waiting,) = await rows(process, WAITING)
+        assert waiting["reason"] == "TransientError: SMTP: SMTPReadTimeoutError"
+        await mailbox.misbehave()
+        await hurry(process)
+        await wait_until(lambda: _arrived(mailbox, 1))
+
+
+async def test_no_mail_server_waits_and_hurts_nothing_else(database_url: str, mailbox: Mailbox) -> None:
+    async with mailing(database_url, mailbox, smtp_port=1) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _has(process, "scheduled"))
+        await say(process, citizen(2))
+        await wait_until(lambda: rows(process, STATE, citizen_id(2)))
+
+
+async def test_the_same_notice_again_is_not_sent_again(database_url: str, mailbox: Mailbox) -> None:
+    event = credited(citizen_id(1))
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), event, event)
+        await settled(process)
+        await say(process, event)
+        await settled(process)
+        stats = await mailbox.stats()
+        assert stats["duplicates"] == 0 or stats["mails"] == 2  # two at once may race, later ones never
+        before = stats["mails"]
+        await say(process, event)
+        await settled(process)
+        assert (await mailbox.stats())["mails"] == before
+
+
+async def test_an_address_that_is_none_is_marked_and_gets_nothing(database_url: str, mailbox: Mailbox) -> None:
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1, mail="a@b.example\r\nBcc: c@d.example"), credited(citizen_id(1)))
+        await settled(process)
+        assert await rows(process, STATE, citizen_id(1)) == [{"state": "bounced"}]
+        assert (await mailbox.stats())["mails"] == 0
+
+
+async def test_a_crash_between_250_and_the_record_makes_one_duplicate_at_most(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    """F07: the mailer is killed at its third mail; every notice arrives, and none more than twice."""
+    environment = {**os.environ, ENVIRONMENT: "mail.before_record:3"}
+    arguments = ["-m", "tests.connectors.mail.one_mailer", database_url, str(mailbox.smtp_port), str(COUNT)]
+    killed = await asyncio.create_subprocess_exec(sys.executable, *arguments, env=environment)
+    async with asyncio.timeout(30):
+        assert await killed.wait() == -signal.SIGKILL
+    async with mailing(database_url, mailbox) as process:
+        async with process.database_of("mail").transaction() as tx:
+            await tx.execute(LEASES_RUN_OUT)
+            await tx.execute(NOBODY_SEEN)
+        await wait_until(lambda: _all_recorded(process, COUNT), deadline_s=30)
+        await settled(process)
+    stats = await mailbox.stats()
+    assert stats["distinct"] == COUNT
+    assert stats["duplicates"] >= 1
+    mails = [dict(mail["headers"])["Message-ID"] for mail in await mailbox.mails()]
+    assert max(mails.count(one) for one in mails) == 2
+
+
+async def _all_recorded(process: HubProcess, count: int) -> bool:
+    return len(await rows(process, NOTICES)) == count
+
+
+async def test_notices_of_long_ago_are_forgotten(database_url: str, mailbox: Mailbox) -> None:
+    async with mailing(database_url, mailbox) as process:
+        old, new = (
+            credited(citizen_id(1)).model_copy(update={"posted_on": DAY - timedelta(days=days)}) for days in (401, 1)
+        )
+        await say(process, scheme(), citizen(1), old, new)
+        await settled(process)
+        (component,) = process.components
+        (job,) = component.jobs
+        await job.run()
+        kept = [row["notice_id"] for row in await rows(process, NOTICES)]
+    assert kept == [notice_of(new).notice_id]
