@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -92,5 +93,12 @@ async def run_to_end(module: str, arguments: Sequence[str], timeout_s: float) ->
         assert process.stdout is not None  # noqa: S101 - asked for above
         lines = [json.loads(line) async for line in process.stdout]
         if await process.wait() != 0:
-            raise PeerFailedError(module)
+            raise PeerFailedError(f"{module}: {lines[-1] if lines else ''}")
         return lines
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

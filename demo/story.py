@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.acts import counter, expiry, holding, mails, moving, opening, proof, settling, transfers
 from demo.oracle import expect
-from demo.peers import PartnerKey, mailbox
+from demo.peers import PartnerKey, free_port, mailbox
 from demo.stage import Stage
 from demo.world import DATA, World
 from hub import logs, migrations
@@ -102,9 +102,13 @@ async def _stage(options: argparse.Namespace, folder: Path, console: Console) ->
         await migrations.migrate(url, migrations.installed_sources())
         async with mailbox() as box:
             settings = Settings(
-                data_dir=folder / "data", smtp_port=box.smtp_port, smtp_security="none", pool_sizes={"ledger": 6}
+                data_dir=folder / "data",
+                http_port=options.port or free_port(),
+                smtp_port=box.smtp_port,
+                smtp_security="none",
+                pool_sizes={"ledger": 6},
             )
-            async with serving(settings, clock, installed(), url, options.port) as served:
+            async with serving(settings, clock, installed(), url) as served:
                 yield Stage(
                     world=world,
                     expected=expect(world),

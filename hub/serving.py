@@ -46,13 +46,13 @@ async def database(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str, port: int | None = None
+    settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str
 ) -> AsyncIterator[Serving]:
     """Components at work behind their door; leaving it closes the door first, then finishes what is under way."""
     async with HubProcess(settings, clock, installed, owner_url) as process:
         routes = [route for component in process.components for route in component.routes]
         app = make_app([*routes, *document_routes(routes), *health_routes([Check("database", _Look(process))])])
-        async with Door(app, settings.http_host, settings.http_port if port is None else port) as door:
+        async with Door(app, settings.http_host, settings.http_port) as door:
             yield Serving(process, f"http://{settings.http_host}:{door.port}")
 
 
