@@ -74,6 +74,8 @@ class Settings(BaseSettings):
         partner_requests_per_s: how many requests a second each partner may make, in each process.
         partner_file_days: how long the bytes of a partner's file are kept once it is finished.
         holding_period_days: how long reserve points wait for the citizen before they move by themselves.
+        holding_notice_days: how many days before their last day held a mail says so.
+        expiry_notice_days: how many days before the last day of points a mail says so.
     """
 
     model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
@@ -104,6 +106,8 @@ class Settings(BaseSettings):
     partner_requests_per_s: Annotated[float, Field(gt=0, le=100_000)] = 200.0
     partner_file_days: Annotated[int, Field(ge=0, le=3_650)] = 30
     holding_period_days: Annotated[int, Field(ge=1, le=366)] = 21
+    holding_notice_days: Annotated[int, Field(ge=0, le=366)] = 7
+    expiry_notice_days: Annotated[int, Field(ge=0, le=366)] = 14
 
     @property
     def is_embedded(self) -> bool:

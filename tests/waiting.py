@@ -4,13 +4,17 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 _POLL_INTERVAL_S = 0.01
 
 
+@overload
+async def wait_until(condition: Callable[[], Awaitable[T]], deadline_s: float = 5.0) -> T: ...
+@overload
+async def wait_until(condition: Callable[[], T], deadline_s: float = 5.0) -> T: ...
 async def wait_until(condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0) -> T:
     """Ask until the answer is true, and return it.
 

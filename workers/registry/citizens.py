@@ -106,9 +106,7 @@ class Citizens:
         )
         return FoundProfile(profile=profile)
 
-    def _row(
-        self, message: RegisterCitizen, mykey_hash: bytes, content: bytes, tx: Transaction
-    ) -> tuple[object, ...]:
+    def _row(self, message: RegisterCitizen, mykey_hash: bytes, content: bytes, tx: Transaction) -> tuple[object, ...]:
         return (
             message.citizen_id,
             mykey_hash,
@@ -207,9 +205,7 @@ async def _write(rows: Sequence[tuple[object, ...]], ended: Sequence[UUID], tx: 
 
 def _say_registered(message: RegisterCitizen, tx: Transaction, about: int) -> None:
     citizen_id = message.citizen_id
-    registered = CitizenRegistered(
-        citizen_id=citizen_id, name=message.name, mail=message.mail, choices=message.choices
-    )
+    registered = CitizenRegistered(citizen_id=citizen_id, name=message.name, mail=message.mail, choices=message.choices)
     tx.emit(registered, about)
     tx.emit(BaseMunicipalityChosen(citizen_id=citizen_id, base_lg_code=message.base_lg_code), about)
 

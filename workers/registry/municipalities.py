@@ -52,9 +52,7 @@ async def register_schemes(messages: Sequence[RegisterScheme], tx: Transaction) 
     return answers
 
 
-async def register_support_events(
-    messages: Sequence[RegisterSupportEvent], tx: Transaction
-) -> list[Registered]:
+async def register_support_events(messages: Sequence[RegisterSupportEvent], tx: Transaction) -> list[Registered]:
     """Events of municipalities and prefectures; an event's id stands for one event for ever.
 
     Refused `bad_code` where the code is nobody's or a named municipality is not of the event's prefecture,

@@ -115,9 +115,7 @@ def _key_refusal(message: RegisterPartyKey, kinds: dict[object, PartyKind]) -> s
 
 
 def _party_key(message: RegisterPartyKey, kind: PartyKind) -> PartyKey:
-    return PartyKey(
-        party_id=message.party_id, kind=kind, algorithm=message.algorithm, key_bytes=message.key_bytes
-    )
+    return PartyKey(party_id=message.party_id, kind=kind, algorithm=message.algorithm, key_bytes=message.key_bytes)
 
 
 def _is_same(kept: PartyKey, message: RegisterPartyKey) -> bool:

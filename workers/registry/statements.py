@@ -4,13 +4,9 @@ from typing import Final
 
 # --------------------------------------------------------------------------------------------- municipalities
 
-BODIES: Final = (
-    "SELECT lg_code, kind, name, prefecture FROM registry.municipality WHERE lg_code = ANY($1::text[])"
-)
+BODIES: Final = "SELECT lg_code, kind, name, prefecture FROM registry.municipality WHERE lg_code = ANY($1::text[])"
 
-SCHEMES: Final = (
-    "SELECT lg_code, point_name, expiry_rule FROM registry.scheme WHERE lg_code = ANY($1::text[])"
-)
+SCHEMES: Final = "SELECT lg_code, point_name, expiry_rule FROM registry.scheme WHERE lg_code = ANY($1::text[])"
 
 WRITE_SCHEMES: Final = """
 INSERT INTO registry.scheme (lg_code, point_name, expiry_rule)
@@ -77,9 +73,7 @@ END_ENROLMENTS: Final = "DELETE FROM registry.enrolment WHERE enrolment_id = ANY
 
 # --------------------------------------------------------------------------------------------------- citizens
 
-REGISTERED_AS: Final = (
-    "SELECT citizen_id, registered_as FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
-)
+REGISTERED_AS: Final = "SELECT citizen_id, registered_as FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
 
 WITH_SCHEME: Final = "SELECT lg_code FROM registry.scheme WHERE lg_code = ANY($1::text[])"
 

@@ -1,0 +1,145 @@
+"""Lost answers, and two clockworks at once: everything is done, and nothing twice."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from hub.bus import Bus
+from hub.clock import AdjustableClock
+from hub.component import Component, Context, Installed
+from hub.errors import DeadlineExceededError, TransientError
+from hub.installed import installed
+from hub.process import HubProcess
+from hub.settings import Settings
+from schemas.message import Answered, Command
+from schemas.values import LANES, RESERVE, scheme_pool
+from tests.running import SECRET_KEY
+from tests.workers.clockwork.world import BASE, LAST_DAY_HELD, OTHER_BASE, START, World
+from workers.clockwork import work
+from workers.clockwork.component import component
+from workers.clockwork.work import Clockwork
+
+Answer = TypeVar("Answer")
+
+SAME_LANE = [LANES * n for n in range(1, 11)]
+TICK_LIMIT = 200
+
+
+class Flaky(Bus):
+    """A bus that loses every third answer, after its commit."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._asked = 0
+
+    async def call(self, message: Answered[Answer], deadline_s: float) -> Answer:
+        return (await self.call_many([message], deadline_s))[0]
+
+    async def call_many(self, messages: Sequence[Answered[Answer]], deadline_s: float) -> list[Answer]:
+        answers = await self._bus.call_many(messages, deadline_s)
+        self._asked += 1
+        if self._asked % 3 == 0:
+            raise DeadlineExceededError
+        return answers
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        await self._bus.send(commands)
+
+
+class Held:
+    """A process whose clockwork only moves when the test says so."""
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+
+    def build(self, context: Context) -> Component:
+        """The component without its job."""
+        self.context = context
+        return replace(component(context), jobs=())
+
+    def clockwork(self, *, flaky: bool = False) -> Clockwork:
+        """A clockwork of this process; as many as wanted."""
+        assert self.context is not None
+        context = self.context
+        return Clockwork(replace(context, bus=Flaky(context.bus)) if flaky else context)
+
+
+@pytest.fixture
+def held() -> Held:
+    return Held()
+
+
+@pytest.fixture
+async def world(database_url: str, held: Held, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Ten citizens of one lane, pages of three, points of both kinds, all reminded of and due in April."""
+    monkeypatch.setattr(work, "PAGE_LIMIT_CITIZENS", 3)
+    clock = AdjustableClock(START)
+    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
+    components = [*installed(("registry", "ledger")), Installed("clockwork", held.build)]
+    async with HubProcess(settings, clock, components, database_url) as process:
+        world = await World.opened(process, clock, database_url)
+        await world.register(*SAME_LANE)
+        await world.credit(RESERVE, 100, *SAME_LANE)
+        await world.credit(scheme_pool(OTHER_BASE), 300, *SAME_LANE)
+        yield world
+
+
+async def tick_until_done(clockwork: Clockwork) -> int:
+    """Tick as the job does; returns how often a tick could not go on."""
+    for failed in range(TICK_LIMIT):
+        try:
+            await clockwork.tick()
+        except TransientError:
+            continue
+        return failed
+    raise AssertionError(TICK_LIMIT)
+
+
+async def live_through_april(world: World, *clockworks: Clockwork) -> int:
+    """The day of the reminders, then the day after; returns how many ticks could not go on."""
+    failed = 0
+    for ahead in (timedelta(days=17), timedelta(days=40)):
+        world.clock.move_to(START + ahead)
+        failed += sum(await asyncio.gather(*map(tick_until_done, clockworks)))
+    return failed
+
+
+async def check_all_done_once(world: World) -> None:
+    for what in ("notices.points-moving-soon", "notices.points-expiring-soon", "points.moved", "points.expired"):
+        said = Counter(str(event["citizen_id"]) for event in await world.said(what))
+        assert said == {str(UUID(int=number)): 1 for number in SAME_LANE}, what
+    for number in SAME_LANE:
+        assert await world.balance(number) == {scheme_pool(BASE): 100}
+    counts = await world.days_work((START + timedelta(days=40)).date())
+    assert counts.refused == dict.fromkeys(counts.refused, 0)
+
+
+async def test_after_a_lost_answer_the_next_tick_goes_on(world: World, held: Held) -> None:
+    assert START.date() + timedelta(days=17) <= LAST_DAY_HELD
+    failed = await live_through_april(world, held.clockwork(flaky=True))
+    assert failed > 10
+    await check_all_done_once(world)
+
+
+async def test_two_at_once_do_nothing_twice(world: World, held: Held) -> None:
+    await live_through_april(world, held.clockwork(), held.clockwork(), held.clockwork())
+    await check_all_done_once(world)
+
+
+async def test_a_new_day_begins_with_the_rest_of_the_last_one(world: World, held: Held) -> None:
+    world.clock.move_to(START + timedelta(days=17))
+    interrupted = held.clockwork(flaky=True)
+    with pytest.raises(DeadlineExceededError):
+        await interrupted.tick()
+    world.clock.advance(timedelta(days=1))
+    await tick_until_done(held.clockwork())
+    world.clock.move_to(START + timedelta(days=40))
+    await tick_until_done(held.clockwork())
+    await check_all_done_once(world)

@@ -1,0 +1,76 @@
+"""Which last days a day's work covers, pure. The last day of a lot is inclusive: it is due the day after."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+BEGINNING: Final = date(2000, 1, 1)
+"""Before any lot's last day: what was refused on one day is asked for again on the next."""
+
+_ONE_DAY: Final = timedelta(days=1)
+
+
+class WorkKind(StrEnum):
+    """What is done each day, in this order; the names are also those in the table."""
+
+    moving_soon = "moving_soon"
+    expiring_soon = "expiring_soon"
+    sweep = "sweep"
+    expire = "expire"
+
+    @property
+    def is_reminder(self) -> bool:
+        """Whether it says something before the day, rather than doing something after it."""
+        return self in {WorkKind.moving_soon, WorkKind.expiring_soon}
+
+    @property
+    def is_about_reserve(self) -> bool:
+        """Whether it looks at reserve points, rather than at municipal and event points."""
+        return self in {WorkKind.moving_soon, WorkKind.sweep}
+
+
+@dataclass(frozen=True, slots=True)
+class DayWork:
+    """One kind of work of one partition on one business day: the lots whose last day is `first` to `last`.
+
+    `after` is the last citizen that is done with.
+    """
+
+    kind: WorkKind
+    partition: int
+    day: date
+    first: date
+    last: date
+    after: UUID | None = None
+    is_done: bool = False
+
+    def on(self, today: date) -> "DayWork":
+        """What is left of it on `today`: nobody is reminded of a day that has passed."""
+        return replace(self, first=max(self.first, today)) if self.kind.is_reminder else self
+
+    def went_on(self, after: UUID | None) -> "DayWork":
+        """A page further; after the last page (None) it is done."""
+        return replace(self, after=after, is_done=after is None)
+
+
+def next_work(
+    kind: WorkKind, partition: int, latest: DayWork | None, today: date, notice_days: Mapping[WorkKind, int]
+) -> DayWork | None:
+    """What to do now: the rest of the latest work, or today's, or None when today's is done.
+
+    A reminder goes on where the latest one ended, so that days on which nothing ran, and a changed notice period,
+    neither lose a lot nor remind of it twice.
+    """
+    if latest is not None and not latest.is_done:
+        return latest
+    if latest is not None and latest.day >= today:
+        return None
+    if not kind.is_reminder:
+        return DayWork(kind, partition, today, BEGINNING, today - _ONE_DAY)
+    last = today + timedelta(days=notice_days[kind])
+    if latest is None:
+        return DayWork(kind, partition, today, today, last)
+    return DayWork(kind, partition, today, max(today, latest.last + _ONE_DAY), max(last, latest.last))

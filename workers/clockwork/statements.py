@@ -1,0 +1,30 @@
+"""The clockwork's SQL."""
+
+from typing import Final
+
+LATEST: Final = """
+SELECT DISTINCT ON (kind, partition) kind, partition, day, first, last, after, done_at IS NOT NULL AS is_done
+FROM clockwork.day_work ORDER BY kind, partition, day DESC
+"""
+
+BEGIN: Final = """
+INSERT INTO clockwork.day_work (kind, partition, day, first, last) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+"""
+
+# A page counts once: whoever finds that the page before it is no longer the last one has lost the race.
+ADVANCE: Final = """
+UPDATE clockwork.day_work
+SET after = $5, said = said + $6, refused = refused + $7, done_at = CASE WHEN $5::uuid IS NULL THEN $8::timestamptz END
+WHERE kind = $1 AND partition = $2 AND day = $3 AND after IS NOT DISTINCT FROM $4 AND done_at IS NULL
+RETURNING true
+"""
+
+DONE: Final = """
+SELECT count(DISTINCT (kind, partition)) FROM clockwork.day_work WHERE day >= $1 AND done_at IS NOT NULL
+"""
+
+COUNTS: Final = """
+SELECT kind, sum(said)::bigint AS said, sum(refused)::bigint AS refused
+FROM clockwork.day_work WHERE day = $1 GROUP BY kind
+"""
