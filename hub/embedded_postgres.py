@@ -34,7 +34,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -134,9 +134,8 @@ class EmbeddedPostgres:
             The URL of the owner role on the database `mykey`.
 
         Raises:
-            EmbeddedPostgresError: it could not be set up, or was not ready within 60 s; the message ends
-            with the
-                last lines of its log.
+            EmbeddedPostgresError: it could not be set up, or was not ready within 60 s; where it ended by itself, the
+                message quotes the end of its log.
         """
         if self._guard is not None:
             return self.url
@@ -179,16 +178,17 @@ class EmbeddedPostgres:
 
     def _becomes_owner(self, deadline: float) -> bool:
         """Take the lock of the one owner; False when another process has it and its server is ready."""
-        lock = os.fdopen(open_private(self._folder / "owner.lock"), "a")
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._owner_lock = lock
-                return True
-            if self._ready_socket_folder() is not None:
-                lock.close()
-                return False
-            self._pause(deadline, "the process that owns it did not get ready")
+        with ExitStack() as opened:
+            lock = opened.enter_context(os.fdopen(open_private(self._folder / "owner.lock"), "a"))
+            while True:
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self._owner_lock = lock
+                    opened.pop_all()
+                    return True
+                if self._ready_socket_folder() is not None:
+                    return False
+                self._pause(deadline, "the process that owns it did not get ready")
 
     def _start_own(self, deadline: float) -> None:
         # A server whose owner was killed may still be on its way down.

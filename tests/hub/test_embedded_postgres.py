@@ -34,10 +34,21 @@ sys.stdin.read()
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the server's account can reach, gone after the test."""
+    """A new folder that the server's account can reach, gone after the test."""
     server = EmbeddedPostgres.temporary()
     yield server.log_path.parent
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def used() -> Iterator[Path]:
+    """A folder in which a server has been before; it saves the others the making of a cluster."""
+    server = EmbeddedPostgres.temporary()
+    server.start()
+    server._delete_on_stop = False
+    server.stop()
+    yield server.log_path.parent
+    shutil.rmtree(server.log_path.parent)
 
 
 def owner_process(folder: Path) -> "subprocess.Popen[str]":
@@ -96,15 +107,15 @@ def value_now(url: str, sql: str) -> object:
         return runner.run(value(url, sql))
 
 
-async def test_what_was_committed_is_there_after_a_restart(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as server:
+async def test_what_was_committed_is_there_after_a_restart(used: Path) -> None:
+    with EmbeddedPostgres(used) as server:
         await value(server.url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    with EmbeddedPostgres(folder) as server:
+    with EmbeddedPostgres(used) as server:
         assert await value(server.url, "SELECT answer FROM kept") == 42
 
 
-async def test_it_is_durable_speaks_utf_8_and_keeps_utc(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as server:
+async def test_it_is_durable_speaks_utf_8_and_keeps_utc(used: Path) -> None:
+    with EmbeddedPostgres(used) as server:
         for name, expected in {
             "fsync": "on",
             "synchronous_commit": "on",
@@ -119,15 +130,15 @@ async def test_it_is_durable_speaks_utf_8_and_keeps_utc(folder: Path) -> None:
         assert await value(server.url, "SELECT lower('ÄÉ') || upper('ß表')") == "äéß表"
 
 
-def test_nobody_else_gets_in(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as server:
+def test_nobody_else_gets_in(used: Path) -> None:
+    with EmbeddedPostgres(used) as server:
         assert value_now(server.url, "SHOW listen_addresses") == ""
         rules = "SELECT string_agg(type || auth_method, ',') FROM pg_hba_file_rules"
         assert value_now(server.url, rules) == "localpeer"
-        for closed in (server.data_path, folder / "socket"):
+        for closed in (server.data_path, used / "socket"):
             assert mode_of(closed) == 0o700
         for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "server.log"):
-            assert not mode_of(folder / name) & stat.S_IRWXO, name
+            assert not mode_of(used / name) & stat.S_IRWXO, name
 
 
 def test_settings_of_ones_own_come_last(folder: Path) -> None:
@@ -151,19 +162,19 @@ async def test_errors_are_logged_without_the_rows_that_caused_them(folder: Path)
         assert "himitsu" not in log
 
 
-def test_a_stopped_server_leaves_no_process_and_no_socket(folder: Path) -> None:
-    server = EmbeddedPostgres(folder)
+def test_a_stopped_server_leaves_no_process_and_no_socket(used: Path) -> None:
+    server = EmbeddedPostgres(used)
     server.start()
-    assert processes_in(folder)
+    assert processes_in(used)
     server.stop()
-    assert processes_in(folder) == []
-    assert not (folder / "socket").exists()
+    assert processes_in(used) == []
+    assert not (used / "socket").exists()
     with pytest.raises(EmbeddedPostgresError, match="not running"):
         assert server.url
 
 
-def test_starting_and_stopping_twice_is_harmless(folder: Path) -> None:
-    server = EmbeddedPostgres(folder)
+def test_starting_and_stopping_twice_is_harmless(used: Path) -> None:
+    server = EmbeddedPostgres(used)
     assert server.start() == server.start()
     server.stop()
     server.stop()
@@ -189,31 +200,31 @@ def test_what_a_killed_owner_left_is_removed_later(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-async def test_the_server_does_not_outlive_its_owner(folder: Path, kill: signal.Signals) -> None:
-    child = owner_process(folder)
-    assert processes_in(folder)
+async def test_the_server_does_not_outlive_its_owner(used: Path, kill: signal.Signals) -> None:
+    child = owner_process(used)
+    assert processes_in(used)
     child.send_signal(kill)
     end(child)
-    await wait_until(lambda: processes_in(folder) == [], 10)
+    await wait_until(lambda: processes_in(used) == [], 10)
 
 
-async def test_the_next_owner_waits_for_a_killed_ones_server(folder: Path) -> None:
+async def test_the_next_owner_waits_for_a_killed_ones_server(used: Path) -> None:
     for _ in range(3):
-        child = owner_process(folder)
+        child = owner_process(used)
         child.kill()
-        with EmbeddedPostgres(folder) as server:
+        with EmbeddedPostgres(used) as server:
             assert await value(server.url, "SELECT 1") == 1
         end(child)
 
 
-async def test_a_guest_joins_and_leaves_the_server_running(folder: Path) -> None:
-    child = owner_process(folder)
-    with EmbeddedPostgres(folder) as guest:
+async def test_a_guest_joins_and_leaves_the_server_running(used: Path) -> None:
+    child = owner_process(used)
+    with EmbeddedPostgres(used) as guest:
         assert await value(guest.url, "SELECT 1") == 1
-    with EmbeddedPostgres(folder) as guest:
+    with EmbeddedPostgres(used) as guest:
         assert await value(guest.url, "SELECT 1") == 1
     end(child)
-    assert processes_in(folder) == []
+    assert processes_in(used) == []
 
 
 async def test_a_crashed_server_recovers(folder: Path) -> None:
@@ -266,11 +277,11 @@ def test_its_programs_are_at_hand() -> None:
         assert os.access(server.bin_path / name, os.X_OK)
 
 
-def test_the_account_that_runs_it_owns_data_and_socket_only(folder: Path) -> None:
+def test_the_account_that_runs_it_owns_data_and_socket_only(used: Path) -> None:
     account = postgres_programs.find_programs().account
-    with EmbeddedPostgres(folder) as server:
+    with EmbeddedPostgres(used) as server:
         runs_as = owner_of(server_pid(server))
-        owners = {path.name: path.stat().st_uid for path in folder.iterdir()}
+        owners = {path.name: path.stat().st_uid for path in used.iterdir()}
     runs_by = os.geteuid() if account is None else account.uid
     assert runs_as == runs_by
     assert owners.pop("data") == owners.pop("socket") == runs_by

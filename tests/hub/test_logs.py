@@ -73,9 +73,7 @@ def test_what_is_less_important_than_the_level_is_not_logged(capsys: pytest.Capt
 )
 def test_personal_data_and_secrets_are_refused(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info")
-    structlog.get_logger().info(
-        "citizen_registered", **{key: "taro-no-himitsu"}, inner=[{key: "taro-no-himitsu"}]
-    )
+    structlog.get_logger().info("citizen_registered", **{key: "taro-no-himitsu"}, inner=[{key: "taro-no-himitsu"}])
     line = one(capsys)
     assert line[key] == logs.REFUSED
     assert "himitsu" not in json.dumps(line)
@@ -120,9 +118,7 @@ def test_long_texts_are_cut_and_deep_ones_ended(capsys: pytest.CaptureFixture[st
 
 
 def _fail() -> None:
-    raise RuntimeError("could not write") from ValueError(
-        "duplicate key\nDETAIL: Key (mail)=(taro@example.jp) exists"
-    )
+    raise RuntimeError("could not write") from ValueError("duplicate key\nDETAIL: Key (mail)=(taro@example.jp) exists")
 
 
 def test_an_exception_is_told_without_its_quotations(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -16,7 +17,7 @@ from hub import migrations, roles
 from hub.migrations import Applied, MigrationRefusedError, MigrationSource, migrate
 from hub.roles import MissingRolePasswordError, component_url
 from hub.settings import Settings
-from tests.conftest import Admin, all_sources
+from tests.conftest import Admin, all_sources, with_database
 
 STRONG = SecretStr("0123456789abcdef0123456789abcdef")
 
@@ -163,7 +164,7 @@ async def test_databases_of_one_server_are_migrated_at_once(
         await asyncio.to_thread(admin.execute, f"CREATE DATABASE {database}")
     try:
         files = [source(name, n0001_base="CREATE TABLE a ()")]
-        urls = [server_url.replace("/mykey?", f"/{database}?") for database in databases]
+        urls = [with_database(server_url, database) for database in databases]
         for _ in range(3):
             await asyncio.gather(*(migrate(url, files, {name: STRONG}) for url in urls))
     finally:
@@ -229,7 +230,9 @@ async def test_an_owner_that_is_no_superuser_is_enough(
     ):
         await asyncio.to_thread(admin.execute, sql)
     try:
-        url = empty_database_url.replace("mykey_owner@", f"{owner}@")
+        parts = urlsplit(empty_database_url)
+        url = urlunsplit(parts._replace(netloc=f"{owner}@{parts.netloc.rpartition('@')[2]}"))
+        assert await fetch(url, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [(False,)]
         sql = f"CREATE TABLE a (n int); GRANT SELECT ON a TO mykey_{name};"
         files = source(name, n0001_base=sql)
         assert await migrate(url, [files], {name: STRONG}) == [Applied(name, "0001_base.sql")]

@@ -42,9 +42,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_secrets_do_not_show_themselves() -> None:
-    read = Settings(
-        secret_key=SecretStr(STRONG), role_passwords={"ledger": SecretStr("correct horse battery")}
-    )
+    read = Settings(secret_key=SecretStr(STRONG), role_passwords={"ledger": SecretStr("correct horse battery")})
     assert STRONG not in repr(read)
     assert "horse" not in repr(read)
 
@@ -55,9 +53,7 @@ def test_weak_keys_are_refused(key: str) -> None:
         Settings(secret_key=SecretStr(key))
 
 
-@pytest.mark.parametrize(
-    "password", ["postgres", "aaaaaaaaaaaaaaaaaaaa", "パスワードパスワードパスワード", "a\nb" * 9]
-)
+@pytest.mark.parametrize("password", ["postgres", "aaaaaaaaaaaaaaaaaaaa", "パスワードパスワードパスワード", "a\nb" * 9])
 def test_weak_role_passwords_are_refused(password: str) -> None:
     with pytest.raises(ValidationError, match="password"):
         Settings(role_passwords={"ledger": SecretStr(password)})
@@ -79,9 +75,7 @@ def test_a_server_of_ones_own_needs_a_key_of_ones_own() -> None:
         ("MYKEY_LOG_LEVEL", "loud"),
     ],
 )
-def test_values_that_cannot_be_meant_are_refused(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_that_cannot_be_meant_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()
