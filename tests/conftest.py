@@ -1,8 +1,8 @@
 """What every test may ask for: a database of its own on a real PostgreSQL, and a clock.
 
 The server is the embedded one, or the one named by MYKEY_TEST_DATABASE_URL: PostgreSQL ≥ 15 on a Unix socket,
-without passwords, by a role that may create databases and roles. All migrations run once, into a template; each test that asks for `database_url` gets
-a copy of it.
+without passwords, by a role that may create databases and roles. All migrations run once, into a template; each
+test that asks for `database_url` gets a copy of it.
 
 A test that asks for no database may not use the network at all; one marked `loopback` may talk to 127.0.0.1.
 """
