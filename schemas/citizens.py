@@ -52,6 +52,7 @@ class CheckMyKeyId(Command, Answered[Candidate]):
     """「重複チェック」 (画面15): is the own choice free? After 3 failed checks only 「自動生成」."""
 
     TYPE: ClassVar[str] = "jp.mykey.citizens.check-mykey-id.v1"
+    PERSONAL: ClassVar[bool] = True
     enrolment_id: UUID
     mykey_id: MyKeyId
 
@@ -215,6 +216,7 @@ class CitizenBehind(Query, Answered[FoundCitizen]):
     """Whose MyKey ID is this?"""
 
     TYPE: ClassVar[str] = "jp.mykey.citizens.citizen-behind.v1"
+    PERSONAL: ClassVar[bool] = True
     mykey_id: MyKeyId
 
     def key(self) -> UUID:

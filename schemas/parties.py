@@ -42,6 +42,7 @@ class RegisterPartyKey(Command, Answered[Registered]):
     """A key a party signs with: raw Ed25519 public key (32 bytes) or HMAC secret (32 to 128, kept sealed)."""
 
     TYPE: ClassVar[str] = "jp.mykey.parties.register-key.v1"
+    PERSONAL: ClassVar[bool] = True
     party_id: UUID
     key_id: LinkId
     algorithm: KeyAlgorithm

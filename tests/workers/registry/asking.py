@@ -10,6 +10,7 @@ from schemas.message import Answered
 
 Answer = TypeVar("Answer")
 DEADLINE_S = 10.0
+TABLES = "SELECT relname FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind = 'r'"
 
 
 async def ask(process: HubProcess, message: Answered[Answer]) -> Answer:
@@ -34,12 +35,12 @@ async def rows_of(database_url: str, sql: str, *args: Any) -> list[asyncpg.Recor
 
 async def dump_of(database_url: str, schema: str) -> bytes:
     """All rows of a schema's tables, as a dump has them."""
-    tables = await rows_of(database_url, "SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)
+    tables = await rows_of(database_url, TABLES, schema)
     connection = await asyncpg.connect(database_url)
     dump = io.BytesIO()
     try:
         for table in tables:
-            await connection.copy_from_table(table["tablename"], schema_name=schema, output=dump)
+            await connection.copy_from_table(table["relname"], schema_name=schema, output=dump)
     finally:
         await connection.close()
     return dump.getvalue()
