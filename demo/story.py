@@ -23,9 +23,8 @@ from demo.oracle import expect
 from demo.peers import PartnerKey, free_port, mailbox
 from demo.stage import Stage
 from demo.world import DATA, World
-from hub import logs, migrations
+from hub import logs, loop, migrations
 from hub.clock import AdjustableClock
-from hub.commands import loop_run
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.errors import HubError
 from hub.installed import installed
@@ -73,7 +72,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     logs.configure("warning")
     console = Console()
     try:
-        return loop_run(_play(options, console, stay=command == "demo"))
+        return loop.run(_play(options, console, stay=command == "demo"))
     except (HubError, TimeoutError) as error:
         console.print(f"[bold red]the story broke off:[/] {type(error).__name__}: {error}")
         return 1

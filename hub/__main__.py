@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hub import commands, contracts, diagram, logs, messages_cli, routes
+from hub import commands, contracts, diagram, logs, loop, messages_cli, routes
 from hub.errors import HubError
 from hub.settings import Settings
 
@@ -57,7 +57,7 @@ def _with_loop(command: Callable[[argparse.Namespace, Settings], Coroutine[Any, 
     def start(options: argparse.Namespace) -> int:
         settings = Settings()
         logs.configure(settings.log_level)
-        return commands.loop_run(command(options, settings))
+        return loop.run(command(options, settings))
 
     return start
 

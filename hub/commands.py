@@ -1,9 +1,6 @@
 """What the command line does that needs a database: run components, migrate."""
 
 import argparse
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import structlog
 
@@ -15,16 +12,6 @@ from hub.serving import database, serving, until_told_to_stop
 from hub.settings import Settings
 
 log = structlog.get_logger()
-Result = TypeVar("Result")
-
-
-def loop_run(main: Coroutine[Any, Any, Result]) -> Result:
-    """Run on uvloop where there is one, on asyncio elsewhere (Windows)."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
 
 
 async def run(options: argparse.Namespace, settings: Settings) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
-from schemas.message import Command, Envelope, Message, Query
+from schemas.message import Envelope, Message, Query
 
 if TYPE_CHECKING:
     from hub.bus import Bus
@@ -61,7 +61,7 @@ class Component:
     name: str
     handlers: Mapping[type[Message], Handler] = field(default_factory=dict)
     answers: Mapping[type[Query], Answerer] = field(default_factory=dict)
-    outside: Mapping[type[Command], Outside] = field(default_factory=dict)
+    outside: Mapping[type[Message], Outside] = field(default_factory=dict)
     outside_limit: int = 1
     """How many outside messages of this component are in work at once, per lane."""
     routes: Sequence["Route"] = ()

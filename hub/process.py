@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 from uuid import UUID
@@ -15,6 +14,7 @@ from hub.bus import Bus
 from hub.calls import CallQueue
 from hub.clock import Clock
 from hub.component import Component, Context, Installed
+from hub.correlation import CORRELATION
 from hub.database import UNREACHABLE, Database, listening
 from hub.errors import DeadlineExceededError, UnroutableError
 from hub.ids import uuid7
@@ -31,9 +31,6 @@ from schemas.message import Answered, Command, Message, Query
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
-
-CORRELATION: Final[ContextVar[UUID | None]] = ContextVar("correlation", default=None)
-"""The correlation id of what is being done; a door sets it from its request id."""
 
 WAKE_CHANNEL: Final = "hub_wake"
 WAKE_PAUSE_S: Final = 0.005

@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -22,13 +23,16 @@ from hub.web.server import Door
 
 log = structlog.get_logger()
 
+INSIDE_HOST: Final = "127.0.0.1"
+"""Metrics are for the machine's own collector."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A process at work; `url` is where its door is, None where its components serve no pages."""
+    """A process at work; `url` is where its door is."""
 
     process: HubProcess
-    url: str | None
+    url: str
 
 
 @asynccontextmanager
@@ -49,11 +53,15 @@ async def serving(
     settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str
 ) -> AsyncIterator[Serving]:
     """Components at work behind their door; leaving it closes the door first, then finishes what is under way."""
-    async with HubProcess(settings, clock, installed, owner_url) as process:
+    async with AsyncExitStack() as stack:
+        process = await stack.enter_async_context(HubProcess(settings, clock, installed, owner_url))
+        if settings.inside_port is not None:
+            inside = make_app(health_routes([Check("database", _Look(process))]))
+            await stack.enter_async_context(Door(inside, INSIDE_HOST, settings.inside_port))
         routes = [route for component in process.components for route in component.routes]
-        app = make_app([*routes, *document_routes(routes), *health_routes([Check("database", _Look(process))])])
-        async with Door(app, settings.http_host, settings.http_port) as door:
-            yield Serving(process, f"http://{settings.http_host}:{door.port}")
+        app = make_app([*routes, *document_routes(routes)])
+        door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
+        yield Serving(process, f"http://{settings.http_host}:{door.port}")
 
 
 class _Look:

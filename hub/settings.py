@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         secret_key: at least 32 bytes, from which every key of the hub is derived.
         http_host: the address to listen on.
         http_port: the port to listen on.
+        inside_port: where `/metrics` and `/readyz` are, on 127.0.0.1 only; None for nowhere.
         public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
         smtp_host: the mail server.
         smtp_port: its port.
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
+    inside_port: Port | None = None
     public_url: str | None = None
     smtp_host: str = "127.0.0.1"
     smtp_port: Port = 25

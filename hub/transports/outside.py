@@ -40,7 +40,7 @@ class OutsideReceiver(Receiver):
         async with slots:
             try:
                 envelope = one.envelope(self.database.sealer)
-                outside = self.runner.component.outside.get(type(envelope.message))  # type: ignore[arg-type]
+                outside = self.runner.component.outside.get(type(envelope.message))
                 if outside is None:
                     raise UnroutableError(envelope.type)
                 await outside(envelope)

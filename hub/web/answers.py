@@ -8,8 +8,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import Histogram
 
+from hub.correlation import CORRELATION
 from hub.ids import uuid7
-from hub.process import CORRELATION
 from hub.web.problems import problem_error, problem_response
 from schemas.problems import ProblemCode
 

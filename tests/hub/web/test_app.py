@@ -9,7 +9,7 @@ from aiohttp import ClientPayloadError, ClientSession, web
 from pydantic import BaseModel
 
 from hub.errors import DeadlineExceededError, TransientError
-from hub.process import CORRELATION
+from hub.correlation import CORRELATION
 from hub.web.app import PUBLIC, Audience, Caller, Route, RouteTableError, caller_of, check_routes, make_app, query_of
 from hub.web.bodies import read_json
 from hub.web.limits import RateLimiter, WaitingRoom
