@@ -113,7 +113,7 @@ async def _stage(options: argparse.Namespace, folder: Path, console: Console) ->
                     expected=expect(world),
                     clock=clock,
                     process=served.process,
-                    url=served.url,
+                    url=served.url or "",
                     mailbox=box,
                     key=PartnerKey(folder, "airline-2017"),
                     folder=folder,

@@ -7,7 +7,6 @@ import structlog
 from hub import migrations
 from hub.clock import SystemClock
 from hub.installed import installed
-from hub.process import HubProcess
 from hub.serving import database, serving, until_told_to_stop
 from hub.settings import Settings
 
@@ -17,15 +16,12 @@ log = structlog.get_logger()
 async def run(options: argparse.Namespace, settings: Settings) -> int:
     """Components until SIGTERM or SIGINT; then what is under way is finished."""
     components = installed(options.components)
-    async with database(settings) as url:
-        if options.no_http:
-            async with HubProcess(settings, SystemClock(), components, url):
-                log.info("started", components=[one.name for one in components])
-                await until_told_to_stop()
-        else:
-            async with serving(settings, SystemClock(), components, url) as served:
-                log.info("started", components=[one.name for one in components], url=served.url)
-                await until_told_to_stop()
+    async with (
+        database(settings) as url,
+        serving(settings, SystemClock(), components, url, public=not options.no_http) as served,
+    ):
+        log.info("started", components=[one.name for one in components], url=served.url)
+        await until_told_to_stop()
     return 0
 
 

@@ -29,10 +29,10 @@ INSIDE_HOST: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A process at work; `url` is where its door is."""
+    """A process at work; `url` is where its public door is, if it has one."""
 
     process: HubProcess
-    url: str
+    url: str | None
 
 
 @asynccontextmanager
@@ -50,14 +50,20 @@ async def database(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str
+    settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str, *, public: bool = True
 ) -> AsyncIterator[Serving]:
-    """Components at work behind their door; leaving it closes the door first, then finishes what is under way."""
+    """Components at work, behind their public door if they are to have one, and the inside one if there is a port.
+
+    Leaving it closes the doors first, then finishes what is under way.
+    """
     async with AsyncExitStack() as stack:
         process = await stack.enter_async_context(HubProcess(settings, clock, installed, owner_url))
         if settings.inside_port is not None:
             inside = make_app(health_routes([Check("database", _Look(process))]))
             await stack.enter_async_context(Door(inside, INSIDE_HOST, settings.inside_port))
+        if not public:
+            yield Serving(process, None)
+            return
         routes = [route for component in process.components for route in component.routes]
         app = make_app([*routes, *document_routes(routes)])
         door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
