@@ -66,7 +66,7 @@ def test_no_world_is_said_in_one_line(tmp_path: Path) -> None:
 
 
 def make_world(folder: Path) -> None:
-    """Three municipalities, forty citizens, two hundred transfers: two bad amounts, one row twice, one id used again."""
+    """Three municipalities, forty citizens, two hundred transfers: two bad amounts, a row twice, an id used again."""
     codes = [five + lg_check_digit(five) for five in ("13101", "27100", "40130")]
     rules = ("none", "months:12", "months:3")
     write(
