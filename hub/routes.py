@@ -7,7 +7,7 @@ from typing import Final
 from hub.component import Component
 from hub.errors import UnroutableError
 from hub.retry import PATIENT, PROMPT, RetryPolicy
-from schemas import citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
+from schemas import audit, citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
 from schemas.catalog import CATALOG
 from schemas.message import Command, Event, Message, Query
 
@@ -60,6 +60,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     points.DueLotsOf: _to("ledger"),
     points.HeldByPool: _to("ledger"),
     points.HeldIn: _to("ledger"),
+    audit.VerifyLedger: _to("ledger"),
     settlement.PartnerSummaryOf: _to("ledger"),
     settlement.MunicipalSummaryOf: _to("ledger"),
     municipalities.SchemesOf: _to("registry"),

@@ -1,8 +1,8 @@
 """What handlers get: the component's own tables inside the hub's transaction, and the word to say what is next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from hub.ids import uuid7
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from hub.clock import Clock
     from hub.database import Connection, Row
     from hub.keys import Sealer
+
+SNAPSHOT_LIMIT_S: Final = 3600.0
+"""How long one statement of a snapshot may take: it reads whole tables."""
+STREAM_CHUNK_ROWS: Final = 2_000
 
 
 class Said(NamedTuple):
@@ -40,6 +44,20 @@ class Reading:
     async def fetch_value(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
         return await self._connection.fetchval(sql, *args)
+
+
+class Snapshot(Reading):
+    """One committed state, the same for every statement, however long they take."""
+
+    async def fetch_row(self, sql: str, *args: Any) -> "Row | None":
+        """The first row, or None."""
+        return await self._connection.fetchrow(sql, *args, timeout=SNAPSHOT_LIMIT_S)
+
+    async def stream(self, sql: str, *args: Any) -> AsyncIterator["list[Row]"]:
+        """All rows, in chunks."""
+        cursor = await self._connection.cursor(sql, *args, timeout=SNAPSHOT_LIMIT_S)
+        while rows := await cursor.fetch(STREAM_CHUNK_ROWS, timeout=SNAPSHOT_LIMIT_S):
+            yield rows
 
 
 class Transaction(Reading):

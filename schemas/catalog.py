@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from schemas import citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
+from schemas import audit, citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
 from schemas.message import Message
 
-FILES: Final = (citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement)
+FILES: Final = (audit, citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement)
 
 
 def _message_types() -> dict[str, type[Message]]:

@@ -1,0 +1,125 @@
+"""The audit's SQL: the streams that the chain is followed by, and per rule the first row against it."""
+
+from typing import Final
+
+HEAD: Final = "SELECT block, hash, next_account FROM ledger.head WHERE partition = $1"
+BLOCKS: Final = """
+SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block WHERE partition = $1 ORDER BY block
+"""
+OUTCOMES: Final = """
+SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances, posted_on
+FROM ledger.outcome WHERE partition = $1 ORDER BY block, number
+"""
+TRANSFERS: Final = """
+SELECT partition, block, line, outcome, kind, debit, credit, points, business_date
+FROM ledger.transfer WHERE partition = $1 ORDER BY block, line
+"""
+COUNTS: Final = """
+SELECT (SELECT count(*) FROM ledger.lot WHERE partition = $1)
+    + (SELECT count(*) FROM ledger.contra WHERE partition = $1) AS accounts,
+    (SELECT count(*) FROM ledger.rollup WHERE partition = $1) AS rollups
+"""
+
+LOTS: Final = """
+SELECT 'lot' AS "table", concat_ws('/', l.partition, l.account) AS key,
+    CASE WHEN l.balance < 0 THEN 'its balance is below zero'
+         WHEN l.account >= h.next_account THEN 'its number was never given'
+         ELSE 'its citizen belongs to another partition' END AS what
+FROM ledger.lot AS l JOIN ledger.head AS h ON h.partition = l.partition
+WHERE l.partition = $1 AND (l.balance < 0 OR l.account >= h.next_account
+    OR get_byte(uuid_send(l.citizen_id), 15) & 15 <> l.partition)
+ORDER BY l.account LIMIT 1
+"""
+CONTRAS: Final = """
+SELECT 'contra' AS "table", concat_ws('/', c.partition, c.name) AS key,
+    CASE WHEN c.account >= h.next_account THEN 'its number was never given'
+         ELSE 'its name and its party do not fit' END AS what
+FROM ledger.contra AS c JOIN ledger.head AS h ON h.partition = c.partition
+WHERE c.partition = $1 AND (c.account >= h.next_account
+    OR CASE WHEN c.party_id IS NULL THEN c.name NOT LIKE 'expired:%'
+            ELSE split_part(c.name, ':', 2) <> encode(uuid_send(c.party_id), 'hex') END)
+ORDER BY c.name LIMIT 1
+"""
+ACCOUNTS_ONCE: Final = """
+SELECT min(kind) AS "table", concat_ws('/', $1::smallint, account) AS key, 'two accounts have this number' AS what
+FROM (SELECT account, 'lot' AS kind FROM ledger.lot WHERE partition = $1
+      UNION ALL SELECT account, 'contra' FROM ledger.contra WHERE partition = $1) AS stored
+GROUP BY account HAVING count(*) > 1 ORDER BY account LIMIT 1
+"""
+LOTS_ONCE: Final = """
+SELECT 'lot' AS "table", concat_ws('/', $1::smallint, max(account)) AS key,
+    'another lot has the same citizen, pool, last day and origin' AS what
+FROM ledger.lot WHERE partition = $1
+GROUP BY citizen_id, pool, expires_on, origin HAVING count(*) > 1 ORDER BY max(account) LIMIT 1
+"""
+BALANCES: Final = """
+WITH moved AS (
+    SELECT account, sum(points) AS points
+    FROM (SELECT debit AS account, -points AS points FROM ledger.transfer WHERE partition = $1
+          UNION ALL SELECT credit, points FROM ledger.transfer WHERE partition = $1) AS legs
+    GROUP BY account
+), stored AS (
+    SELECT account, 'lot' AS kind, account::text AS name, balance FROM ledger.lot WHERE partition = $1
+    UNION ALL SELECT account, 'contra', name, balance FROM ledger.contra WHERE partition = $1
+)
+SELECT coalesce(kind, 'transfer') AS "table", concat_ws('/', $1::smallint, coalesce(name, account::text)) AS key,
+    CASE WHEN kind IS NULL THEN 'transfers name this account, and there is none'
+         WHEN points IS NULL THEN format('its balance is %s, and no transfer ever touched it', balance)
+         ELSE format('its balance is %s, and its transfers add up to %s', balance, points) END AS what
+FROM stored FULL JOIN moved USING (account)
+WHERE balance IS DISTINCT FROM points
+ORDER BY account LIMIT 1
+"""
+ALLOWED: Final = """
+SELECT 'transfer' AS "table", concat_ws('/', t.partition, t.block, t.line) AS key,
+    format('kind %s from %s to %s is nothing that the ledger does for this command', t.kind,
+           coalesce(dl.pool, dc.name, 'nowhere'), coalesce(cl.pool, cc.name, 'nowhere')) AS what
+FROM ledger.transfer AS t
+LEFT JOIN ledger.outcome AS o ON o.partition = $1 AND o.block = t.block AND o.number = t.outcome
+LEFT JOIN ledger.lot AS dl ON dl.partition = $1 AND dl.account = t.debit
+LEFT JOIN ledger.lot AS cl ON cl.partition = $1 AND cl.account = t.credit
+LEFT JOIN ledger.contra AS dc ON dc.partition = $1 AND dc.account = t.debit
+LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
+WHERE t.partition = $1 AND (
+    coalesce(dl.citizen_id, o.citizen_id) <> o.citizen_id OR coalesce(cl.citizen_id, o.citizen_id) <> o.citizen_id
+    OR coalesce(CASE t.kind
+        WHEN 1 THEN dc.name = 'partner:' || encode(uuid_send(o.party_id), 'hex') AND cl.expires_on >= t.business_date
+            AND (cl.origin = o.party_id) = (cl.pool = 'reserve')
+        WHEN 2 THEN dl.pool = 'reserve' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
+        WHEN 3 THEN dl.pool = 'reserve' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
+            AND dl.expires_on < t.business_date
+        WHEN 4 THEN dl.pool <> 'reserve' AND cc.name LIKE 'store:%' AND dl.expires_on >= t.business_date
+        WHEN 5 THEN dl.pool <> 'reserve' AND cc.name = 'expired:' || dl.pool AND dl.expires_on < t.business_date
+    END, false) IS FALSE)
+ORDER BY t.block, t.line LIMIT 1
+"""
+ROLLUPS: Final = """
+WITH settled AS (
+    SELECT t.business_date AS day, t.kind, coalesce(cl.pool, dl.pool) AS pool,
+        coalesce(
+            CASE WHEN cl.account IS NULL THEN cc.party_id WHEN dl.account IS NULL THEN dc.party_id ELSE dl.origin END,
+            '00000000-0000-0000-0000-000000000000') AS counterparty_id, t.points
+    FROM ledger.transfer AS t
+    LEFT JOIN ledger.lot AS dl ON dl.partition = $1 AND dl.account = t.debit
+    LEFT JOIN ledger.lot AS cl ON cl.partition = $1 AND cl.account = t.credit
+    LEFT JOIN ledger.contra AS dc ON dc.partition = $1 AND dc.account = t.debit
+    LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
+    WHERE t.partition = $1
+), recomputed AS (
+    SELECT s.day, coalesce(p.lg_code, '') AS lg_code, s.counterparty_id, s.pool, s.kind,
+        count(*) AS transfers, sum(s.points) AS points
+    FROM settled AS s LEFT JOIN ledger.pool AS p ON p.pool = s.pool
+    GROUP BY 1, 2, 3, 4, 5
+), stored AS (
+    SELECT day, lg_code, counterparty_id, pool, kind, transfers, points FROM ledger.rollup WHERE partition = $1
+)
+SELECT 'rollup' AS "table", concat_ws('/', $1::smallint, day, lg_code, counterparty_id, pool, kind) AS key,
+    format('it says %s transfers and %s points, the journal %s and %s', coalesce(s.transfers, 0), coalesce(s.points, 0),
+           coalesce(r.transfers, 0), coalesce(r.points, 0)) AS what
+FROM stored AS s FULL JOIN recomputed AS r USING (day, lg_code, counterparty_id, pool, kind)
+WHERE s.transfers IS DISTINCT FROM r.transfers OR s.points IS DISTINCT FROM r.points
+ORDER BY day, lg_code, counterparty_id, pool, kind LIMIT 1
+"""
+
+RULES: Final = (LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, ROLLUPS)
+"""Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""
