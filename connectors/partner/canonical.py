@@ -2,9 +2,9 @@
 
 The five fields in order, joined by line feeds, then any unknown fields by name as `name=value`. Values
 that are no strings are written as in the JSON text (`1000`, `true`, `1.5`, `1e3`). So that no two
-different transfers share a text, a string with anything unprintable in it is written as a JSON string,
-and so are `points` in quotes that look like a number or `true`: `"1000"` is refused where `1000` is
-posted, and must not be taken for it.
+different transfers share a text, a string that begins with a quote or has anything unprintable in it is
+written as a JSON string, and so are `points` in quotes that look like a number or `true`: `"1000"` is
+refused where `1000` is posted, and must not be taken for it.
 """
 
 import hashlib
@@ -54,6 +54,6 @@ def _points_text(value: JsonValue) -> str:
 def _text(value: JsonValue) -> str:
     if isinstance(value, RawNumber):
         return value.text
-    if isinstance(value, str) and value.isprintable():
+    if isinstance(value, str) and value.isprintable() and not value.startswith('"'):
         return value
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)

@@ -10,7 +10,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from connectors.partner.audience import FILES, PREFIX
-from connectors.partner.intake import SIZE_LIMIT_BYTES, FileIntake
+from connectors.partner.intake import SIZE_LIMIT_BYTES, FileIntake, fault
 from connectors.partner.result_file import BLOCK_ROWS, HEAD, csv_lines
 from connectors.partner.rows import CSV, NDJSON
 from connectors.partner.shapes import FileProgress, FileResults, FileTaken, file_result_of, progress_of
@@ -96,7 +96,7 @@ class FileDoor:
         key = _idempotency_key(request)
         sha256 = request.get(EXPECTED_DIGEST)
         if sha256 is None:
-            raise ProblemError(ProblemCode.bad_field, "The file has no rows.", "ファイルにデータ行がありません。")
+            raise fault("empty", "The file has no rows.", "ファイルにデータ行がありません。")
         async with self._uploads.place():
             body = stream_bytes(request, SIZE_LIMIT_BYTES, (CSV, NDJSON), UPLOAD_PACE)
             media_type = request.content_type
@@ -117,9 +117,7 @@ class FileDoor:
         rows = await self._store.results(file.file_id, after, query.limit + 1)
         shown = rows[: query.limit]
         more = encode_cursor(Position(line=shown[-1].line)) if len(rows) > len(shown) else None
-        page = FileResults(items=[file_result_of(row) for row in shown], next=more)
-        body = page.model_dump_json(exclude_none=more is not None).encode()
-        return web.Response(body=body, content_type="application/json", charset="utf-8")
+        return json_response(FileResults(items=[file_result_of(row) for row in shown], next=more))
 
     async def results_csv(self, request: web.Request) -> web.StreamResponse:
         """All rows, as they are read: memory does not grow with the file."""

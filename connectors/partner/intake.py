@@ -82,7 +82,7 @@ class FileIntake:
         rows = line_feeds + (last != b"\n") - HEADER_LINES[media_type]
         _check_rows(rows)
         if rows < 1:
-            raise _fault("empty", "The file has no rows.", "ファイルにデータ行がありません。")
+            raise fault("empty", "The file has no rows.", "ファイルにデータ行がありません。")
         return size_bytes, chunks, rows
 
 
@@ -102,7 +102,7 @@ def _check_head(chunk: bytes, media_type: str) -> None:
     first = chunk[: LINE_LIMIT_BYTES + len(BOM)].removeprefix(BOM).partition(b"\n")[0].removesuffix(b"\r")
     if media_type == CSV and first != HEADER:
         names = HEADER.decode()
-        raise _fault("header", f"The first line must be {names}.", f"1行目は{names}としてください。")
+        raise fault("header", f"The first line must be {names}.", f"1行目は{names}としてください。")
 
 
 def _check_rows(rows: int) -> None:
@@ -114,7 +114,8 @@ def _check_rows(rows: int) -> None:
         )
 
 
-def _fault(code: str, detail: str, detail_ja: str) -> ProblemError:
+def fault(code: str, detail: str, detail_ja: str) -> ProblemError:
+    """What is wrong with a file as a whole."""
     found = FieldError(pointer="", code=code, detail=detail, detail_ja=detail_ja)
     return ProblemError(ProblemCode.bad_field, errors=[found])
 

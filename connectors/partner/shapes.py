@@ -47,15 +47,23 @@ class Envelope(Body):
     transfers: Annotated[list[Any], Field(min_length=1, max_length=BATCH_LIMIT_ITEMS)]
 
 
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
 class TransferOutcome(Body):
-    """How a transfer ended, for ever. `points` came in, 0 where refused; `code` and `errors` say why not."""
+    """How a transfer ended, for ever.
+
+    `points` came in, 0 where refused. `code` and `errors` are there where it was refused, and say why;
+    `posted_on` is left out where nothing could be kept.
+    """
 
     transfer_id: str | None
     status: PostingStatus
-    code: RefusalCode | None = None
-    errors: list[FieldError] | None = None
+    code: RefusalCode | None = Field(None, exclude_if=_is_absent)
+    errors: list[FieldError] | None = Field(None, exclude_if=_is_absent)
     points: int
-    posted_on: date | None = None
+    posted_on: date | None = Field(None, exclude_if=_is_absent)
 
 
 class TransferResult(TransferOutcome):

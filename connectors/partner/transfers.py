@@ -11,8 +11,8 @@ from connectors.partner.items import IsMunicipality, check
 from connectors.partner.pipeline import Pipeline
 from connectors.partner.shapes import Envelope, TransferBatch, TransferOutcome, TransferResults, outcome_of, result_of
 from hub.bus import Bus
-from hub.web.app import Audience, Route, caller_of
-from hub.web.bodies import read_json
+from hub.web.app import Audience, Route, caller_of, json_response
+from hub.web.bodies import read_model
 from hub.web.problems import ProblemError
 from schemas.points import OutcomesOf
 from schemas.problems import ProblemCode
@@ -58,10 +58,10 @@ class TransferDoor:
 
     async def post(self, request: web.Request) -> web.Response:
         """Only the envelope's own faults are the request's; each item answers for itself."""
-        envelope = Envelope.model_validate(await read_json(request, BATCH_LIMIT_BYTES))
+        envelope = await read_model(request, Envelope, BATCH_LIMIT_BYTES)
         items = check(envelope.transfers, self._is_municipality)
         outcomes = await self._pipeline.outcomes(caller_of(request).party_id, items)
-        return _json(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
+        return json_response(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
 
     async def get(self, request: web.Request) -> web.Response:
         """Another partner's transfer is as unknown as one that never was."""
@@ -72,10 +72,4 @@ class TransferDoor:
         found = (await self._bus.call(asked, deadline_s=LOOKUP_DEADLINE_S)).outcomes
         if not found:
             raise ProblemError(ProblemCode.not_found)
-        return _json(outcome_of(transfer_id, found[0].answer))
-
-
-def _json(answer: TransferResults | TransferOutcome) -> web.Response:
-    """What does not apply is left out: most items have no code and no errors."""
-    body = answer.model_dump_json(exclude_none=True).encode()
-    return web.Response(body=body, content_type="application/json", charset="utf-8")
+        return json_response(outcome_of(transfer_id, found[0].answer))

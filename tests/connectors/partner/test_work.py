@@ -1,0 +1,171 @@
+"""A file worked through: again after a crash, and by two at once, each row still ends once."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from connectors.partner import work
+from connectors.partner.items import Checked
+from connectors.partner.jobs import ABANDONED_AFTER, Cleaning
+from connectors.partner.pipeline import ItemOutcome, Pipeline
+from connectors.partner.store import FileStore, Received, ResultRow
+from connectors.partner.work import FileWorker, NoSuchFileError
+from hub.clock import AdjustableClock
+from hub.errors import PermanentError, TransientError
+from hub.ids import uuid7
+from schemas.message import Envelope
+from schemas.partner_files import WorkTransferFile
+from schemas.values import has_valid_check_digit
+from tests.connectors.partner.test_files import csv_file, row
+from tests.connectors.partner.town import AIRLINE, Town
+
+ROWS = 95
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "BLOCK_LIMIT_ROWS", 10)
+    monkeypatch.setattr(work, "FIRST_PAUSE_S", 0.0)
+
+
+class Failing(Pipeline):
+    """A pipeline to the real ledger that fails at some blocks: before or after the ledger has answered."""
+
+    def __init__(self, town: Town, at: dict[int, Exception], *, after: bool = False) -> None:
+        super().__init__(town.process.bus)
+        self._at = at
+        self._after = after
+        self.blocks = 0
+
+    async def outcomes(self, party_id: UUID, items: Sequence[Checked]) -> list[ItemOutcome]:
+        self.blocks += 1
+        error = self._at.get(self.blocks)
+        if error is not None and not self._after:
+            raise error
+        answered = await super().outcomes(party_id, items)
+        if error is not None:
+            raise error
+        return answered
+
+
+async def put(town: Town, content: bytes, rows: int = ROWS) -> UUID:
+    """A file in the tables, as if it had come in; nobody is told of it."""
+    store = FileStore(town.process.database_of("partner"))
+    file_id = uuid7()
+    for n in range(0, len(content), 1_000):
+        await store.add_chunk(file_id, n // 1_000, content[n : n + 1_000])
+    chunks = -(-len(content) // 1_000)
+    received = Received(file_id, AIRLINE, str(file_id), "text/csv", bytes(32), len(content), chunks, rows)
+    async with town.process.database_of("partner").transaction() as tx:
+        await tx.execute(
+            """INSERT INTO partner.transfer_file (file_id, party_id, idempotency_key, media_type, sha256,
+            size_bytes, chunks, rows, taken_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now())""",
+            *(received.file_id, received.party_id, received.idempotency_key, received.media_type),
+            *(received.sha256, received.size_bytes, received.chunks, received.rows),
+        )
+    return file_id
+
+
+def order(town: Town, file_id: UUID) -> Envelope:
+    """WorkTransferFile, as the hub hands it over."""
+    now = town.process.clock.now()
+    message = WorkTransferFile(file_id=file_id)
+    return Envelope(uuid7(), "partner", message.TYPE, now, file_id, uuid7(), message)
+
+
+def worker(town: Town, pipeline: Pipeline) -> FileWorker:
+    return FileWorker(FileStore(town.process.database_of("partner")), pipeline, has_valid_check_digit)
+
+
+async def results(town: Town, file_id: UUID) -> list[ResultRow]:
+    return await FileStore(town.process.database_of("partner")).results(file_id, 0, 10_000)
+
+
+def some_rows() -> list[str]:
+    return [row(f"w-{n}", link=1 + n % 5, points=1) for n in range(ROWS)]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", [1, 2, 5, 10])
+async def test_what_broke_off_goes_on_where_it_was(hub_town: Town, at: int, after: bool) -> None:  # noqa: FBT001 - a parameter
+    file_id = await put(hub_town, csv_file(*some_rows()))
+    broken = Failing(hub_town, {at: PermanentError("killed")}, after=after)
+    with pytest.raises(PermanentError):
+        await worker(hub_town, broken)(order(hub_town, file_id))
+    so_far = await results(hub_town, file_id)
+    assert len(so_far) <= (at - 1) * 10
+    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    everything = await results(hub_town, file_id)
+    assert everything[: len(so_far)] == so_far
+    assert [one.line for one in everything] == list(range(2, ROWS + 2))
+    assert [one.transfer_id for one in everything] == [f"w-{n}" for n in range(ROWS)]
+    assert all(one.code is None for one in everything)
+    assert sum([(await hub_town.balance(n))["reserve"] for n in range(1, 6)]) == ROWS
+
+
+async def test_what_fails_for_a_while_is_asked_again(hub_town: Town) -> None:
+    file_id = await put(hub_town, csv_file(*some_rows()))
+    not_now = TransientError("not now", retry_after_s=0.0)
+    await worker(hub_town, Failing(hub_town, {1: not_now, 3: not_now, 4: not_now}))(order(hub_town, file_id))
+    everything = await results(hub_town, file_id)
+    assert [(one.code, one.replayed) for one in everything] == [(None, False)] * ROWS
+
+
+async def test_two_at_once_leave_each_row_one_result(hub_town: Town) -> None:
+    file_id = await put(hub_town, csv_file(*some_rows()))
+    workers = [worker(hub_town, Pipeline(hub_town.process.bus)) for _ in range(2)]
+    ended = await asyncio.gather(*(one(order(hub_town, file_id)) for one in workers), return_exceptions=True)
+    assert all(one is None or isinstance(one, TransientError) for one in ended)
+    await workers[0](order(hub_town, file_id))
+    everything = await results(hub_town, file_id)
+    assert [one.line for one in everything] == list(range(2, ROWS + 2))
+    file = await FileStore(hub_town.process.database_of("partner")).file(file_id)
+    assert file is not None
+    assert (file.done, file.counts.posted + file.counts.replayed) == (ROWS, ROWS)
+
+
+async def test_a_repeat_waits_for_the_block_of_the_first(hub_town: Town) -> None:
+    """Ids that come back in the next block, for another citizen: the first row always wins."""
+    rows = [row(f"r-{n % 10}", link=1 + (n // 10) % 5, points=1 + n // 10) for n in range(50)]
+    file_id = await put(hub_town, csv_file(*rows), rows=50)
+    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    everything = await results(hub_town, file_id)
+    assert [one.code for one in everything] == [None] * 10 + ["id_conflict"] * 40
+    assert await hub_town.balance(1) == {"reserve": 10}
+
+
+async def test_a_finished_file_is_left_alone_and_an_unknown_one_is_a_defect(hub_town: Town) -> None:
+    file_id = await put(hub_town, csv_file(row("w-1")), rows=1)
+    pipeline = Failing(hub_town, {})
+    for _ in range(2):
+        await worker(hub_town, pipeline)(order(hub_town, file_id))
+    assert pipeline.blocks == 1
+    with pytest.raises(NoSuchFileError):
+        await worker(hub_town, pipeline)(order(hub_town, uuid7()))
+
+
+async def test_bytes_go_when_nobody_needs_them(hub_town: Town) -> None:
+    database, clock = hub_town.process.database_of("partner"), hub_town.process.clock
+    assert isinstance(clock, AdjustableClock)
+    store, cleaning = FileStore(database), Cleaning(database, clock, keep_days=30)
+
+    async def kept() -> set[UUID]:
+        async with database.reading() as reading:
+            return {one["file_id"] for one in await reading.fetch("SELECT file_id FROM partner.file_chunk")}
+
+    finished, waiting, abandoned = await put(hub_town, csv_file(row("a")), 1), await put(hub_town, b"", 1), uuid7()
+    await store.add_chunk(waiting, 0, b"x")
+    await store.add_chunk(abandoned, 0, b"x")
+    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, finished))
+    await cleaning.chunks()
+    assert await kept() == {finished, waiting, abandoned}
+    clock.advance(ABANDONED_AFTER)
+    await cleaning.chunks()
+    assert await kept() == {finished, waiting}
+    clock.advance(timedelta(days=30))
+    await cleaning.chunks()
+    assert await kept() == {waiting}
+    assert len(await results(hub_town, finished)) == 1
