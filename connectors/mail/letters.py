@@ -84,7 +84,7 @@ class Letters:
                 self._date_header(now),
                 f"Message-ID: <{notice.notice_id}@{self._host}>\r\n",
                 "Auto-Submitted: auto-generated\r\n",
-                f"List-Unsubscribe:\r\n <{url}>\r\n",
+                f"List-Unsubscribe: <{url}>\r\n",
                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
                 "MIME-Version: 1.0\r\n",
                 f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n',

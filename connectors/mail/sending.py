@@ -15,11 +15,12 @@ import structlog
 
 from connectors.mail.addresses import Address, AddressRefusedError, checked_address
 from connectors.mail.choices import CHOICE_OF
+from connectors.mail.conversation import Reply, Stage
 from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters, Recipient
 from connectors.mail.notices import first_id_of
 from connectors.mail.recipients import ADDRESS, NAME, TABLE
-from connectors.mail.smtp import Reply, SmtpPool, Stage
+from connectors.mail.smtp import SmtpPool
 from connectors.mail.statements import ADDRESSED, FORGET_NOTICES, MARK_BOUNCED, RECORD_NOTICES
 from connectors.mail.together import Together
 from hub import failpoints

@@ -143,10 +143,10 @@ async def _has(process: HubProcess, state: str) -> bool:
 
 
 async def test_4xx_is_tried_again_later_and_then_arrives_once(database_url: str, mailbox: Mailbox) -> None:
-    await mailbox.misbehave(recipient_replies=["450 4.2.0 greylisted"] * 2)
+    await mailbox.misbehave(recipient_replies=["450 4.2.0 greylisted"])
     async with mailing(database_url, mailbox) as process:
         await say(process, scheme(), citizen(1), credited(citizen_id(1)))
-        await wait_until(lambda: _refused(mailbox, 2))
+        await wait_until(lambda: _refused(mailbox, 1))
         await settled(process)
         assert await _has(process, "scheduled")
         assert await rows(process, NOTICES) == []
@@ -232,7 +232,7 @@ async def test_a_slow_mail_server_is_given_up_and_tried_again(database_url: str,
         await say(process, scheme(), citizen(1), credited(citizen_id(1)))
         await wait_until(lambda: _has(process, "scheduled"))
         (waiting,) = await rows(process, WAITING)
-        assert waiting["reason"] == "TransientError: SMTP: SMTPReadTimeoutError"
+        assert waiting["reason"] == "TransientError: SMTP: TimeoutError"
         await mailbox.misbehave()
         await hurry(process)
         await wait_until(lambda: _arrived(mailbox, 1))
