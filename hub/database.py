@@ -20,6 +20,7 @@ Notify: TypeAlias = Callable[[str], Awaitable[None]]
 
 ACQUIRE_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 60.0
+NOTIFY_TIMEOUT_S: Final = 5.0
 SESSION: Final = {
     "application_name": "mykey-hub",
     "plan_cache_mode": "force_generic_plan",
@@ -42,12 +43,18 @@ of them, because handlers look before they insert: it means that somebody was fa
 UNREACHABLE: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     OSError,
     TimeoutError,
     TransientError,
 )
-"""PostgreSQL went away; `asyncpg.InterfaceError` is what a pool says of a connection that was cut."""
+"""PostgreSQL went away, has no room, or is a standby now: waiting helps. `asyncpg.InterfaceError` is what a pool says
+of a connection that was cut, and much else: see `is_unreachable`."""
+
+
+_GONE_WORDS: Final = ("closed", "closing", "released")
 
 
 async def _keep(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -124,8 +131,15 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Whether PostgreSQL was not there, so that the outcome of a commit may be unknown."""
-    return isinstance(error, UNREACHABLE)
+    """Whether PostgreSQL was not there, so that the outcome of a commit may be unknown.
+
+    A statement that ran out of time may have met a slow server or be a slow one: not this. asyncpg also says
+    InterfaceError of arguments that do not fit, which no waiting mends; of a cut connection it says `closed`,
+    `closing` or `released`.
+    """
+    if isinstance(error, asyncpg.InterfaceError):
+        return any(word in str(error) for word in _GONE_WORDS)
+    return isinstance(error, UNREACHABLE) and not isinstance(error, asyncpg.QueryCanceledError)
 
 
 @asynccontextmanager
@@ -136,7 +150,7 @@ async def listening(url: str, channel: str, heard: Callable[[str], None]) -> Asy
         await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
 
         async def notify(payload: str) -> None:
-            await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
+            await connection.execute("SELECT pg_notify($1, $2)", channel, payload, timeout=NOTIFY_TIMEOUT_S)
 
         yield notify
     finally:

@@ -5,27 +5,41 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from hub.database import Database
+import structlog
+
+from hub.database import Database, Row
 from hub.errors import OwnershipLostError
 from hub.metrics import PARKED
-from hub.retry import RetryPolicy, delay, fingerprint, reason
+from hub.retry import PROMPT, RetryPolicy, delay, fingerprint, reason
+from hub.routes import ROUTES
 from hub.transaction import Transaction
+from schemas.catalog import CATALOG
+
+log = structlog.get_logger()
 
 FETCH_LIMIT: Final = 16
 """The most deliveries one transaction takes."""
+MESSAGES_LIMIT: Final = 512
+"""The most messages one transaction takes, a single delivery apart."""
 
 LANES_WITH_WORK: Final = """
 SELECT lane, min(id) AS first_id FROM hub.delivery
 WHERE receiver = $1 AND state = 'due' AND lane = ANY ($2::smallint[]) GROUP BY lane
 """
 FETCH: Final = """
-SELECT d.id AS delivery_id, d.attempts, u.message_id, m.type, m.correlation_id, m.body, m.time, m.source, m.subject
+SELECT d.id AS delivery_id, d.attempts, d.since, u.message_id,
+    m.type, m.correlation_id, m.body, m.time, m.source, m.subject
 FROM (
-    SELECT id, attempts, message_ids FROM hub.delivery
-    WHERE receiver = $1 AND lane = $2 AND state = 'due' AND id > $3 ORDER BY id LIMIT $4
+    SELECT id, attempts, since, message_ids, cardinality(message_ids) AS size,
+        sum(cardinality(message_ids)) OVER (ORDER BY id) AS total
+    FROM (
+        SELECT id, attempts, since, message_ids FROM hub.delivery
+        WHERE receiver = $1 AND lane = $2 AND state = 'due' AND id > $3 ORDER BY id LIMIT $4
+    ) AS next
 ) AS d
 CROSS JOIN LATERAL unnest(d.message_ids) WITH ORDINALITY AS u (message_id, n)
 LEFT JOIN hub.message AS m ON m.id = u.message_id
+WHERE d.total <= $5 OR d.total = d.size
 ORDER BY d.id, u.n
 """
 DONE: Final = """
@@ -39,19 +53,21 @@ UPDATE hub.delivery AS d SET message_ids = ARRAY(
 FROM fence WHERE d.id = $4 AND d.message_ids @> $5::uuid[] RETURNING d.id
 """
 PUT_OFF: Final = """
-INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, due_at, reason, fingerprint)
-VALUES ($1, $2, $3, ARRAY[$4::uuid], $5, now() + $6, $7, $8)
+INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, since, due_at, reason, fingerprint)
+VALUES ($1, $2, $3, ARRAY[$4::uuid], $5, $6, now() + $7::interval, $8, $9)
 """
 RELEASE_SCHEDULED: Final = """
 WITH ripe AS (
     DELETE FROM hub.delivery WHERE id IN (
         SELECT id FROM hub.delivery WHERE receiver = $1 AND state = 'scheduled' AND due_at <= now()
-        ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-    RETURNING lane, message_ids, attempts, since
+        ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING *
 )
-INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, since)
-SELECT $1, lane, 'due', message_ids, attempts, since FROM ripe
+INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, since, reason, fingerprint, note)
+SELECT receiver, lane, 'due', message_ids, attempts, since, reason, fingerprint, note FROM ripe ORDER BY due_at, id
 """
+RELEASE_LIMIT: Final = 1000
+"""The most scheduled deliveries that become due at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,29 @@ class Place:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One message that is due, as fetched."""
+
+    delivery_id: int
+    attempts: int
+    message_id: UUID
+    correlation_id: UUID
+    row: Row
+
+    def policy(self) -> RetryPolicy:
+        """How often it is tried; a message of an unknown type will be parked anyhow."""
+        message_type = CATALOG.get(self.row["type"] or "")
+        return PROMPT if message_type is None else ROUTES[message_type].retry
+
+
+async def fetch(database: Database, place: Place, after: int) -> list[Due]:
+    """What is due in a lane behind the delivery `after`, in order: whole deliveries, the first one at least."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(FETCH, place.receiver, place.lane, after, FETCH_LIMIT, MESSAGES_LIMIT)
+    return [Due(r["delivery_id"], r["attempts"], r["message_id"], r["correlation_id"], r) for r in rows]
+
+
 async def mark_done(tx: Transaction, place: Place, delivery_ids: Sequence[int]) -> None:
     """The inbox mark: the deliveries go, with their effect. Raises OwnershipLostError when they are not ours to do."""
     gone = await tx.fetch(DONE, place.receiver, place.lane, place.epoch, delivery_ids)
@@ -70,37 +109,34 @@ async def mark_done(tx: Transaction, place: Place, delivery_ids: Sequence[int]) 
         raise OwnershipLostError(f"{place.receiver} {place.lane}")
 
 
-async def mark_part_done(tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID], *, last: bool) -> None:
-    """The inbox mark for some messages of a delivery; with the last of them the delivery itself goes."""
-    if last:
-        await mark_done(tx, place, [delivery_id])
-    elif not await tx.fetch(DONE_PART, place.receiver, place.lane, place.epoch, delivery_id, done):
+async def mark_part_done(tx: Transaction, place: Place, delivery_id: int, done: Sequence[UUID]) -> None:
+    """The inbox mark for some messages of a delivery, of which others are left. Raises OwnershipLostError."""
+    if not await tx.fetch(DONE_PART, place.receiver, place.lane, place.epoch, delivery_id, done):
         raise OwnershipLostError(f"{place.receiver} {place.lane}")
 
 
-async def put_off(
-    tx: Transaction, place: Place, message_id: UUID, attempts: int, policy: RetryPolicy, error: BaseException
-) -> None:
-    """Give a failed message a delivery of its own: due at once, scheduled, or parked with its reason."""
-    wait = delay(policy, attempts, error)
+async def put_off(tx: Transaction, place: Place, due: Due, attempts: int, error: BaseException) -> None:
+    """Give a failed message a delivery of its own: scheduled, or parked, with its reason."""
+    wait = delay(due.policy(), attempts, error)
     state = "parked" if wait is None else "scheduled"
-    due_in = None if wait is None else wait
-    if state == "parked":
-        PARKED.labels(place.receiver).inc()
     await tx.execute(
         PUT_OFF,
         place.receiver,
         place.lane,
         state,
-        message_id,
+        due.message_id,
         attempts,
-        due_in,
+        due.row["since"],
+        wait,
         reason(error),
         fingerprint(error),
     )
+    if state == "parked":
+        PARKED.labels(place.receiver).inc()
+        log.error("message_parked", receiver=place.receiver, message_id=due.message_id, fingerprint=fingerprint(error))
 
 
 async def release_scheduled(database: Database, receiver: str) -> None:
     """Make due what was scheduled and is ripe; it queues up behind what is there."""
     async with database.connection() as connection:
-        await connection.execute(RELEASE_SCHEDULED, receiver)
+        await connection.execute(RELEASE_SCHEDULED, receiver, RELEASE_LIMIT)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 from uuid import UUID
@@ -15,27 +16,26 @@ from hub.calls import CallQueue
 from hub.clock import Clock
 from hub.component import Component, Context, Installed
 from hub.correlation import CORRELATION
-from hub.database import UNREACHABLE, Database, listening
-from hub.errors import DeadlineExceededError, UnroutableError
+from hub.database import UNREACHABLE, Database, is_unreachable
+from hub.errors import DeadlineExceededError, HubError, TransientError, UnroutableError
 from hub.ids import uuid7
-from hub.keys import Keys
+from hub.keys import Keys, Sealer
+from hub.maintenance import Maintenance
 from hub.roles import component_url
 from hub.runner import Runner
 from hub.sealing import PURPOSE
 from hub.settings import Settings
+from hub.supervision import for_ever
 from hub.transports.jobs import JobRunner
 from hub.transports.outside import OutsideReceiver
 from hub.transports.postgres import Receiver
 from hub.transports.remote_calls import RemoteCalls
+from hub.transports.wakes import WakeChannel
 from schemas.message import Answered, Command, Message, Query
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
-WAKE_CHANNEL: Final = "hub_wake"
-WAKE_PAUSE_S: Final = 0.005
-"""Wake-up hints to other processes are gathered this long: NOTIFY takes a lock that all commits share."""
-LISTEN_AGAIN_S: Final = 1.0
 READING_CONNECTIONS: Final = 2
 """Connections of a pool kept free of calls, for deliveries, queries and leases."""
 DRAIN_POLL_S: Final = 0.02
@@ -75,10 +75,9 @@ class HubProcess(Bus):
         self._installed = installed
         self._owner_url = owner_url
         self._hosted: dict[str, _Hosted] = {}
+        self._wakes = WakeChannel(component_url(owner_url, installed[0].name, settings), self._heard)
         self._remote: RemoteCalls | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._to_wake: set[str] = set()
-        self._wake_due = asyncio.Event()
 
     @property
     def components(self) -> list[Component]:
@@ -89,23 +88,44 @@ class HubProcess(Bus):
         """The pool of a component hosted here."""
         return self._hosted[name].database
 
+    def receivers_of(self, name: str) -> list[Receiver]:
+        """What brings a component hosted here its deliveries."""
+        return self._hosted[name].receivers
+
     async def __aenter__(self) -> Self:
-        sealer = Keys(self.settings.key()).sealer(PURPOSE)
-        for one in self._installed:
-            url = component_url(self._owner_url, one.name, self.settings)
-            database = Database(one.name, url, self.settings.pool_size_of(one.name), self.clock, sealer)
-            database.on_commit = self._committed
-            await database.open()
-            component = one.factory(Context(self.settings, self.clock, self, database))
-            self._hosted[one.name] = _Hosted(component, database, self.process_id)
-        routes.check(self.components)
-        first = next(iter(self._hosted.values()))
-        self._remote = RemoteCalls(self.process_id, first.database, self._hosted.keys(), self._answer_remote)
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._remote.run())]
+        keys = Keys(self.settings.key())
+        try:
+            for one in self._installed:
+                await self._host(one, keys.sealer(PURPOSE))
+            routes.check(self.components)
+        except BaseException:
+            await self._close_databases()
+            raise
+        self._start(keys)
+        return self
+
+    async def _host(self, one: Installed, sealer: Sealer) -> None:
+        url = component_url(self._owner_url, one.name, self.settings)
+        database = Database(one.name, url, self.settings.pool_size_of(one.name), self.clock, sealer)
+        database.on_commit = self._committed
+        component = one.factory(Context(self.settings, self.clock, self, database))
+        self._hosted[one.name] = _Hosted(component, database, self.process_id)
+        await database.open()
+
+    def _start(self, keys: Keys) -> None:
+        first = self._first.database
+        self._remote = RemoteCalls(
+            self.process_id, first, keys, self._hosted.keys(), self._answer_remote, self._wakes.tell
+        )
+        loops = {"wakes": self._wakes.run, "calls": self._remote.run, "maintenance": Maintenance(first).run}
+        self._tasks = [asyncio.create_task(for_ever(name, loop), name=name) for name, loop in loops.items()]
         for hosted in self._hosted.values():
             for worker in hosted.workers:
                 worker.start()
-        return self
+
+    @property
+    def _first(self) -> _Hosted:
+        return next(iter(self._hosted.values()))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -118,17 +138,21 @@ class HubProcess(Bus):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for hosted in self._hosted.values():
-            await hosted.database.close()
+        await self._close_databases()
 
     async def _stop_working(self) -> None:
-        for hosted in self._hosted.values():
-            for worker in reversed(hosted.workers):
-                await worker.stop()
+        """Take nothing new, finish what is under way; calls last, because handlers may be waiting for them."""
+        await asyncio.gather(*(worker.stop() for hosted in self._hosted.values() for worker in hosted.workers))
+        if self._remote is not None:
+            await self._remote.finish()
         for hosted in self._hosted.values():
             await hosted.calls.close()
             if hosted.component.close is not None:
                 await hosted.component.close()
+
+    async def _close_databases(self) -> None:
+        for hosted in self._hosted.values():
+            await hosted.database.close()
 
     # calls
 
@@ -142,18 +166,17 @@ class HubProcess(Bus):
         correlation_id = CORRELATION.get() or uuid7()
         try:
             async with asyncio.timeout(deadline_s):
-                return cast("list[Answer]", await self._ask(asked, correlation_id))
+                return cast("list[Answer]", await self._ask(asked, correlation_id, deadline_s))
         except TimeoutError as error:
             raise DeadlineExceededError from error
 
     async def send(self, commands: Sequence[Command]) -> None:
         """See Bus."""
-        first = next(iter(self._hosted.values()))
-        async with first.database.transaction() as tx:
+        async with self._first.database.transaction() as tx:
             for command in commands:
                 tx.send(command)
 
-    async def _ask(self, messages: Sequence[Message], correlation_id: UUID) -> list[Any]:
+    async def _ask(self, messages: Sequence[Message], correlation_id: UUID, deadline_s: float) -> list[Any]:
         if not messages:
             return []
         receivers = {routes.receiver_of_call(type(message)) for message in messages}
@@ -165,51 +188,35 @@ class HubProcess(Bus):
             return await _ask_hosted(hosted, messages, correlation_id)
         if self._remote is None:
             raise UnroutableError(name)
-        return await self._remote.ask(name, messages)
+        return await self._remote.ask(name, messages, correlation_id, deadline_s)
 
-    async def _answer_remote(self, name: str, messages: Sequence[Message]) -> list[BaseModel | None]:
-        return await _ask_hosted(self._hosted[name], messages, uuid7())
+    async def _answer_remote(
+        self, name: str, messages: Sequence[Message], correlation_id: UUID
+    ) -> list[BaseModel | None]:
+        CORRELATION.set(correlation_id)
+        return await _ask_hosted(self._hosted[name], messages, correlation_id)
 
     # wake-up hints
 
     def _committed(self, lanes: set[tuple[str, int]]) -> None:
+        """Wake our own lanes at once; tell other processes of lanes that are not ours."""
         for receiver, lane in lanes:
             hosted = self._hosted.get(receiver.partition(".")[0])
-            for one in hosted.receivers if hosted else ():
-                if one.receiver == receiver:
-                    one.wake(lane)
-            self._to_wake.add(receiver)
-        self._wake_due.set()
+            ours = [one for one in hosted.receivers if one.receiver == receiver] if hosted else []
+            if not any(one.wake(lane) for one in ours):
+                self._wakes.tell(receiver)
 
-    def _heard(self, payload: str) -> None:
+    def _heard(self, names: AbstractSet[str]) -> None:
         for hosted in self._hosted.values():
             for one in hosted.receivers:
-                if one.receiver in payload.split():
+                if one.receiver in names:
                     one.poll_soon()
-        if self._remote is not None and "call" in payload.split():
-            self._remote.look_soon()
-
-    async def _listen(self) -> None:
-        """Hear other processes' hints and give ours, for ever; polling stands behind it."""
-        url = component_url(self._owner_url, next(iter(self._hosted)), self.settings)
-        while True:
-            try:
-                async with listening(url, WAKE_CHANNEL, self._heard) as notify:
-                    if self._remote is not None:
-                        self._remote.notify = lambda: notify("call")
-                    while True:
-                        await self._wake_due.wait()
-                        self._wake_due.clear()
-                        await asyncio.sleep(WAKE_PAUSE_S)
-                        names, self._to_wake = self._to_wake, set()
-                        await notify(" ".join(sorted(names)))
-            except UNREACHABLE as error:
-                log.warning("wake_channel_lost", error=type(error).__qualname__)
-                await asyncio.sleep(LISTEN_AGAIN_S)
+        if self._remote is not None:
+            self._remote.heard(names)
 
     async def drained(self, deadline_s: float) -> None:
         """Wait until nothing is due for the components hosted here. Raises TimeoutError."""
-        database = next(iter(self._hosted.values())).database
+        database = self._first.database
         async with asyncio.timeout(deadline_s):
             while True:
                 async with database.connection() as connection:
@@ -233,5 +240,10 @@ async def _answer(hosted: _Hosted, query: Message) -> BaseModel:
     answerer = hosted.component.answers.get(cast("type[Query]", type(query)))
     if answerer is None:
         raise UnroutableError(query.TYPE)
-    async with hosted.database.reading() as reading:
-        return await answerer(query, reading)
+    try:
+        async with hosted.database.reading() as reading:
+            return await answerer(query, reading)
+    except UNREACHABLE as error:
+        if isinstance(error, HubError) or not is_unreachable(error):
+            raise
+        raise TransientError("PostgreSQL does not answer") from error

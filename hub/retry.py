@@ -2,9 +2,11 @@
 
 import hashlib
 import random
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Final
 
 from hub.errors import HubError, TransientError
@@ -27,7 +29,11 @@ PATIENT: Final = RetryPolicy(attempts_limit=20, first_delay_s=5.0, delay_limit_s
 """For the outside world: about a day."""
 
 JITTER: Final = 0.3
+DOUBLINGS_LIMIT: Final = 30
 ERROR_LIMIT_CHARS: Final = 500
+FINGERPRINT_CHARS: Final = 12
+
+_FOREIGN: Final = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), "<")
 
 
 def is_permanent(error: BaseException) -> bool:
@@ -36,25 +42,41 @@ def is_permanent(error: BaseException) -> bool:
 
 
 def delay(policy: RetryPolicy, attempts: int, error: BaseException) -> timedelta | None:
-    """How long to wait after `attempts` failed attempts; zero for at once, None to park."""
+    """How long to wait after `attempts` failed attempts; zero for at once, None to park.
+
+    An error that says how long to wait is waited for, before the first retry too.
+    """
     if is_permanent(error) or attempts >= policy.attempts_limit:
         return None
-    if attempts < policy.immediate:
-        return timedelta(0)
     asked = error.retry_after_s if isinstance(error, TransientError) else 0.0
-    grown = min(policy.first_delay_s * 2 ** (attempts - policy.immediate), policy.delay_limit_s)
+    if attempts < policy.immediate:
+        return timedelta(seconds=asked)
+    doublings = min(attempts - policy.immediate, DOUBLINGS_LIMIT)
+    grown = min(policy.first_delay_s * 2**doublings, policy.delay_limit_s)
     jittered = grown * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, keeps no secret
     return timedelta(seconds=max(asked, jittered))
 
 
 def reason(error: BaseException) -> str:
-    """The class and its own words; never the arguments of a database error, which can hold personal data."""
-    words = str(error) if isinstance(error, HubError) else ""
-    return f"{type(error).__qualname__}: {words}"[:ERROR_LIMIT_CHARS]
+    """What a person reads: the class, and its own words or else the place.
+
+    Never the words of an error that is not ours: a database error's can hold personal data.
+    """
+    name = type(error).__qualname__
+    told = f"{name}: {error}" if isinstance(error, HubError) else f"{name} at {_place(error)}"
+    # PostgreSQL takes neither NUL nor lone surrogates.
+    return told.replace("\0", "").encode(errors="replace").decode()[:ERROR_LIMIT_CHARS]
 
 
 def fingerprint(error: BaseException) -> str:
     """The same for failures of the same kind at the same place: 12 hexadecimal characters."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = frames[-1].name if frames else ""
-    return hashlib.sha256(f"{type(error).__qualname__}|{place}".encode()).hexdigest()[:12]
+    told = f"{type(error).__qualname__}|{_place(error)}"
+    return hashlib.sha256(told.encode()).hexdigest()[:FINGERPRINT_CHARS]
+
+
+def _place(error: BaseException) -> str:
+    """`writer.py post`: the innermost function that is not a library's; empty where there is none."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not any(part in frame.filename for part in _FOREIGN):
+            return f"{PurePath(frame.filename).name} {frame.name}"
+    return ""

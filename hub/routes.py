@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.component import Component
-from hub.errors import UnroutableError
+from hub.errors import PermanentError, UnroutableError
 from hub.retry import PATIENT, PROMPT, RetryPolicy
 from schemas import audit, citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
 from schemas.catalog import CATALOG
@@ -100,7 +100,7 @@ def receiver_of_call(message_type: type[Message]) -> str:
     return route.receivers[0]
 
 
-class RouteTableError(Exception):
+class RouteTableError(PermanentError):
     """The route table and the components do not fit; the hub does not start. Mend hub/routes.py or the component."""
 
 
@@ -123,7 +123,7 @@ def check(components: Iterable[Component]) -> None:
         faults.extend(
             f"{component.name} handles {message_type.__name__}, which nobody routes to it"
             for message_type in (*component.handlers, *component.answers, *component.outside)
-            if component.name not in ROUTES[message_type].receivers
+            if message_type not in ROUTES or component.name not in ROUTES[message_type].receivers
         )
     if faults:
         raise RouteTableError("; ".join(faults))

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from hub import failpoints
 from hub.component import Component, Handler
 from hub.database import Database, is_retryable, is_unreachable
-from hub.errors import HubError, TransientError, UnroutableError
+from hub.errors import HubError, PermanentError, TransientError, UnroutableError
 from hub.metrics import BATCH, COMMIT, FAILED, HANDLED
 from hub.transaction import Transaction
 from schemas.message import Message
@@ -25,6 +25,10 @@ RERUN_DELAY_S: Final = 0.01
 
 Mark = Callable[[Transaction], Awaitable[None]]
 """Writes the inbox mark; raises OwnershipLostError when somebody else has done this work."""
+
+
+class WrongAnswersError(PermanentError):
+    """A handler has not given one answer to each of its messages: a defect of the component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ class Runner:
                 tx.correlations = correlations[first:end]
                 run_answers = await handler(messages[first:end], tx)
                 answers.extend(run_answers if run_answers is not None else [None] * (end - first))
+                if len(answers) != end:
+                    raise WrongAnswersError(f"{self.component.name} {messages[first].TYPE}")
             failpoints.reach(f"{self.component.name}.before_commit")
         return answers
 

@@ -8,12 +8,13 @@ import structlog
 
 from hub.component import Job
 from hub.database import UNREACHABLE, Database
-from hub.errors import HubError
+from hub.supervision import for_ever
 from hub.transports.lanes import Lanes
 
 log = structlog.get_logger()
 
-WAIT_FOR_LEASE_S: Final = 0.5
+RETRY_S: Final = 10.0
+"""A job that failed runs again after this long, or after its own time where that is shorter."""
 
 
 class JobRunner:
@@ -21,31 +22,40 @@ class JobRunner:
 
     def __init__(self, component: str, job: Job, database: Database, process_id: UUID) -> None:
         self._job = job
-        self._database = database
-        self._lanes = Lanes(f"{component}.job.{job.name}", process_id, database, lambda: None, count=1)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._lanes = Lanes(f"{component}.job.{job.name}", process_id, database, self._lease_changed, count=1)
+        self._keeping: asyncio.Task[None] | None = None
+        self._working: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to ask for the lease, and to run."""
-        self._tasks = [asyncio.create_task(self._lanes.keep()), asyncio.create_task(self._run())]
+        self._keeping = asyncio.create_task(for_ever(self._lanes.receiver, self._lanes.keep))
 
     async def stop(self) -> None:
         """Stop between runs or in the middle of one: a job must bear that, as it must bear a crash."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        working = self._working
+        self._lanes.let_go()
+        if working is not None:
+            await asyncio.gather(working, return_exceptions=True)
         try:
             await self._lanes.release()
         except UNREACHABLE:
             log.warning("job_lease_not_released", job=self._job.name)
 
-    async def _run(self) -> None:
+    def _lease_changed(self) -> None:
+        if self._lanes.epochs and self._working is None:
+            self._working = asyncio.create_task(self._repeat())
+        elif not self._lanes.epochs and self._working is not None:
+            self._working.cancel()
+            self._working = None
+
+    async def _repeat(self) -> None:
         while True:
-            if not self._lanes.epochs:
-                await asyncio.sleep(WAIT_FOR_LEASE_S)
-                continue
-            try:
-                await self._job.run()
-            except (HubError, *UNREACHABLE) as error:
-                log.warning("job_failed", job=self._job.name, error=type(error).__qualname__)
-            await asyncio.sleep(self._job.every_s)
+            (error,) = await asyncio.gather(self._job.run(), return_exceptions=True)
+            if error is None:
+                await asyncio.sleep(self._job.every_s)
+            else:
+                log.warning("job_failed", job=self._lanes.receiver, exc_info=error)
+                await asyncio.sleep(min(RETRY_S, self._job.every_s))

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from typing import Final
 from uuid import UUID
@@ -44,11 +45,16 @@ RELEASE: Final = """
 UPDATE hub.lane SET owner = NULL, lease_until = '-infinity'
 WHERE receiver = $1 AND owner = $2 AND lane = ANY ($3::smallint[])
 """
-GONE: Final = "DELETE FROM hub.process WHERE process_id = $1"
+RELEASE_ALL: Final = """
+UPDATE hub.lane SET owner = NULL, lease_until = '-infinity' WHERE receiver = $1 AND owner = $2
+"""
+GONE: Final = """
+UPDATE hub.process SET receivers = array_remove(receivers, $2) WHERE process_id = $1
+"""
 
 
 class Lanes:
-    """Keeps this process's fair share of a receiver's lanes; `changed` is told of every lane won or lost."""
+    """Keeps this process's fair share of a receiver's lanes; `changed` is told whenever that was looked after."""
 
     def __init__(
         self,
@@ -65,6 +71,7 @@ class Lanes:
         self._database = database
         self._changed = changed
         self._count = count
+        self._renewed_s = time.monotonic()
 
     async def keep(self) -> None:
         """Renew, win and give back, for ever."""
@@ -78,17 +85,23 @@ class Lanes:
                 await self._keep_once()
             except UNREACHABLE as error:
                 log.warning("lanes_unreachable", receiver=self.receiver, error=type(error).__qualname__)
+                if time.monotonic() - self._renewed_s > LEASE_S:
+                    self._hold({})
             await asyncio.sleep(RENEW_S)
 
+    def let_go(self) -> None:
+        """Begin nothing more."""
+        self._hold({})
+
     async def release(self) -> None:
-        """Give all lanes back, at a graceful end."""
-        lanes, self.epochs = list(self.epochs), {}
-        self._changed()
+        """Give all lanes back, at a graceful end: also such as were won while we were told to stop."""
+        self._hold({})
         async with self._database.connection() as connection:
-            await connection.execute(RELEASE, self.receiver, self._process_id, lanes)
-            await connection.execute(GONE, self._process_id)
+            await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
+            await connection.execute(GONE, self._process_id, self.receiver)
 
     async def _keep_once(self) -> None:
+        began_s = time.monotonic()
         async with self._database.connection() as connection:
             await connection.execute(SEEN, self._process_id, self.receiver)
             sharers = await connection.fetchval(SHARERS, self.receiver, LEASE_S)
@@ -103,7 +116,10 @@ class Lanes:
             if len(held) < share:
                 won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
                 held |= {r["lane"]: r["epoch"] for r in won}
-        if held != self.epochs:
-            self.epochs = held
-            OWNED.labels(self.receiver).set(len(held))
-            self._changed()
+        self._renewed_s = began_s
+        self._hold(held)
+
+    def _hold(self, held: dict[int, int]) -> None:
+        self.epochs = held
+        OWNED.labels(self.receiver).set(len(held))
+        self._changed()

@@ -1,13 +1,16 @@
-"""The `postgres` transport: a cursor per lane plus a periodic sweep, a wake-up hint plus polling, fenced lanes.
+"""The `postgres` transport: a cursor per lane, a wake-up hint plus polling, fenced lanes.
 
 Ids are drawn before they commit, so a lower id may appear after a higher one was done. The cursor makes the ordinary
-look cheap (it starts behind the rows already deleted); the sweep starts at zero and finds the latecomers. Messages of
-one key come from one writer at a time, so for them the order of ids is the order of commits.
+look cheap (it starts behind the rows already deleted); every poll looks from zero and takes the cursor back to
+latecomers. Messages of one key come from one writer at a time, so for them the order of ids is the order of commits.
+Order ends where a message fails: it is put off, and what came after it goes on.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,62 +18,45 @@ import structlog
 from pydantic import ValidationError
 
 from hub import deliveries, failpoints
-from hub.database import UNREACHABLE, Database, Row
-from hub.deliveries import Place
+from hub.database import UNREACHABLE, Database
+from hub.deliveries import Due, Place
 from hub.errors import OwnershipLostError, PermanentError
 from hub.keys import SealBrokenError, Sealer
-from hub.retry import PROMPT, is_permanent
-from hub.routes import ROUTES
+from hub.retry import is_permanent
 from hub.runner import Failure, Mark, Runner
 from hub.sealing import message_from
+from hub.supervision import for_ever, tell_failure
 from hub.transaction import Transaction
 from hub.transports.lanes import Lanes
 from schemas.catalog import CATALOG
-from schemas.message import Envelope, Message
+from schemas.message import Envelope
 
 log = structlog.get_logger()
 
 POLL_S: Final = 0.5
-SWEEP_EVERY_POLLS: Final = 10
-MESSAGES_LIMIT: Final = 512
-"""The most messages one transaction takes."""
 LATE_S: Final = 0.2
 """How long a lane rests after its database did not answer."""
+SUSPECTS: Final = 16
+"""A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
 
 
 class UnreadableMessageError(PermanentError):
     """The stored body does not fit its type, or nobody knows the type: mend the sender, then redrive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """One message that is due, as fetched."""
-
-    delivery_id: int
-    attempts: int
-    message_id: UUID
-    correlation_id: UUID
-    row: Row
-
-    def envelope(self, sealer: Sealer) -> Envelope:
-        """The message, read. Raises UnreadableMessageError."""
-        message_type = CATALOG.get(self.row["type"] or "")
-        if message_type is None:
-            raise UnreadableMessageError(f"type {self.row['type']!r}")
-        try:
-            message = message_from(message_type, self.row["body"], self.message_id, sealer)
-        except (ValidationError, SealBrokenError) as error:
-            raise UnreadableMessageError(message_type.TYPE) from error
-        row = self.row
-        return Envelope(
-            self.message_id,
-            row["source"],
-            row["type"],
-            row["time"],
-            row["subject"],
-            row["correlation_id"],
-            message,
-        )
+def envelope_of(due: Due, sealer: Sealer) -> Envelope:
+    """The message, read. Raises UnreadableMessageError."""
+    row = due.row
+    message_type = CATALOG.get(row["type"] or "")
+    if message_type is None:
+        raise UnreadableMessageError(f"type {row['type']!r}")
+    try:
+        message = message_from(message_type, row["body"], due.message_id, sealer)
+    except (ValidationError, SealBrokenError) as error:
+        raise UnreadableMessageError(message_type.TYPE) from error
+    return Envelope(
+        due.message_id, row["source"], row["type"], row["time"], row["subject"], row["correlation_id"], message
+    )
 
 
 class Receiver:
@@ -80,7 +66,7 @@ class Receiver:
         self.receiver = receiver
         self.runner = runner
         self.database = database
-        self._lanes = Lanes(receiver, process_id, database, self._lanes_changed)
+        self.lanes = Lanes(receiver, process_id, database, self._lanes_changed)
         self._cursors: dict[int, int] = {}
         self._wakes: dict[int, asyncio.Event] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
@@ -89,144 +75,163 @@ class Receiver:
 
     def start(self) -> None:
         """Begin to win lanes and to work on them."""
-        self._tasks = [asyncio.create_task(self._lanes.keep()), asyncio.create_task(self._poll_forever())]
+        loops = {f"{self.receiver}.lanes": self.lanes.keep, f"{self.receiver}.poll": self._poll_forever}
+        self._tasks = [asyncio.create_task(for_ever(name, loop)) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         """Finish what is under way, give the lanes back."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._lanes.epochs = {}
-        self._lanes_changed()
+        self.lanes.let_go()
         await asyncio.gather(*self._workers.values(), return_exceptions=True)
         try:
-            await self._lanes.release()
+            await self.lanes.release()
         except UNREACHABLE:
             log.warning("lanes_not_released", receiver=self.receiver)
 
-    def wake(self, lane: int) -> None:
-        """A hint that the lane has something due."""
-        if lane in self._wakes:
-            self._wakes[lane].set()
+    def wake(self, lane: int) -> bool:
+        """A hint that the lane has something due; tells whether the lane is ours."""
+        if lane not in self._wakes:
+            return False
+        self._wakes[lane].set()
+        return lane in self.lanes.epochs
 
     def poll_soon(self) -> None:
         """A hint that some lane has something due."""
         self._poll.set()
 
     def _lanes_changed(self) -> None:
-        for lane in self._lanes.epochs:
+        """Have a worker for each lane of ours, also where one has failed."""
+        for lane in self.lanes.epochs:
             if lane not in self._workers:
                 self._cursors[lane] = 0
                 self._wakes[lane] = asyncio.Event()
                 self._wakes[lane].set()
                 self._workers[lane] = asyncio.create_task(self._work(lane))
+                self._workers[lane].add_done_callback(tell_failure(f"{self.receiver}.{lane}"))
         for lane, wake in self._wakes.items():
-            if lane not in self._lanes.epochs:
+            if lane not in self.lanes.epochs:
                 wake.set()
 
     async def _poll_forever(self) -> None:
-        polls = 0
+        ripe_at_s = 0.0
         while True:
             self._poll.clear()
             try:
-                await deliveries.release_scheduled(self.database, self.receiver)
-                await self._look(sweep=polls % SWEEP_EVERY_POLLS == 0)
+                if time.monotonic() >= ripe_at_s:
+                    ripe_at_s = time.monotonic() + POLL_S
+                    await deliveries.release_scheduled(self.database, self.receiver)
+                await self._look()
             except UNREACHABLE as error:
                 log.warning("poll_unreachable", receiver=self.receiver, error=type(error).__qualname__)
-            polls += 1
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._poll.wait(), POLL_S)
-            except TimeoutError:
-                continue
 
-    async def _look(self, *, sweep: bool) -> None:
+    async def _look(self) -> None:
+        if not self.lanes.epochs:
+            return
         async with self.database.connection() as connection:
-            rows = await connection.fetch(deliveries.LANES_WITH_WORK, self.receiver, list(self._lanes.epochs))
+            rows = await connection.fetch(deliveries.LANES_WITH_WORK, self.receiver, list(self.lanes.epochs))
         for row in rows:
             lane = row["lane"]
-            if sweep and row["first_id"] <= self._cursors.get(lane, 0):
-                self._cursors[lane] = row["first_id"] - 1
+            # What is under way is above the cursor; what is below it has committed late.
+            self._cursors[lane] = min(self._cursors.get(lane, 0), row["first_id"] - 1)
             self.wake(lane)
 
     async def _work(self, lane: int) -> None:
         """Work on one lane until it is lost."""
         try:
-            while (epoch := self._lanes.epochs.get(lane)) is not None:
+            while (epoch := self.lanes.epochs.get(lane)) is not None:
                 await self._wakes[lane].wait()
                 self._wakes[lane].clear()
                 await self._empty(Place(self.receiver, lane, epoch))
         finally:
             del self._workers[lane], self._wakes[lane]
 
+    def owns(self, place: Place) -> bool:
+        """Whether the lane is still ours, as far as we know."""
+        return self.lanes.epochs.get(place.lane) == place.epoch
+
     async def _empty(self, place: Place) -> None:
-        while self._lanes.epochs.get(place.lane) == place.epoch:
+        lane = place.lane
+        while self.owns(place):
+            cursor = self._cursors[lane]
             try:
-                due = await self._fetch(place)
+                due = await deliveries.fetch(self.database, place, cursor)
                 if not due:
                     return
                 await self.handle(place, due)
-                self._cursors[place.lane] = due[-1].delivery_id
-            except OwnershipLostError:
-                self._cursors[place.lane] = 0
+            except (OwnershipLostError, *UNREACHABLE) as error:
+                log.warning("lane_interrupted", receiver=self.receiver, lane=lane, error=type(error).__qualname__)
+                self._cursors[lane] = 0
                 await asyncio.sleep(LATE_S)
-                return
-            except UNREACHABLE as error:
-                log.warning("lane_unreachable", receiver=self.receiver, error=type(error).__qualname__)
-                await asyncio.sleep(LATE_S)
-                self.wake(place.lane)
-                return
-
-    async def _fetch(self, place: Place) -> list[Due]:
-        async with self.database.connection() as connection:
-            rows = await connection.fetch(
-                deliveries.FETCH, self.receiver, place.lane, self._cursors[place.lane], deliveries.FETCH_LIMIT
-            )
-        due = [Due(r["delivery_id"], r["attempts"], r["message_id"], r["correlation_id"], r) for r in rows]
-        if len(due) <= MESSAGES_LIMIT:
-            return due
-        cut = due[MESSAGES_LIMIT].delivery_id
-        return [one for one in due if one.delivery_id < cut] or [one for one in due if one.delivery_id == cut]
+                return  # the next poll that is answered wakes the lane
+            # Where the cursor was taken back meanwhile, to a latecomer, it stays there.
+            if self._cursors[lane] == cursor:
+                self._cursors[lane] = due[-1].delivery_id
 
     async def handle(self, place: Place, due: Sequence[Due]) -> None:
-        """Do what is due: all at once, or, where that fails, one by one so that a poison message hurts nobody."""
+        """Do what is due. What has failed before goes by itself, the rest in one transaction."""
         failpoints.reach("relay.before_handle")
-        ids = sorted({one.delivery_id for one in due})
+        for first, end in _runs(due):
+            await self._settle(place, due, first, end)
 
-        async def mark(tx: Transaction) -> None:
-            await deliveries.mark_done(tx, place, ids)
-
-        outcome = await self._attempt(due, mark)
-        if not isinstance(outcome, Failure):
-            return
-        if isinstance(outcome.error, OwnershipLostError) or outcome.unknown:
-            raise OwnershipLostError(f"{place.receiver} {place.lane}")
-        for number, one in enumerate(due):
-            last = number + 1 == len(due) or due[number + 1].delivery_id != one.delivery_id
-            await self._handle_one(place, one, last=last)
+    async def _settle(self, place: Place, due: Sequence[Due], first: int, end: int, tries: int = 0) -> None:
+        """Do due[first:end]: at once or, where that fails, in smaller groups; what fails alone is put off."""
+        mark = partial(_mark, place, due, first, end)
+        failure = await self._attempt(due[first:end], mark)
+        tries += 1
+        while failure is not None:
+            if isinstance(failure.error, OwnershipLostError) or failure.unknown:
+                raise OwnershipLostError(f"{place.receiver} {place.lane}") from failure.error
+            if end - first > 1:
+                step = SUSPECTS if end - first > SUSPECTS else 1
+                for start in range(first, end, step):
+                    await self._settle(place, due, start, min(start + step, end), tries)
+                return
+            attempts = due[first].attempts + tries
+            if attempts >= due[first].policy().immediate or not _is_worth_a_try_now(failure.error):
+                async with self.database.transaction() as tx:
+                    await mark(tx)
+                    await deliveries.put_off(tx, place, due[first], attempts, failure.error)
+                return
+            failure = await self._attempt(due[first:end], mark)
+            tries += 1
 
     async def _attempt(self, due: Sequence[Due], mark: Mark) -> Failure | None:
-        messages: list[Message] = []
         try:
-            messages.extend(one.envelope(self.database.sealer).message for one in due)
+            messages = [envelope_of(one, self.database.sealer).message for one in due]
         except UnreadableMessageError as error:
             return Failure(error)
         outcome = await self.runner.attempt(messages, [one.correlation_id for one in due], "delivery", mark)
         return outcome if isinstance(outcome, Failure) else None
 
-    async def _handle_one(self, place: Place, one: Due, *, last: bool) -> None:
-        """One message by itself: done, or given a delivery of its own to wait or be parked in."""
 
-        async def mark(tx: Transaction) -> None:
-            await deliveries.mark_part_done(tx, place, one.delivery_id, [one.message_id], last=last)
+def _is_worth_a_try_now(error: BaseException) -> bool:
+    return not is_permanent(error) and getattr(error, "retry_after_s", 0.0) <= 0.0
 
-        attempts = one.attempts + 1
-        while (failure := await self._attempt([one], mark)) is not None:
-            if isinstance(failure.error, OwnershipLostError) or failure.unknown:
-                raise OwnershipLostError(f"{place.receiver} {place.lane}")
-            attempts += 1
-            policy = ROUTES[CATALOG[one.row["type"]]].retry if one.row["type"] in CATALOG else PROMPT
-            if attempts >= policy.immediate or is_permanent(failure.error):
-                async with self.database.transaction() as tx:
-                    await mark(tx)
-                    await deliveries.put_off(tx, place, one.message_id, attempts, policy, failure.error)
-                return
+
+def _runs(due: Sequence[Due]) -> Iterator[tuple[int, int]]:
+    """Neighbours that have not failed yet, and each message that has, as (first, end)."""
+    first = 0
+    for number, one in enumerate(due):
+        if one.attempts:
+            if first < number:
+                yield first, number
+            yield number, number + 1
+            first = number + 1
+    if first < len(due):
+        yield first, len(due)
+
+
+async def _mark(place: Place, due: Sequence[Due], first: int, end: int, tx: Transaction) -> None:
+    """Mark due[first:end]; all before it is marked, so a delivery goes whole with its last message."""
+    ids = {one.delivery_id for one in due[first:end]}
+    if end < len(due) and due[end].delivery_id in ids:
+        begun = due[end].delivery_id
+        ids.discard(begun)
+        done = [one.message_id for one in due[first:end] if one.delivery_id == begun]
+        await deliveries.mark_part_done(tx, place, begun, done)
+    if ids:
+        await deliveries.mark_done(tx, place, sorted(ids))

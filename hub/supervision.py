@@ -1,0 +1,29 @@
+"""Loops that must not end: whatever ends one is told in the log, and it is begun again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+log = structlog.get_logger()
+
+RESTART_PAUSE_S: Final = 1.0
+
+
+async def for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `loop` until we are cancelled; where it fails, or ends, again after a pause."""
+    while True:
+        error = (await asyncio.gather(loop(), return_exceptions=True))[0]
+        log.error("loop_failed", loop=name, exc_info=error)
+        await asyncio.sleep(RESTART_PAUSE_S)
+
+
+def tell_failure(name: str) -> Callable[["asyncio.Task[None]"], None]:
+    """For `Task.add_done_callback`: a task that failed says so in the log, at once."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task_failed", task=name, exc_info=task.exception())
+
+    return ended

@@ -1,0 +1,1 @@
+"""The conformance suite of the transport port: every transport passes all of it."""

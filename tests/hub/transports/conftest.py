@@ -1,0 +1,36 @@
+"""Every test here runs once for each transport."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Final, TypeAlias
+
+import pytest
+
+from hub.process import HubProcess
+from tests.hub.parts import Probe, at_work
+
+TRANSPORTS: Final[dict[str, dict[str, object]]] = {"postgres": {}}
+"""Transport → the settings that choose it."""
+
+Start: TypeAlias = Callable[..., AbstractAsyncContextManager[HubProcess]]
+
+
+@pytest.fixture(params=list(TRANSPORTS))
+def transport(request: pytest.FixtureRequest) -> dict[str, object]:
+    """The settings of the transport under test."""
+    return TRANSPORTS[request.param]
+
+
+@pytest.fixture
+def start(database_url: str, transport: dict[str, object]) -> Start:
+    """Start a process on the test's own database, as an async context manager."""
+    return partial(at_work, database_url, **transport)
+
+
+@pytest.fixture
+async def probe(database_url: str) -> AsyncIterator[Probe]:
+    """What the components did."""
+    made = await Probe.at(database_url)
+    yield made
+    await made.connection.close()

@@ -1,0 +1,151 @@
+"""What is said is done: once, in order, and never marked done before its effect commits."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hub.deliveries import Due, Place
+from hub.errors import OwnershipLostError
+from hub.transaction import Transaction
+from schemas.values import LANES
+from tests.hub.parts import Probe, credited, fake, key_in, record, say, scheme
+from tests.hub.transports.conftest import Start
+from tests.waiting import wait_until
+
+INSERT_OVER_IDENTITY = """
+INSERT INTO hub.delivery (id, receiver, lane, state, message_ids) OVERRIDING SYSTEM VALUE
+VALUES ($1, $2, $3, 'due', $4)
+"""
+FETCHED = "SELECT m.*, 1::bigint AS delivery_id FROM hub.message AS m WHERE id = ANY ($1) ORDER BY id LIMIT 1"
+
+
+async def test_messages_of_one_key_are_handled_in_the_order_they_were_said(start: Start, probe: Probe) -> None:
+    keys = [uuid4() for _ in range(5)]
+    async with start(fake("registry"), fake("mail")) as process:
+        for n in range(1, 41):
+            await say(process, *(credited(n, key) for key in keys))
+        await process.drained(10)
+
+    done = await probe.done()
+    assert len(done) == 200
+    for key in keys:
+        assert [n for k, n in done if k == key] == list(range(1, 41))
+
+
+async def test_a_thousand_messages_of_one_transaction_keep_their_order(start: Start, probe: Probe) -> None:
+    key = uuid4()
+    async with start(fake("registry"), fake("mail")) as process:
+        await say(process, *(credited(n, key) for n in range(1, 1501)))
+        await process.drained(10)
+
+    assert await probe.numbers() == list(range(1, 1501))
+
+
+async def test_what_was_said_before_a_subscriber_came_waits_for_it(start: Start, probe: Probe) -> None:
+    async with start(fake("registry")) as process:
+        await say(process, credited(1))
+    assert await probe.numbers() == []
+
+    async with start(fake("mail")) as process:
+        await process.drained(5)
+
+    assert await probe.numbers() == [1]
+
+
+async def test_nothing_is_marked_done_before_its_effect_commits(start: Start, probe: Probe) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        began.set()
+        await may_end.wait()
+
+    async with start(fake("registry"), fake("mail", slowly)) as process:
+        await say(process, credited(1))
+        await asyncio.wait_for(began.wait(), 5)
+        assert len(await probe.deliveries("due")) == 1
+        assert await probe.numbers() == []
+        may_end.set()
+        await process.drained(5)
+
+    assert await probe.numbers() == [1]
+    assert await probe.deliveries() == []
+
+
+async def test_what_failed_is_delivered_again_with_its_rows_and_words_rolled_back(start: Start, probe: Probe) -> None:
+    attempts: list[int] = []
+
+    async def failing_at_first(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("ledger", messages, tx)
+        tx.emit(credited(100))
+        attempts.append(len(messages))
+        if len(attempts) == 1:
+            raise RuntimeError("not yet")
+
+    async with start(fake("registry"), fake("mail"), fake("ledger", failing_at_first)) as process:
+        await say(process, scheme())
+        await process.drained(5)
+        await wait_until(probe.numbers)
+
+    assert attempts == [1, 1]
+    assert await probe.numbers("ledger") == [0]
+    assert (await probe.numbers()).count(100) == 1
+
+
+async def test_a_lower_id_that_commits_late_is_still_delivered(start: Start, probe: Probe) -> None:
+    key = key_in(3)
+    async with start(fake("registry")) as process:
+        late, first, second = await say(process, credited(1, key), credited(2, key), credited(3, key))
+    await probe.connection.execute("DELETE FROM hub.delivery")
+    last = await probe.connection.fetchval("SELECT nextval(pg_get_serial_sequence('hub.delivery', 'id'))")
+
+    async with start(fake("mail")) as process:
+        await probe.connection.execute(INSERT_OVER_IDENTITY, last + 10, "mail", 3, [first, second])
+        await wait_until(probe.numbers)
+        await probe.connection.execute(INSERT_OVER_IDENTITY, last + 5, "mail", 3, [late])
+        await process.drained(8)
+
+    assert await probe.numbers() == [2, 3, 1]
+
+
+async def test_a_lower_id_is_delivered_also_while_higher_ones_keep_coming(start: Start, probe: Probe) -> None:
+    key = key_in(3)
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        await asyncio.sleep(0.05)
+
+    async with start(fake("registry")) as process:
+        ids = await say(process, *(credited(n, key) for n in range(1, 1000)))
+    await probe.connection.execute("DELETE FROM hub.delivery")
+    last = await probe.connection.fetchval("SELECT nextval(pg_get_serial_sequence('hub.delivery', 'id'))")
+
+    async with start(fake("mail", slowly)):
+        for place, message_id in enumerate(ids[1:]):
+            await probe.connection.execute(INSERT_OVER_IDENTITY, last + 1000 + place, "mail", 3, [message_id])
+        await wait_until(probe.numbers)
+        await probe.connection.execute(INSERT_OVER_IDENTITY, last + 5, "mail", 3, [ids[0]])
+        await wait_until(lambda: _has(probe, 1))
+        assert len(await probe.numbers()) < len(ids), "the lane must still have been busy"
+
+
+async def test_a_delivery_that_comes_twice_is_done_once(start: Start, probe: Probe) -> None:
+    async with start(fake("registry"), fake("mail")) as process:
+        receiver = process.receivers_of("mail")[0]
+        await wait_until(lambda: len(receiver.lanes.epochs) == LANES)
+        ids = await say(process, credited(1, key_in(2)), credited(2, key_in(2)))
+        (row,) = await probe.connection.fetch(FETCHED, ids)
+        await process.drained(5)
+        place = Place("mail", 2, receiver.lanes.epochs[2])
+        twice = [Due(row["delivery_id"], 0, ids[0], row["correlation_id"], row)]
+        with pytest.raises(OwnershipLostError):
+            await receiver.handle(place, twice)
+
+    assert await probe.numbers() == [1, 2]
+
+
+async def _has(probe: Probe, n: int) -> bool:
+    return n in await probe.numbers()
