@@ -11,7 +11,6 @@ from connectors.partner.transfers import TransferDoor
 from connectors.partner.work import FileWorker
 from hub.component import Component, Context
 from schemas.partner_files import WorkTransferFile
-from schemas.values import has_valid_check_digit
 
 
 def component(context: Context) -> Component:
@@ -21,14 +20,14 @@ def component(context: Context) -> Component:
     nonces = PartnerNonces(context.database)
     audience = partner_audience(context, nonces)
     doors = (
-        TransferDoor(context.bus, pipeline, has_valid_check_digit),
+        TransferDoor(context.bus, pipeline),
         FileDoor(store, FileIntake(store)),
         SettlementDoor(context.bus),
     )
     cleaning = Cleaning(context.database, context.clock, context.settings.partner_file_days)
     return Component(
         name="partner",
-        outside={WorkTransferFile: FileWorker(store, pipeline, has_valid_check_digit)},
+        outside={WorkTransferFile: FileWorker(store, pipeline)},
         routes=[route for door in doors for route in door.routes(audience)],
         jobs=jobs(nonces, cleaning),
     )

@@ -5,7 +5,7 @@ one, by the same types, to say exactly what is wrong.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -44,7 +44,7 @@ OccurredAt = Annotated[
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(slots=True)
 class Item:
-    """A transfer that is right in itself. Whether the municipality and the link exist is asked apart."""
+    """A transfer that is right in itself, but for the check digit of `to`, and whether anybody is behind the link."""
 
     transfer_id: CommandId
     link_id: LinkId
@@ -91,8 +91,6 @@ Checked = Good | Faulty
 UNREADABLE: Final = Faulty(None, None, (Fault("", RefusalCode.bad_row),), b"")
 """What is not even an object, or a row of a file that cannot be read as one."""
 
-IsMunicipality = Callable[[str], bool]
-"""Whether a six-digit code is a municipality's."""
 
 _BATCH: Final = TypeAdapter(list[Item])
 _FIELDS: Final[Mapping[str, tuple[TypeAdapter[object], RefusalCode]]] = {
@@ -104,19 +102,17 @@ _FIELDS: Final[Mapping[str, tuple[TypeAdapter[object], RefusalCode]]] = {
 }
 
 
-def check(items: Sequence[JsonValue], is_municipality: IsMunicipality = has_valid_check_digit) -> list[Checked]:
+def check(items: Sequence[JsonValue]) -> list[Checked]:
     """Each item's own verdict, in order; no item's faults touch another's."""
     try:
         suspects, right = frozenset[int](), _BATCH.validate_python(items)
     except ValidationError as error:
         suspects = _places(error)
         right = _BATCH.validate_python([item for place, item in enumerate(items) if place not in suspects])
-    reachable = {pool for pool in {item.to for item in right} if _has_municipality(pool, is_municipality)}
+    reachable = {pool for pool in {item.to for item in right} if _has_right_code(pool)}
     rest = iter(right)
     return [
-        _faulty(written, is_municipality)
-        if place in suspects or (item := next(rest)).to not in reachable
-        else _good(item)
+        _faulty(written) if place in suspects or (item := next(rest)).to not in reachable else _good(item)
         for place, written in enumerate(items)
     ]
 
@@ -126,8 +122,8 @@ def _places(error: ValidationError) -> frozenset[int]:
     return frozenset(int(one["loc"][0]) for one in found)
 
 
-def _has_municipality(pool: str, is_municipality: IsMunicipality) -> bool:
-    return not pool.startswith(SCHEME) or is_municipality(pool.removeprefix(SCHEME))
+def _has_right_code(pool: str) -> bool:
+    return not pool.startswith(SCHEME) or has_valid_check_digit(pool.removeprefix(SCHEME))
 
 
 def _good(item: Item) -> Good:
@@ -136,10 +132,10 @@ def _good(item: Item) -> Good:
     return Good(item.transfer_id, item.link_id, item.points, item.to, request_hash(text))
 
 
-def _faulty(item: JsonValue, is_municipality: IsMunicipality) -> Faulty:
+def _faulty(item: JsonValue) -> Faulty:
     if not isinstance(item, dict):
         return UNREADABLE
-    faults = list(_faults(item, is_municipality))
+    faults = list(_faults(item))
     wrong = {fault.field for fault in faults}
     shown = item.get("transfer_id")
     return Faulty(
@@ -150,14 +146,14 @@ def _faulty(item: JsonValue, is_municipality: IsMunicipality) -> Faulty:
     )
 
 
-def _faults(item: Mapping[str, JsonValue], is_municipality: IsMunicipality) -> Iterator[Fault]:
+def _faults(item: Mapping[str, JsonValue]) -> Iterator[Fault]:
     """Everything that is wrong, in the order in which the first one becomes the item's code."""
     yield from _fault(item, "transfer_id")
     yield from (Fault(name, RefusalCode.unknown_field) for name in sorted(item.keys() - set(FIELDS)))
     yield from _fault(item, "link_id")
     yield from _fault(item, "points")
     pool = item.get("to")
-    if isinstance(pool, str) and _SCHEME_CODE.fullmatch(pool) and not _has_municipality(pool, is_municipality):
+    if isinstance(pool, str) and _SCHEME_CODE.fullmatch(pool) and not _has_right_code(pool):
         yield Fault("to", RefusalCode.bad_code)
     else:
         yield from _fault(item, "to")

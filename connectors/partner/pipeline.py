@@ -26,6 +26,7 @@ FIELD_OF: Final[Mapping[str, str]] = {
     RefusalCode.bad_link: "link_id",
     RefusalCode.bad_points: "points",
     RefusalCode.no_scheme: "to",
+    RefusalCode.scheme_closed: "to",
     RefusalCode.no_event: "to",
     RefusalCode.event_closed: "to",
     RefusalCode.bad_to: "to",

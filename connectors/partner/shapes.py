@@ -41,7 +41,7 @@ class TransferBatch(Body):
     transfers: Annotated[list[Transfer], Field(min_length=1, max_length=BATCH_LIMIT_ITEMS)]
 
 
-class Envelope(Body):
+class BatchEnvelope(Body):
     """A batch before its items are looked at: each of those answers for itself."""
 
     transfers: Annotated[list[Any], Field(min_length=1, max_length=BATCH_LIMIT_ITEMS)]

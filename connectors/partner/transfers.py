@@ -7,9 +7,16 @@ from typing import Final
 from aiohttp import web
 
 from connectors.partner.audience import TRANSFERS
-from connectors.partner.items import IsMunicipality, check
+from connectors.partner.items import check
 from connectors.partner.pipeline import Pipeline
-from connectors.partner.shapes import Envelope, TransferBatch, TransferOutcome, TransferResults, outcome_of, result_of
+from connectors.partner.shapes import (
+    BatchEnvelope,
+    TransferBatch,
+    TransferOutcome,
+    TransferResults,
+    outcome_of,
+    result_of,
+)
 from hub.bus import Bus
 from hub.web.app import Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
@@ -26,10 +33,9 @@ _TRANSFER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 class TransferDoor:
     """`POST /transfers` and `GET /transfers/{transfer_id}`."""
 
-    def __init__(self, bus: Bus, pipeline: Pipeline, is_municipality: IsMunicipality) -> None:
+    def __init__(self, bus: Bus, pipeline: Pipeline) -> None:
         self._bus = bus
         self._pipeline = pipeline
-        self._is_municipality = is_municipality
 
     def routes(self, audience: Audience) -> list[Route]:
         """Its two operations."""
@@ -58,8 +64,8 @@ class TransferDoor:
 
     async def post(self, request: web.Request) -> web.Response:
         """Only the envelope's own faults are the request's; each item answers for itself."""
-        envelope = await read_model(request, Envelope, BATCH_LIMIT_BYTES)
-        items = check(envelope.transfers, self._is_municipality)
+        envelope = await read_model(request, BatchEnvelope, BATCH_LIMIT_BYTES)
+        items = check(envelope.transfers)
         outcomes = await self._pipeline.outcomes(caller_of(request).party_id, items)
         return json_response(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
 

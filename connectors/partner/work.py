@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from connectors.partner.items import Checked, IsMunicipality, check
+from connectors.partner.items import Checked, check
 from connectors.partner.lines import LineSplitter
 from connectors.partner.pipeline import ItemOutcome, Pipeline
 from connectors.partner.rows import HEADER_LINES, items_of
@@ -49,10 +49,9 @@ class _Block:
 class FileWorker:
     """Handles WorkTransferFile."""
 
-    def __init__(self, store: FileStore, pipeline: Pipeline, is_municipality: IsMunicipality) -> None:
+    def __init__(self, store: FileStore, pipeline: Pipeline) -> None:
         self._store = store
         self._pipeline = pipeline
-        self._is_municipality = is_municipality
 
     async def __call__(self, envelope: Envelope) -> None:
         """Work through a file, or go on with it. Raises TransientError to be asked again later."""
@@ -71,7 +70,7 @@ class FileWorker:
         progress = _Progress(self._store, file)
         try:
             async for first_line, lines in self._blocks(file):
-                items = check(items_of(lines, file.media_type), self._is_municipality)
+                items = check(items_of(lines, file.media_type))
                 ids = frozenset(item.transfer_id for item in items if item.transfer_id is not None)
                 while waiting and (len(waiting) == IN_FLIGHT_LIMIT_BLOCKS or _share(waiting, ids)):
                     await progress.record(waiting.popleft())

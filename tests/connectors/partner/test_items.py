@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.partner.items import Checked, Fault, Faulty, Good, check
+from connectors.partner.items import Checked, Faulty, Good, check
 from hub.web.json_text import JsonValue, RawNumber, parse
-from schemas.problems import RefusalCode
-from schemas.values import has_valid_check_digit
 from tests.connectors.partner.town import SCHEME, transfer
 
 EVENT = "event:00000000-0000-4000-8000-000000000001"
@@ -110,13 +108,6 @@ def test_the_three_destinations(to: str) -> None:
     verdict = only(transfer("t-1", to=to))
     assert isinstance(verdict, Good)
     assert verdict.pool == to
-
-
-def test_a_code_that_is_no_municipality_s_is_bad_although_its_check_digit_is_right() -> None:
-    assert has_valid_check_digit("999997")
-    (verdict,) = check([transfer("t-1", to="scheme:999997")], lambda code: code == SCHEME)
-    assert isinstance(verdict, Faulty)
-    assert verdict.faults == [Fault("to", RefusalCode.bad_code)]
 
 
 def test_all_faults_are_told_in_their_order() -> None:

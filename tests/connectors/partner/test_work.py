@@ -18,7 +18,6 @@ from hub.errors import PermanentError, TransientError
 from hub.ids import uuid7
 from schemas.message import Envelope
 from schemas.partner_files import WorkTransferFile
-from schemas.values import has_valid_check_digit
 from tests.connectors.partner.test_files import csv_file, row
 from tests.connectors.partner.town import AIRLINE, Town
 
@@ -77,7 +76,7 @@ def order(town: Town, file_id: UUID) -> Envelope:
 
 
 def worker(town: Town, pipeline: Pipeline) -> FileWorker:
-    return FileWorker(FileStore(town.process.database_of("partner")), pipeline, has_valid_check_digit)
+    return FileWorker(FileStore(town.process.database_of("partner")), pipeline)
 
 
 async def results(town: Town, file_id: UUID) -> list[ResultRow]:
