@@ -1,0 +1,37 @@
+"""The chain as a municipality would check it: by SHA-256 over text, with none of our code."""
+
+import hashlib
+
+import asyncpg
+
+from hub.process import HubProcess
+from tests.workers.ledger.world import FOREVER, ask_all, citizen, credit, refusal, use
+
+OUTCOME_LINES = """
+SELECT o.block, concat_ws(E'\\t', 'o', o.number, replace(o.party_id::text, '-', ''), o.command_id,
+    encode(o.request_hash, 'hex'), replace(o.citizen_id::text, '-', ''), o.kind, coalesce(o.code, ''), o.points,
+    o.balances, o.posted_on) AS line
+FROM ledger.outcome AS o WHERE o.partition = 0 ORDER BY o.block, o.number
+"""
+TRANSFER_LINES = """
+SELECT t.block, concat_ws(E'\\t', 't', t.line, t.outcome, t.kind, t.debit, t.credit, t.points, t.business_date) AS line
+FROM ledger.transfer AS t WHERE t.partition = 0 ORDER BY t.block, t.line
+"""
+
+
+async def test_the_chain_is_plain_text_hashed(ledger: HubProcess, database_url: str) -> None:
+    me = citizen(1)
+    for n in range(5):
+        await ask_all(ledger, credit(f"c{n}", me, 10, FOREVER), use(f"u{n}", me, 7), refusal(f"r{n}", me))
+    connection = await asyncpg.connect(database_url)
+    try:
+        blocks = await connection.fetch("SELECT block, hash FROM ledger.block WHERE partition = 0 ORDER BY block")
+        lines = [*await connection.fetch(OUTCOME_LINES), *await connection.fetch(TRANSFER_LINES)]
+    finally:
+        await connection.close()
+    previous = "00"
+    for row in blocks:
+        own = "".join(f"{line['line']}\n" for line in lines if line["block"] == row["block"])
+        previous = hashlib.sha256(f"b\t0\t{row['block']}\t{previous}\n{own}".encode()).hexdigest()
+        assert row["hash"].hex() == previous
+    assert len(blocks) == 5

@@ -1,0 +1,95 @@
+"""Questions: balances by lot, due lots page by page, totals; and rules that change under a writer's feet."""
+
+from datetime import date, timedelta
+
+from hub.clock import AdjustableClock
+from hub.process import HubProcess
+from schemas.points import BalanceOf, DueKind, DueLot, DueLotsOf, HeldByPool, HeldIn, Lot
+from schemas.values import NO_EXPIRY
+from tests.running import running
+from tests.workers.ledger.naive import Rule
+from tests.workers.ledger.world import (
+    CARD,
+    DATED,
+    FOREVER,
+    MONTHLY,
+    TODAY,
+    TOWN,
+    ask,
+    ask_all,
+    citizen,
+    credit,
+    move,
+    open_pools,
+    use,
+)
+
+ME = citizen(1)
+HELD_UNTIL = date(2026, 1, 30)
+
+
+async def test_a_balance_lists_its_lots_earliest_last_day_first(ledger: HubProcess) -> None:
+    await ask_all(
+        ledger, credit("1", ME, 5), credit("2", ME, 6, party_id=CARD), credit("3", ME, 7, FOREVER),
+        credit("4", ME, 8, MONTHLY), credit("5", ME, 9, DATED), use("6", ME, 7),
+    )  # fmt: skip
+    balances = await ask(ledger, BalanceOf(citizen_id=ME))
+    assert balances.by_pool == {"reserve": 11, MONTHLY: 8, DATED: 9}
+    assert balances.lots == [
+        Lot(pool="reserve", expires_on=HELD_UNTIL, points=11),
+        Lot(pool=DATED, expires_on=date(2026, 2, 20), points=9),
+        Lot(pool=MONTHLY, expires_on=date(2026, 2, 28), points=8),
+    ]
+
+
+async def test_points_that_never_expire_say_so(ledger: HubProcess) -> None:
+    await ask(ledger, credit("1", ME, 5, FOREVER))
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).lots == [Lot(pool=FOREVER, expires_on=NO_EXPIRY, points=5)]
+
+
+async def test_due_lots_come_page_by_page_and_whole_citizens(ledger: HubProcess) -> None:
+    people = [citizen(n) for n in range(1, 6)]
+    for n, person in enumerate(people):
+        await ask_all(ledger, credit(f"a{n}", person, 5), credit(f"c{n}", person, 6, party_id=CARD))
+    await ask_all(ledger, move("m", people[2], 11), credit("d", people[0], 4, DATED))
+    seen: list[DueLot] = []
+    after, pages = None, 0
+    while pages == 0 or after is not None:
+        asked = DueLotsOf(partition=0, kind=DueKind.sweep, first=TODAY, last=HELD_UNTIL, after=after, limit=2)
+        page = await ask(ledger, asked)
+        seen.extend(page.lots)
+        after, pages = page.after, pages + 1
+    assert [(lot.citizen_id, lot.points) for lot in seen] == [(people[n], 11) for n in (0, 1, 3, 4)]
+    assert pages == 3
+    expiring = DueLotsOf(partition=0, kind=DueKind.expire, first=TODAY, last=date(2026, 2, 20))
+    assert [lot.citizen_id for lot in (await ask(ledger, expiring)).lots] == [people[0]]
+
+
+async def test_totals_are_those_of_all_wallets(ledger: HubProcess) -> None:
+    await ask_all(ledger, *(credit(f"c{n}", citizen(n, lane=n % 16), n + 1, FOREVER) for n in range(40)))
+    assert (await ask(ledger, HeldByPool())).totals == {FOREVER: 820}
+    asked = HeldIn(pool=FOREVER, citizen_ids=[citizen(3, lane=3), citizen(99)])
+    assert (await ask(ledger, asked)).totals == {str(citizen(3, lane=3)): 4}
+
+
+async def test_every_writer_sees_a_changed_rule_at_once(
+    ledger: HubProcess, database_url: str, clock: AdjustableClock
+) -> None:
+    async with running(database_url, "ledger", clock=clock) as other:
+        for number, process in enumerate((ledger, other)):
+            await ask(process, credit(f"before{number}", ME, 1, FOREVER))
+        await open_pools(ledger.database_of("ledger"), [Rule(FOREVER, TOWN, "date:2026-12-31")])
+        for number, process in enumerate((ledger, other)):
+            await ask(process, credit(f"after{number}", ME, 1, FOREVER))
+    lots = {lot.expires_on: lot.points for lot in (await ask(ledger, BalanceOf(citizen_id=ME))).lots}
+    assert lots == {NO_EXPIRY: 2, date(2026, 12, 31): 2}
+
+
+async def test_a_last_day_is_used_to_its_end_in_japan(ledger: HubProcess, clock: AdjustableClock) -> None:
+    await ask(ledger, credit("1", ME, 5, DATED))
+    clock.advance(timedelta(days=41, hours=11, minutes=58))
+    assert clock.business_date() == date(2026, 2, 20)
+    assert (await ask(ledger, use("2", ME, 1, DATED, lg_code="131032"))).code is None
+    clock.advance(timedelta(minutes=3))
+    assert (await ask(ledger, use("3", ME, 1, DATED, lg_code="131032"))).code == "insufficient_points"
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {}

@@ -1,0 +1,229 @@
+"""The writer: one outcome a command for ever, batches, two writers, what a fault leaves behind (nothing)."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from hub.clock import AdjustableClock
+from hub.database import Row
+from hub.errors import TransientError
+from hub.process import HubProcess
+from hub.transaction import Transaction
+from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingStatus
+from tests.running import running
+from tests.workers.ledger.naive import Result
+from tests.workers.ledger.world import (
+    AIRLINE,
+    CARD,
+    FOREVER,
+    STORE,
+    ask,
+    ask_all,
+    citizen,
+    credit,
+    expire,
+    move,
+    refusal,
+    result,
+    sweep,
+    use,
+)
+from workers.ledger.writer import Writer
+
+ME = citizen(1)
+
+
+async def count(process: HubProcess, sql: str) -> int:
+    async with process.database_of("ledger").reading() as reading:
+        return int(await reading.fetch_value(sql))
+
+
+async def test_the_same_command_again_gets_the_same_answer_for_ever(ledger: HubProcess, clock: AdjustableClock) -> None:
+    first = await ask(ledger, credit("1", ME, 100))
+    await ask(ledger, move("m", ME, 60))
+    clock.advance(timedelta(days=400))
+    again = await ask(ledger, credit("1", ME, 100))
+    assert again == first.model_copy(update={"replayed": True})
+    assert again.balances == {"reserve": 100}
+
+
+async def test_another_request_under_the_same_id_is_refused_for_ever(ledger: HubProcess) -> None:
+    await ask(ledger, credit("1", ME, 100))
+    for _ in range(2):
+        assert result(await ask(ledger, credit("1", ME, 101))) == Result("id_conflict")
+    assert (await ask(ledger, credit("1", ME, 100))).replayed
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
+
+
+async def test_a_refusal_is_kept_too(ledger: HubProcess) -> None:
+    first = await ask(ledger, use("u", ME, 5))
+    assert first.code == "insufficient_points"
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), refusal("r", ME))
+    again = await ask(ledger, use("u", ME, 5))
+    assert (again.code, again.replayed) == ("insufficient_points", True)
+    assert (await ask(ledger, refusal("r", ME))).replayed
+    assert result(await ask(ledger, credit("r", ME, 5))) == Result("id_conflict")
+
+
+async def test_the_same_id_twice_in_one_batch(ledger: HubProcess) -> None:
+    answers = await ask_all(
+        ledger, credit("1", ME, 5), credit("1", ME, 5), credit("1", ME, 6), use("2", ME, 1), use("2", ME, 1)
+    )
+    assert [(a.code, a.replayed) for a in answers] == [
+        (None, False),
+        (None, True),
+        ("id_conflict", False),
+        ("insufficient_points", False),
+        ("insufficient_points", True),
+    ]
+    assert await count(ledger, "SELECT count(*) FROM ledger.block") == 1
+    assert await count(ledger, "SELECT count(*) FROM ledger.transfer") == 1
+
+
+async def test_an_id_is_its_partys_own(ledger: HubProcess) -> None:
+    answers = await ask_all(ledger, credit("1", ME, 5), credit("1", ME, 7, party_id=CARD))
+    assert [result(a) for a in answers] == [Result(None, 5, {"reserve": 5}), Result(None, 7, {"reserve": 12})]
+
+
+async def test_two_equal_payments_with_different_ids_are_two(ledger: HubProcess) -> None:
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), use("a", ME, 30), use("b", ME, 30))
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {FOREVER: 40}
+
+
+async def test_a_batch_sees_what_its_own_commands_did(ledger: HubProcess) -> None:
+    answers = await ask_all(
+        ledger, credit("1", ME, 10), move("2", ME, 10), use("3", ME, 4), use("4", ME, 7), use("5", ME, 6)
+    )
+    assert [a.code for a in answers] == [None, None, None, "insufficient_points", None]
+    assert answers[-1].balances == {FOREVER: 0}
+
+
+async def test_points_sweep_and_expire_as_the_days_go_by(ledger: HubProcess, clock: AdjustableClock) -> None:
+    await ask_all(ledger, credit("1", ME, 10), credit("2", ME, 5, "scheme:131032"))
+    assert [a.code for a in await ask_all(ledger, sweep("s1", ME), expire("e1", ME))] == ["nothing_due"] * 2
+    clock.advance(timedelta(days=21))
+    assert (await ask(ledger, sweep("s2", ME))).balances == {"reserve": 0, FOREVER: 10}
+    clock.advance(timedelta(days=30))
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {FOREVER: 10}
+    assert (await ask(ledger, expire("e2", ME))).points == 5
+
+
+async def test_outcomes_can_be_asked_for(ledger: HubProcess) -> None:
+    await ask_all(ledger, credit("1", ME, 10), refusal("2", ME, "bad_code"))
+    found = await ask(ledger, OutcomesOf(party_id=AIRLINE, command_ids=["1", "2", "3"]))
+    by_id = {outcome.command_id: outcome.answer for outcome in found.outcomes}
+    assert {key: (a.status, a.code) for key, a in by_id.items()} == {
+        "1": (PostingStatus.posted, None),
+        "2": (PostingStatus.refused, "bad_code"),
+    }
+
+
+@pytest.mark.parametrize("parallel", [50])
+async def test_one_balance_used_from_two_processes_at_once(
+    database_url: str, ledger: HubProcess, clock: AdjustableClock, parallel: int
+) -> None:
+    await ask(ledger, credit("1", ME, 10, FOREVER))
+    async with running(database_url, "ledger", clock=clock) as other:
+        asked = [ask((ledger, other)[n % 2], use(f"u{n}", ME, 1)) for n in range(parallel)]
+        answers = await asyncio.gather(*asked)
+    assert sorted(str(a.code) for a in answers) == ["None"] * 10 + ["insufficient_points"] * (parallel - 10)
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {}
+
+
+async def test_the_same_id_from_two_processes_at_once(
+    database_url: str, ledger: HubProcess, clock: AdjustableClock
+) -> None:
+    async with running(database_url, "ledger", clock=clock) as other:
+        for n in range(20):
+            asked = (ask(process, credit(f"c{n}", ME, 5)) for process in (ledger, other))
+            answers = await asyncio.gather(*asked)
+            assert sorted(a.replayed for a in answers) == [False, True]
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
+
+
+async def test_ten_thousand_credits_of_a_day_are_one_lot(ledger: HubProcess) -> None:
+    await ask_all(ledger, *(credit(f"c{n}", ME, 100, FOREVER) for n in range(10_000)))
+    assert (await ask(ledger, use("u", ME, 1_000_000))).balances == {FOREVER: 0}
+    assert await count(ledger, "SELECT count(*) FROM ledger.lot") == 1
+    assert await count(ledger, "SELECT count(*) FROM ledger.transfer") == 10_001
+
+
+async def test_a_caller_that_goes_away_holds_nothing_up(ledger: HubProcess) -> None:
+    for n in range(20):
+        gone = asyncio.create_task(ask(ledger, credit(f"c{n}", ME, 5)))
+        for _ in range(n):
+            await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+    answers = await ask_all(ledger, *(credit(f"c{n}", ME, 5) for n in range(20)))
+    assert answers[-1].balances["reserve"] <= 100
+    assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
+
+
+class Failing(Transaction):
+    """A transaction whose n-th statement is its last."""
+
+    left = 0
+
+    def _next(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise TransientError("after the n-th statement")
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        rows = await super().fetch(sql, *args)
+        self._next()
+        return rows
+
+    async def fetch_row(self, sql: str, *args: object) -> Row | None:
+        row = await super().fetch_row(sql, *args)
+        self._next()
+        return row
+
+    async def execute(self, sql: str, *args: object) -> str:
+        tag = await super().execute(sql, *args)
+        self._next()
+        return tag
+
+    async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        await super().copy(schema, table, columns, rows)
+        self._next()
+
+
+async def test_a_fault_after_any_statement_leaves_nothing(ledger: HubProcess) -> None:
+    await ask(ledger, credit("1", ME, 100, FOREVER))
+    batch = [credit("2", ME, 5), use("3", ME, 5), refusal("4", ME)]
+    tables = ("block", "outcome", "transfer", "lot", "contra", "rollup")
+    before = [await count(ledger, f"SELECT count(*) FROM ledger.{table}") for table in tables]  # noqa: S608
+    statements, ended = 0, False
+    while not ended:
+        statements += 1
+        try:
+            async with ledger.database_of("ledger").transaction() as tx:
+                failing = Failing(tx._connection, tx.clock, "ledger", tx.sealer)
+                failing.left = statements
+                await Writer(21).post(batch, failing)
+                ended = True
+                failing.left = 1
+                failing._next()
+        except TransientError:
+            after = [await count(ledger, f"SELECT count(*) FROM ledger.{table}") for table in tables]  # noqa: S608
+            assert after == before
+    assert statements > 8
+    answers: list[PostingAnswer] = await ask_all(ledger, *batch)
+    assert [a.replayed for a in answers] == [False] * 3
+
+
+def store_of(number: int) -> UUID:
+    return UUID(int=STORE.int + (number << 64))
+
+
+async def test_a_batch_of_many_parties(ledger: HubProcess) -> None:
+    commands = [credit(f"c{n}", citizen(n), 7, FOREVER, party_id=store_of(n)) for n in range(300)]
+    uses = [use(f"u{n}", citizen(n), 3, store_id=store_of(n)) for n in range(300)]
+    answers = await ask_all(ledger, *commands, *uses)
+    assert {a.code for a in answers} == {None}
+    assert await count(ledger, "SELECT count(*) FROM ledger.contra") == 600
