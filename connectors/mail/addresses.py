@@ -39,8 +39,8 @@ class AddressRefusedError(ValueError):
 def checked_address(text: str) -> Address:
     """The address as it may be used, by RFC 5321 without address literals and without SMTPUTF8.
 
-    An old carrier address with `..`, or with a dot before the `@`, is taken when it is quoted:
-    `"taro..k"@docomo.ne.jp`.
+    An old carrier address with dots side by side, or at an end of its first part, is written in quotation marks:
+    `taro..k@docomo.ne.jp` becomes `"taro..k"@docomo.ne.jp`, the same mailbox as mail servers understand it.
 
     Raises:
         AddressRefusedError: with a sentence in both languages for whoever typed it.
@@ -61,24 +61,20 @@ def checked_address(text: str) -> Address:
             "A mail address has at most 64 characters before the @ and 254 in all.",
             "メールアドレスは「@」の前が64文字以内、全体で254文字以内です。",
         )
-    _check_local_part(local)
+    written = _written(local)
     if len(domain) > DOMAIN_LIMIT_CHARACTERS or not _DOMAIN.fullmatch(domain):
         raise AddressRefusedError(
             "The domain after the @ is not one, such as example.jp.",
             "「@」の後のドメインを、example.jp のような形で入力してください。",
         )
-    return Address(text, domain.lower())
+    return Address(f"{written}@{domain}", domain.lower())
 
 
-def _check_local_part(local: str) -> None:
+def _written(local: str) -> str:
     if _DOT_ATOM.fullmatch(local) or _QUOTED.fullmatch(local):
-        return
+        return local
     if _LOOSE_DOTS.fullmatch(local):
-        raise AddressRefusedError(
-            'Put the part before the @ in quotation marks when dots stand together or at an end: "a..b"@example.jp.',
-            '「@」の前で「.」が続くとき、または最初や最後にあるときは、「@」の前を半角の「"」で囲んで入力してください'
-            '（例: "a..b"@example.jp）。',
-        )
+        return f'"{local}"'
     raise AddressRefusedError(
         "The part before the @ has a sign that mail addresses do not have.",
         "「@」の前に、メールアドレスに使えない記号があります。",

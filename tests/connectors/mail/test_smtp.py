@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,24 +35,32 @@ either_way = pytest.mark.parametrize("pipelining", [True, False])
 @asynccontextmanager
 async def listening(serve: Callable[[], Catcher], tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A server of the mailbox's kind; its port."""
-    server = await asyncio.get_running_loop().create_server(serve, HOST, 0, ssl=tls)
+    made: list[Catcher] = []
+
+    def remembered() -> Catcher:
+        made.append(serve())
+        return made[-1]
+
+    server = await asyncio.get_running_loop().create_server(remembered, HOST, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for one in made:
+            if one.transport is not None:
+                one.cut()
 
 
 @asynccontextmanager
 async def playing(*lines: bytes) -> AsyncIterator[int]:
-    """A server that says these lines, one for each time it is spoken to, and hangs up after the client; its port."""
+    """A server that says these lines, one for each it is told, and hangs up; its port."""
+    writers: list[asyncio.StreamWriter] = []
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         for line in lines:
             writer.write(line)
             await reader.readline()
-        if lines[-1].startswith(b"421"):
-            writer.close()
-        await reader.read()
         writer.close()
 
     server = await asyncio.start_server(play, HOST, 0)
@@ -60,6 +68,10 @@ async def playing(*lines: bytes) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager
