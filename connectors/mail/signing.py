@@ -1,7 +1,7 @@
 """DKIM (RFC 6376, 8463): the sending domain answers for the headers and the body.
 
 Written here and not taken from dkimpy, which signs in pure Python at 8 ms a mail and would hold up all
-others; this takes 0.4 ms with RSA-2048. The tests let dkimpy verify.
+others; this takes 0.4 ms with RSA-2048. dkimpy verifies what this signs.
 """
 
 import re
