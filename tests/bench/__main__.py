@@ -1,0 +1,119 @@
+"""`make bench`, `mykey-hub bench`, `python -m tests.bench`: every figure beside its yardsticks, in one call."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from tests.bench import report, world
+from tests.bench.books import BooksError
+from tests.bench.figures import ROWS, Measure, Results
+from tests.bench.p1_posting import Posting
+from tests.bench.p2_end_to_end import EndToEnd
+from tests.bench.server import NotDurableError, Server, connected, prepare, settings_of, started
+from tests.bench.yardsticks import Pgbench, PlainEntries, RawCopy
+
+LOTS: Final = 3_000_000
+ROUNDS: Final = 3
+WIDTH: Final = 170
+"""Characters the table needs; a pipe would be taken for 80."""
+CONNECTIONS: Final = 6
+SIZES: Final = {"ledger": 6, "partner": 4, "registry": 4, "mail": 4}
+AT_ONCE: Final = 2
+"""Batches each partner has under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Seconds of a round."""
+
+    pgbench_s: float
+    plain_s: float
+    warm_up_s: float
+    posting_s: float
+    end_to_end_s: float
+
+
+SHORT: Final = Lengths(12, 5, 4, 20, 12)
+LONG: Final = Lengths(60, 20, 10, 60, 60)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when everything was measured and added up, 1 when not; goals that were missed are told, not punished."""
+    options = _options(arguments)
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    started_s = time.monotonic()
+    try:
+        with started() as server:
+            results = asyncio.run(_run(server, options, console))
+    except (BooksError, NotDurableError) as error:
+        console.print(f"[red]{type(error).__name__}: {error}")
+        return 1
+    report.write(results, options.json)
+    console.print(f"{time.monotonic() - started_s:.0f} s; {report.FOLDER / 'latest.json'}")
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="mykey-hub bench", description="Measure against yardsticks")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="interleaved rounds")
+    parser.add_argument("--only", default="", metavar="P1,P2", help="these figures, with the yardsticks they need")
+    parser.add_argument("--full", action="store_true", help="rounds of a minute")
+    parser.add_argument("--load", type=int, default=LOTS, metavar="LOTS", help="lots in the ledger beforehand")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    options = parser.parse_args(arguments)
+    options.keys = _keys(options.only)
+    if not options.keys <= ROWS.keys() or options.rounds < 1 or options.load < world.LOTS_EACH:
+        parser.error(f"rows are {', '.join(ROWS)}; at least one round, and one citizen with {world.LOTS_EACH} lots")
+    return options
+
+
+def _keys(only: str) -> set[str]:
+    """The rows asked for, and what they are held against."""
+    asked = {key.strip() for key in only.split(",") if key.strip()} or set(ROWS)
+    needed = {yardstick for key in asked & ROWS.keys() for yardstick in ROWS[key].goal}
+    return asked | needed | ({"P1"} if "Y2" in asked | needed else set())
+
+
+async def _run(server: Server, options: argparse.Namespace, console: Console) -> Results:
+    connection = await connected(server.hub_url)
+    settings = await settings_of(connection)
+    await connection.close()
+    citizens = options.load // world.LOTS_EACH
+    with console.status("loading"):
+        await prepare(server, citizens)
+        measures = await _measures(server, LONG if options.full else SHORT, citizens)
+    results = Results()
+    for number in range(options.rounds):
+        for key, measure in measures.items():
+            if key in options.keys:
+                with console.status(f"round {number + 1} of {options.rounds}: {key} {ROWS[key].what}"):
+                    results.add(key, await measure())
+    report.show(results, console, settings, options.load)
+    return results
+
+
+async def _measures(server: Server, lengths: Lengths, citizens: int) -> Mapping[str, Measure]:
+    """In the order of a round; Y2 needs the transfers of P1."""
+    pgbench = Pgbench(server, lengths.pgbench_s)
+    plain = PlainEntries(server, lengths.plain_s)
+    await pgbench.prepare()
+    await plain.prepare()
+    return {
+        "Y1": pgbench.measure,
+        "P1": Posting(server, citizens, lengths.warm_up_s, lengths.posting_s, CONNECTIONS).measure,
+        "Y2": RawCopy(server).measure,
+        "P2": EndToEnd(server, lengths.end_to_end_s, AT_ONCE, SIZES).measure,
+        "Y5": plain.measure,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

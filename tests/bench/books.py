@@ -1,0 +1,50 @@
+"""Whether the books add up: every point held came from somewhere, and what was answered was posted."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from tests.bench.server import Connection
+
+READ: Final = """
+SELECT (SELECT coalesce(sum(balance), 0)::bigint FROM ledger.lot) AS held,
+    (SELECT coalesce(sum(balance), 0)::bigint FROM ledger.contra) AS against,
+    (SELECT count(*) FROM ledger.outcome) AS outcomes,
+    (SELECT count(*) FROM ledger.transfer) AS transfers,
+    (SELECT sum(transfers)::bigint FROM ledger.rollup) AS rolled_up,
+    (SELECT sum(block)::bigint FROM ledger.head) AS blocks
+"""
+
+
+class BooksError(Exception):
+    """The totals are not what was posted: the figure is worthless, and something is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The totals."""
+
+    held: int
+    against: int
+    outcomes: int
+    transfers: int
+    rolled_up: int
+    blocks: int
+
+    @classmethod
+    async def read(cls, connection: Connection) -> Self:
+        """As they are now."""
+        row = await connection.fetchrow(READ)
+        assert row is not None
+        return cls(**dict(row))
+
+    def check(self, before: "Books", *, commands: int, points: int) -> None:
+        """Since `before`, so many commands were answered and so many points came in. Raises BooksError."""
+        faults = {
+            "lots and contra accounts add up to zero": self.held + self.against,
+            "points held against points posted": self.held - before.held - points,
+            "outcomes against answers": self.outcomes - before.outcomes - commands,
+            "rollups against transfers": self.rolled_up - self.transfers,
+        }
+        wrong = {name: by for name, by in faults.items() if by}
+        if wrong:
+            raise BooksError("; ".join(f"{name}: off by {by}" for name, by in wrong.items()))

@@ -1,0 +1,104 @@
+"""P2: signed batches in, points posted, events heard, answers back; two hub processes, clients in a third."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from statistics import quantiles
+from typing import Any, Final
+
+from tests.bench.books import Books
+from tests.bench.children import Child
+from tests.bench.figures import Measured
+from tests.bench.hub_process import Job as HubJob
+from tests.bench.partners import Job as ClientJob
+from tests.bench.server import Connection, Server, connected, even_out
+
+HUBS: Final = 2
+CLIENTS: Final = 4
+BATCHES_A_SECOND: Final = 16
+"""How many batches to sign beforehand for each client and second: 500 each, so well above what comes."""
+DRAIN_LIMIT_S: Final = 60.0
+DRAIN_POLL_S: Final = 0.02
+
+DUE: Final = "SELECT EXISTS (SELECT FROM hub.delivery)"
+
+
+class EndToEnd:
+    """P2."""
+
+    def __init__(self, server: Server, measured_s: float, at_once: int, sizes: dict[str, int]) -> None:
+        self._server = server
+        self._measured_s = measured_s
+        self._at_once = at_once
+        self._sizes = sizes
+
+    async def measure(self) -> Measured:
+        """One round: the time ends when everything sent is answered and every event has been heard."""
+        connection = await connected(self._server.hub_url)
+        try:
+            await connection.execute("DELETE FROM hub.delivery")  # what P1 said is not this round's
+            before = await Books.read(connection)
+            await even_out(connection)
+            async with _hubs(self._server.hub_url, self._sizes) as hubs:
+                sent, took_s = await self._send([await hub.ready() for hub in hubs], connection)
+                for hub in hubs:
+                    hub.go()
+                cpu_s = sum([(await hub.result())["cpu_s"] for hub in hubs])
+            after = await Books.read(connection)
+        finally:
+            await connection.close()
+        after.check(before, commands=sent["items"], points=sent["points"])
+        outcomes = sent["outcomes"]
+        count = len(sent["latencies_ms"]) * 500
+        deciles = quantiles(sent["latencies_ms"], n=20)
+        notes = {
+            "not posted": {name: n for name, n in outcomes.items() if name != "posted"} or 0,
+            "hub Python µs": round(cpu_s / count * 1e6, 1),
+            "client µs": round(sent["cpu_s"] / count * 1e6, 1),
+            "batch p50 ms": round(deciles[9]),
+            "p95": round(deciles[18]),
+        }
+        return Measured(count / took_s, notes)
+
+    async def _send(self, urls: list[str], connection: Connection) -> tuple[dict[str, Any], float]:
+        batches = int(BATCHES_A_SECOND * self._measured_s)
+        job = ClientJob(urls, f"p2.{time.time_ns()}", CLIENTS, self._at_once, self._measured_s, batches)
+        clients = await Child.start("partners", job)
+        try:
+            await clients.ready()
+            await _drained(connection)
+            started_s = time.perf_counter()
+            clients.go()
+            sent = await clients.result()
+            await _drained(connection)
+            return sent, time.perf_counter() - started_s
+        finally:
+            await clients.end()
+
+
+@asynccontextmanager
+async def _hubs(database_url: str, sizes: dict[str, int]) -> AsyncIterator[list[Child]]:
+    async with AsyncExitStack() as stack:
+        hubs: list[Child] = []
+        for _ in range(HUBS):
+            hub = await Child.start("hub_process", HubJob(database_url, _free_port(), sizes))
+            stack.push_async_callback(hub.end)
+            hubs.append(hub)
+        yield hubs
+
+
+async def _drained(connection: Connection) -> None:
+    async with asyncio.timeout(DRAIN_LIMIT_S):
+        while True:
+            if not await connection.fetchval(DUE):
+                return
+            await asyncio.sleep(DRAIN_POLL_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

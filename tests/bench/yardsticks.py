@@ -1,0 +1,153 @@
+"""The yardsticks: what the same server does for others, in the same call."""
+
+import asyncio
+import os
+import re
+from typing import Final
+
+from tests.bench.children import Child, run_together
+from tests.bench.copier import Job as CopyJob
+from tests.bench.figures import Measured
+from tests.bench.plain import ACCOUNTS
+from tests.bench.plain import Job as PlainJob
+from tests.bench.server import Server, connected, even_out
+
+PGBENCH_DATABASE: Final = "bench_pgbench"
+PGBENCH_SCALE: Final = 50
+PGBENCH_CLIENTS: Final = 16
+PGBENCH_THREADS: Final = 2
+SETUP_LIMIT_S: Final = 120.0
+
+PLAIN_DATABASE: Final = "bench_plain"
+PLAIN_CLIENTS: Final = 64
+PLAIN_TABLES: Final = """
+CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL);
+CREATE TABLE entry (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, account int NOT NULL REFERENCES account, amount bigint NOT NULL,
+    reference uuid NOT NULL, at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX ON entry (account);
+"""
+PLAIN_ACCOUNTS: Final = "INSERT INTO account SELECT id, 1000000 FROM generate_series(1, $1::int) AS id"
+
+COPY_TABLE: Final = """
+DROP TABLE IF EXISTS bench_copy;
+CREATE TABLE bench_copy (LIKE ledger.transfer INCLUDING DEFAULTS);
+ALTER TABLE bench_copy ADD PRIMARY KEY (partition, block, line);
+"""
+COPY_PROCESSES: Final = 2
+
+
+class Pgbench:
+    """Y1."""
+
+    def __init__(self, server: Server, measured_s: float) -> None:
+        self._server = server
+        self._measured_s = measured_s
+
+    async def prepare(self) -> None:
+        """Its own database, initialised."""
+        await _create_database(self._server, PGBENCH_DATABASE)
+        await self._run("-i", "-q", "-s", str(PGBENCH_SCALE))
+
+    async def measure(self) -> Measured:
+        """The default script, prepared statements: the faster of its protocols."""
+        clients, threads = str(PGBENCH_CLIENTS), str(PGBENCH_THREADS)
+        await _even_out(self._server)
+        told = await self._run("-M", "prepared", "-c", clients, "-j", threads, "-T", f"{self._measured_s:.0f}")
+        found = re.search(r"^tps = ([0-9.]+)", told, re.MULTILINE)
+        failed = re.search(r"^number of failed transactions: ([0-9]+)", told, re.MULTILINE)
+        latency = re.search(r"^latency average = ([0-9.]+) ms", told, re.MULTILINE)
+        assert found is not None, told
+        notes = {"failed": failed[1] if failed else "?", "average ms": latency[1] if latency else "?"}
+        return Measured(float(found[1]), notes)
+
+    async def _run(self, *arguments: str) -> str:
+        process = await asyncio.create_subprocess_exec(
+            str(self._server.bin_path / "pgbench"), *arguments,
+            "-h", self._server.socket_folder, "-U", self._server.owner, PGBENCH_DATABASE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+        )  # fmt: skip
+        async with asyncio.timeout(SETUP_LIMIT_S + self._measured_s):
+            told, _ = await process.communicate()
+        assert process.returncode == 0, told.decode()
+        return told.decode()
+
+
+class RawCopy:
+    """Y2; there must be transfers of P1."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def measure(self) -> Measured:
+        """Copy the newest transfers, each once, into an empty table with the same primary key."""
+        connection = await connected(self._server.hub_url)
+        try:
+            await connection.execute(COPY_TABLE)
+            await even_out(connection)
+            jobs = [CopyJob(self._server.hub_url, number, COPY_PROCESSES) for number in range(COPY_PROCESSES)]
+            copied = await run_together([await Child.start("copier", job) for job in jobs])
+            there = await connection.fetchval("SELECT count(*) FROM bench_copy")
+            await connection.execute("DROP TABLE bench_copy")
+        finally:
+            await connection.close()
+        rows = sum(one["rows"] for one in copied)
+        cpu = sum(one["cpu_s"] for one in copied)
+        assert there == rows
+        notes = {"rows": rows, "client µs": round(cpu / rows * 1e6, 1)}
+        return Measured(sum(one["rows"] / one["measured_s"] for one in copied), notes)
+
+
+class PlainEntries:
+    """Y5."""
+
+    def __init__(self, server: Server, measured_s: float) -> None:
+        self._server = server
+        self._measured_s = measured_s
+
+    async def prepare(self) -> None:
+        """Its own database, with its accounts."""
+        await _create_database(self._server, PLAIN_DATABASE)
+        connection = await connected(self._server.url_of(PLAIN_DATABASE))
+        try:
+            await connection.execute(PLAIN_TABLES)
+            await connection.execute(PLAIN_ACCOUNTS, ACCOUNTS)
+            await connection.execute("VACUUM ANALYZE")
+        finally:
+            await connection.close()
+
+    async def measure(self) -> Measured:
+        """64 clients in two processes, so that the clients are not what limits."""
+        await _even_out(self._server)
+        url = self._server.url_of(PLAIN_DATABASE)
+        jobs = [PlainJob(url, PLAIN_CLIENTS // 2, self._measured_s, number) for number in range(2)]
+        done = await run_together([await Child.start("plain", job) for job in jobs])
+        connection = await connected(url)
+        try:
+            off = await connection.fetchval(
+                "SELECT (SELECT sum(balance) FROM account) - $1 + (SELECT coalesce(sum(amount), 0) FROM entry)",
+                ACCOUNTS * 1_000_000,
+            )
+        finally:
+            await connection.close()
+        transfers = sum(one["transfers"] for one in done)
+        notes = {"off by": int(off), "client µs": round(sum(one["cpu_s"] for one in done) / transfers * 1e6, 1)}
+        return Measured(transfers / self._measured_s, notes)
+
+
+async def _create_database(server: Server, name: str) -> None:
+    connection = await connected(server.hub_url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+
+
+async def _even_out(server: Server) -> None:
+    connection = await connected(server.hub_url)
+    try:
+        await even_out(connection)
+    finally:
+        await connection.close()
