@@ -40,6 +40,9 @@ class Act(NamedTuple):
     play: Callable[[Stage], Awaitable[None]]
 
 
+MAIL_PER_DOMAIN_S: Final = 50_000.0
+"""All mails of the demo world go to one domain, which is our own mailbox: nothing to be gentle with."""
+
 ACTS: Final = (
     Act("world", "the world opens", opening.play),
     Act("import", "the airline posts its month", transfers.play),
@@ -105,7 +108,8 @@ async def _stage(options: argparse.Namespace, folder: Path, console: Console) ->
                 http_port=options.port or free_port(),
                 smtp_port=box.smtp_port,
                 smtp_security="none",
-                pool_sizes={"ledger": 6},
+                mail_per_domain_s=MAIL_PER_DOMAIN_S,
+                pool_sizes={"ledger": 6, "mail": 6},
             )
             async with serving(settings, clock, installed(), url) as served:
                 yield Stage(
