@@ -138,10 +138,11 @@ def _takes(component: Component, message_type: type[Message], route: Route) -> b
 def lines() -> list[str]:
     """The table as text, one line a message type."""
     return [
-        f"{_kind(said):8} {said.__name__:26} {said.TYPE:48} → {', '.join(route.receivers) or '—'}"
+        f"{kind_of(said):8} {said.__name__:26} {said.TYPE:48} → {', '.join(route.receivers) or '—'}"
         for said, route in ROUTES.items()
     ]
 
 
-def _kind(message_type: type[Message]) -> str:
+def kind_of(message_type: type[Message]) -> str:
+    """`command`, `query` or `event`."""
     return next(kind.__name__.lower() for kind in (Command, Query, Event) if issubclass(message_type, kind))
