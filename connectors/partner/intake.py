@@ -73,12 +73,12 @@ class FileIntake:
         async for chunk in _in_chunks(body):
             if chunks == 0:
                 _check_head(chunk, media_type)
+            await self._store.add_chunk(file_id, chunks, line_feeds, chunk)
             size_bytes += len(chunk)
             line_feeds += chunk.count(b"\n")
             last = chunk[-1:]
-            _check_rows(line_feeds - HEADER_LINES[media_type])
-            await self._store.add_chunk(file_id, chunks, chunk)
             chunks += 1
+            _check_rows(line_feeds - HEADER_LINES[media_type])
         rows = line_feeds + (last != b"\n") - HEADER_LINES[media_type]
         _check_rows(rows)
         if rows < 1:

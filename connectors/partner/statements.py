@@ -8,9 +8,13 @@ CONFLICT DO NOTHING RETURNING true
 FORGET_NONCES: Final = "DELETE FROM partner.nonce WHERE expires_at < $1"
 
 ADD_CHUNK: Final = """
-INSERT INTO partner.file_chunk (file_id, n, content, received_at) VALUES ($1, $2, $3, $4)
+INSERT INTO partner.file_chunk (file_id, n, line_feeds_before, content, received_at) VALUES ($1, $2, $3, $4, $5)
 """
 CHUNK: Final = "SELECT content FROM partner.file_chunk WHERE file_id = $1 AND n = $2"
+CHUNK_OF_LINE: Final = """
+SELECT n, line_feeds_before FROM partner.file_chunk
+WHERE file_id = $1 AND (n = 0 OR line_feeds_before < $2) ORDER BY n DESC LIMIT 1
+"""
 DROP_CHUNKS: Final = "DELETE FROM partner.file_chunk WHERE file_id = $1"
 
 TAKE: Final = """

@@ -119,10 +119,10 @@ class FileStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_chunk(self, file_id: UUID, n: int, content: bytes) -> None:
-        """Keep the nth chunk of a file that is coming in."""
+    async def add_chunk(self, file_id: UUID, n: int, line_feeds_before: int, content: bytes) -> None:
+        """Keep the nth chunk of a file that is coming in, with the number of line feeds in those before it."""
         async with reachable(), self._database.transaction() as tx:
-            await tx.execute(statements.ADD_CHUNK, file_id, n, content, tx.now)
+            await tx.execute(statements.ADD_CHUNK, file_id, n, line_feeds_before, content, tx.now)
 
     async def drop_chunks(self, file_id: UUID) -> None:
         """Forget what came in of a file that is not taken."""
@@ -169,6 +169,17 @@ class FileStore:
         async with reachable(), self._database.reading() as reading:
             content: bytes = await reading.fetch_value(statements.CHUNK, file_id, n)
         return content
+
+    async def chunk_of_line(self, file_id: UUID, line: int) -> tuple[int, int]:
+        """Where the line of this number, from 0, begins: the chunk, and how many ends of lines in it come before."""
+        async with reachable(), self._database.reading() as reading:
+            row = await reading.fetch_row(statements.CHUNK_OF_LINE, file_id, line)
+        return (0, line) if row is None else (row["n"], line - row["line_feeds_before"])
+
+    async def go_on(self, file_id: UUID) -> None:
+        """Have a file's work gone on with, when others have had their turn."""
+        async with reachable(), self._database.transaction() as tx:
+            tx.send(WorkTransferFile(file_id=file_id))
 
     async def results(self, file_id: UUID, after_line: int, limit: int) -> list[ResultRow]:
         """The results of at most `limit` lines after `after_line`, in order."""

@@ -2,7 +2,7 @@
 
 A few blocks are asked at once, so that the ledger's lanes are never idle; blocks that share a transfer
 id wait for one another, and results are kept in the file's order. Rows that were being asked when the
-process died are asked again: they are told as replayed, which they are.
+process died are asked again: they are told as replayed, which they are. A long file is worked through in turns.
 """
 
 import asyncio
@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import structlog
 
 from connectors.partner.items import Checked, check
 from connectors.partner.lines import LineSplitter
@@ -25,12 +23,12 @@ from schemas.partner_files import WorkTransferFile
 
 BLOCK_LIMIT_ROWS: Final = 2_000
 IN_FLIGHT_LIMIT_BLOCKS: Final = 3
+TURN_LIMIT_BLOCKS: Final = 25
+"""A file's turn, some seconds long: then others have theirs, and a process that is to stop can stop."""
 TRIES_LIMIT: Final = 10
 """Of one block, in about a minute; then the delivery itself is put off."""
 FIRST_PAUSE_S: Final = 0.1
 PAUSE_LIMIT_S: Final = 15.0
-
-_log: Final = structlog.get_logger()
 
 
 class NoSuchFileError(PermanentError):
@@ -61,11 +59,11 @@ class FileWorker:
         file = await self._store.file(message.file_id)
         if file is None:
             raise NoSuchFileError(str(message.file_id))
-        if file.finished_at is None:
-            await self._work(file)
-            _log.info("partner_file_finished", file_id=str(file.file_id), rows=file.rows)
+        if file.finished_at is None and not await self._work(file):
+            await self._store.go_on(file.file_id)
 
-    async def _work(self, file: StoredFile) -> None:
+    async def _work(self, file: StoredFile) -> bool:
+        """One turn; returns whether the file is finished."""
         waiting: deque[_Block] = deque()
         progress = _Progress(self._store, file)
         try:
@@ -82,27 +80,33 @@ class FileWorker:
             for block in waiting:
                 block.outcomes.cancel()
             await asyncio.gather(*(block.outcomes for block in waiting), return_exceptions=True)
+        return progress.finished
 
     async def _blocks(self, file: StoredFile) -> AsyncIterator[tuple[int, list[bytes]]]:
-        """The rows that are not done yet, with the line number of each block's first row."""
-        skip = HEADER_LINES[file.media_type] + file.done
-        next_line = 1 + skip
+        """A turn's worth of the rows that are not done yet, with the line number of each block's first row."""
+        line = HEADER_LINES[file.media_type] + file.done
+        last = line + TURN_LIMIT_BLOCKS * BLOCK_LIMIT_ROWS
         held: list[bytes] = []
-        async for lines in self._lines(file):
-            held += lines[skip:]
-            skip = max(0, skip - len(lines))
+        async for lines in self._lines(file, line):
+            held += lines
             while len(held) >= BLOCK_LIMIT_ROWS:
-                yield next_line, held[:BLOCK_LIMIT_ROWS]
-                next_line += BLOCK_LIMIT_ROWS
+                yield line + 1, held[:BLOCK_LIMIT_ROWS]
+                line += BLOCK_LIMIT_ROWS
                 del held[:BLOCK_LIMIT_ROWS]
+                if line == last:
+                    return
         if held:
-            yield next_line, held
+            yield line + 1, held
 
-    async def _lines(self, file: StoredFile) -> AsyncIterator[list[bytes]]:
+    async def _lines(self, file: StoredFile, line: int) -> AsyncIterator[list[bytes]]:
+        """The lines from the one of this number on, counted from 0."""
+        first_chunk, skip = await self._store.chunk_of_line(file.file_id, line)
         splitter = LineSplitter()
-        for n in range(file.chunks):
-            yield splitter.feed(await self._store.chunk(file.file_id, n))
-        yield splitter.end()
+        for n in range(first_chunk, file.chunks):
+            lines = splitter.feed(await self._store.chunk(file.file_id, n))
+            yield lines[skip:]
+            skip = max(0, skip - len(lines))
+        yield splitter.end()[skip:]
 
     async def _ask(self, file: StoredFile, items: Sequence[Checked]) -> list[ItemOutcome]:
         """A block's outcomes. What fails for a while is asked again, which is safe."""
@@ -117,20 +121,22 @@ class FileWorker:
 
 
 class _Progress:
-    """Keeps results in the file's order."""
+    """Keeps results in the file's order; `finished` once there are no more rows."""
 
     def __init__(self, store: FileStore, file: StoredFile) -> None:
         self._store = store
         self._file = file
         self._done = file.done
         self._counts = file.counts
+        self.finished = False
 
     async def record(self, block: _Block) -> None:
+        """Wait for a block's outcomes, and keep them."""
         outcomes = await block.outcomes
         failpoints.reach("partner.block_answered")
         for outcome in outcomes:
             self._counts.add(outcome)
-        await self._store.record(self._file, self._done, block.first_line, outcomes, self._counts)
+        self.finished = await self._store.record(self._file, self._done, block.first_line, outcomes, self._counts)
         self._done += len(outcomes)
         failpoints.reach("partner.block_recorded")
 

@@ -20,8 +20,10 @@ from schemas.message import Envelope
 from schemas.partner_files import WorkTransferFile
 from tests.connectors.partner.test_files import csv_file, row
 from tests.connectors.partner.town import AIRLINE, Town
+from tests.waiting import wait_until
 
 ROWS = 95
+CHUNK = 700
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +56,10 @@ async def put(town: Town, content: bytes, rows: int = ROWS) -> UUID:
     """A file in the tables, as if it had come in; nobody is told of it."""
     store = FileStore(town.process.database_of("partner"))
     file_id = uuid7()
-    for n in range(0, len(content), 1_000):
-        await store.add_chunk(file_id, n // 1_000, content[n : n + 1_000])
-    chunks = -(-len(content) // 1_000)
+    chunks = -(-len(content) // CHUNK)
+    for n in range(chunks):
+        before = content[: n * CHUNK]
+        await store.add_chunk(file_id, n, before.count(b"\n"), content[len(before) : len(before) + CHUNK])
     received = Received(file_id, AIRLINE, str(file_id), "text/csv", bytes(32), len(content), chunks, rows)
     async with town.process.database_of("partner").transaction() as tx:
         await tx.execute(
@@ -126,6 +129,24 @@ async def test_two_at_once_leave_each_row_one_result(hub_town: Town) -> None:
     assert (file.done, file.counts.posted + file.counts.replayed) == (ROWS, ROWS)
 
 
+@pytest.mark.parametrize("turn", [1, 3, 9])
+async def test_a_long_file_is_worked_through_in_turns(
+    hub_town: Town, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    monkeypatch.setattr(work, "TURN_LIMIT_BLOCKS", turn)
+    file_id = await put(hub_town, csv_file(*some_rows()))
+    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    assert len(await results(hub_town, file_id)) == min(10 * turn, ROWS)
+
+    async def it_is_finished() -> bool:
+        return len(await results(hub_town, file_id)) == ROWS
+
+    await wait_until(it_is_finished, deadline_s=20)
+    everything = await results(hub_town, file_id)
+    assert [(one.line, one.transfer_id) for one in everything] == [(n + 2, f"w-{n}") for n in range(ROWS)]
+    assert not any(one.replayed for one in everything)
+
+
 async def test_a_repeat_waits_for_the_block_of_the_first(hub_town: Town) -> None:
     """Ids that come back in the next block, for another citizen: the first row always wins."""
     rows = [row(f"r-{n % 10}", link=1 + (n // 10) % 5, points=1 + n // 10) for n in range(50)]
@@ -156,8 +177,8 @@ async def test_bytes_go_when_nobody_needs_them(hub_town: Town) -> None:
             return {one["file_id"] for one in await reading.fetch("SELECT file_id FROM partner.file_chunk")}
 
     finished, waiting, abandoned = await put(hub_town, csv_file(row("a")), 1), await put(hub_town, b"", 1), uuid7()
-    await store.add_chunk(waiting, 0, b"x")
-    await store.add_chunk(abandoned, 0, b"x")
+    await store.add_chunk(waiting, 0, 0, b"x")
+    await store.add_chunk(abandoned, 0, 0, b"x")
     await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, finished))
     await cleaning.chunks()
     assert await kept() == {finished, waiting, abandoned}
