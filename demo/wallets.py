@@ -8,9 +8,16 @@ from demo.stage import CALL_DEADLINE_S, Stage
 from schemas.points import HeldIn
 
 
-async def holders(stage: Stage, pool: str) -> dict[UUID, int]:
-    """Citizen → points of this pool, in the order of the world; whoever has none is missing."""
-    ids = [citizen.citizen_id for citizen in stage.world.citizens]
+async def holders(stage: Stage, pool: str, base_lg_code: str | None = None) -> dict[UUID, int]:
+    """Citizen → points of this pool, in the order of the world; whoever has none is missing.
+
+    Only of those with this base municipality, where one is named.
+    """
+    ids = [
+        citizen.citizen_id
+        for citizen in stage.world.citizens
+        if base_lg_code is None or citizen.base_lg_code == base_lg_code
+    ]
     totals = (await stage.process.bus.call(HeldIn(pool=pool, citizen_ids=ids), CALL_DEADLINE_S)).totals
     return {citizen_id: totals[str(citizen_id)] for citizen_id in ids if str(citizen_id) in totals}
 

@@ -15,7 +15,7 @@ async def play(stage: Stage) -> None:
     bus, used = stage.process.bus, 0
     for scheme in stage.world.schemes:
         pool = scheme_pool(scheme.lg_code)
-        held = list((await holders(stage, pool)).items())[:CUSTOMERS_EACH]
+        held = list((await holders(stage, pool, scheme.lg_code)).items())[:CUSTOMERS_EACH]
         commands = [
             UsePoints(
                 **posting(citizen_id, f"use-{scheme.lg_code}", 0),
@@ -41,7 +41,7 @@ async def play(stage: Stage) -> None:
 async def _refusals(stage: Stage) -> None:
     here, elsewhere = stage.world.schemes[0].lg_code, stage.world.schemes[1].lg_code
     pool = scheme_pool(here)
-    citizen_id, points = next(iter((await holders(stage, pool)).items()))
+    citizen_id, points = next(iter((await holders(stage, pool, here)).items()))
     for name, lg_code, price, code in (
         ("too-much", here, points + 1, "insufficient_points"),
         ("elsewhere", elsewhere, 1, "not_usable_here"),
@@ -50,4 +50,4 @@ async def _refusals(stage: Stage) -> None:
             **posting(citizen_id, name, 0), pool=pool, points=price, store_id=store_id_of(lg_code), lg_code=lg_code
         )
         stage.check(f"refused: {name}", (await stage.process.bus.call(command, CALL_DEADLINE_S)).code, code)
-    stage.check("a refusal takes nothing", (await holders(stage, pool))[citizen_id], points)
+    stage.check("a refusal takes nothing", (await holders(stage, pool, here))[citizen_id], points)
