@@ -1,5 +1,7 @@
 """Points are used at counters: at a store of the citizen's own municipality."""
 
+from uuid import UUID
+
 from demo.stage import CALL_DEADLINE_S, Stage
 from demo.wallets import holders, posting
 from demo.world import store_id_of
@@ -12,30 +14,31 @@ CUSTOMERS_EACH = 20
 
 async def play(stage: Stage) -> None:
     """Some use part of what they hold; more than that, or elsewhere, is refused and takes nothing."""
-    bus, used = stage.process.bus, 0
+    commands: list[UsePoints] = []
+    left: list[int] = []
     for scheme in stage.world.schemes:
         pool = scheme_pool(scheme.lg_code)
         held = list((await holders(stage, pool, scheme.lg_code)).items())[:CUSTOMERS_EACH]
-        commands = [
-            UsePoints(
-                **posting(citizen_id, f"use-{scheme.lg_code}", 0),
-                pool=pool,
-                points=min(PRICE, points),
-                store_id=store_id_of(scheme.lg_code),
-                lg_code=scheme.lg_code,
-            )
-            for citizen_id, points in held
-        ]
-        answers = await bus.call_many(commands, CALL_DEADLINE_S)
-        posted = all(answer.status is PostingStatus.posted for answer in answers)
-        right = [answer.balances[pool] for answer in answers] == [
-            points - command.points for (_, points), command in zip(held, commands, strict=True)
-        ]
-        stage.check(f"used in {scheme.lg_code}", posted and right, expected=True)
-        used += sum(command.points for command in commands)
+        commands.extend(_use(citizen_id, scheme.lg_code, min(PRICE, points)) for citizen_id, points in held)
+        left.extend(max(0, points - PRICE) for _, points in held)
+    answers = await stage.process.bus.call_many(commands, CALL_DEADLINE_S)
+    stage.check("uses posted", {answer.status for answer in answers}, {PostingStatus.posted})
+    balances = [answer.balances[command.pool] for answer, command in zip(answers, commands, strict=True)]
+    stage.check("balances after the uses", balances, left)
+    used = sum(command.points for command in commands)
     await _refusals(stage)
     stage.report["used"] = used
     stage.say(f"{used:,} points used at {len(stage.world.schemes)} stores")
+
+
+def _use(citizen_id: UUID, lg_code: str, points: int) -> UsePoints:
+    return UsePoints(
+        **posting(citizen_id, f"use-{lg_code}", 0),
+        pool=scheme_pool(lg_code),
+        points=points,
+        store_id=store_id_of(lg_code),
+        lg_code=lg_code,
+    )
 
 
 async def _refusals(stage: Stage) -> None:
