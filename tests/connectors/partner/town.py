@@ -151,7 +151,7 @@ def transfer(transfer_id: str, link: int = 1, points: object = 1_000, to: object
 @asynccontextmanager
 async def town(database_url: str, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Town]:  # noqa: ANN401 - settings by their names
     """The town, open."""
-    port = _free_port()
+    port = free_port()
     made = Settings(database_url=database_url, http_port=port, **{"secret_key": SECRET_KEY, **settings})
     components = installed(["registry", "ledger", "partner"])
     async with (
@@ -159,11 +159,11 @@ async def town(database_url: str, clock: Clock | None = None, **settings: Any) -
         ClientSession() as session,
     ):
         assert served.url is not None
-        keys = await _settle(served.process)
+        keys = await settle(served.process)
         yield Town(served.process, served.url, session, keys)
 
 
-async def _settle(process: HubProcess) -> dict[str, bytes]:
+async def settle(process: HubProcess) -> dict[str, bytes]:
     """Open a scheme, take in parties with their keys and citizens with their links; returns the private keys."""
     call = process.bus.call
     await call(RegisterScheme(lg_code=SCHEME, point_name="ポイント", expiry_rule="none"), DEADLINE_S)
@@ -197,7 +197,8 @@ def _citizen(number: int) -> RegisterCitizen:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on."""
     with socket.socket() as one:
         one.bind((HOST, 0))
         port: int = one.getsockname()[1]
