@@ -1,0 +1,47 @@
+"""What staff may do about a wrong posting, what ends a MyKey ID, and commands that stand or fall together."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.points import PointsEvent, PostingCommand, UsePoints
+from schemas.values import CommandId
+
+GROUP_LIMIT = 16
+
+
+class CorrectPosting(PostingCommand):
+    """A wrong posting is reversed by a new one: asked for by one staff member, approved by another."""
+
+    TYPE: ClassVar[str] = "jp.mykey.corrections.correct.v1"
+    original_party_id: UUID
+    original_command_id: CommandId
+    asked_by: UUID
+    approved_by: UUID
+
+
+class PostingCorrected(PointsEvent):
+    """A posting was reversed."""
+
+    TYPE: ClassVar[str] = "jp.mykey.corrections.corrected.v1"
+    original_command_id: str
+
+
+class RevokeCitizen(PostingCommand):
+    """「マイキーIDを失効しました。」 (画面63): what is left expires, and nothing can be posted any more."""
+
+    TYPE: ClassVar[str] = "jp.mykey.corrections.revoke.v1"
+
+
+class CitizenRevoked(PointsEvent):
+    """A citizen's points ended with the MyKey ID."""
+
+    TYPE: ClassVar[str] = "jp.mykey.corrections.revoked.v1"
+
+
+class UseTogether(PostingCommand):
+    """Points of several pools pay one price at a counter: all of them, or none."""
+
+    TYPE: ClassVar[str] = "jp.mykey.points.use-together.v1"
+    parts: Annotated[tuple[UsePoints, ...], Field(min_length=2, max_length=GROUP_LIMIT)]
