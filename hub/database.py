@@ -27,7 +27,7 @@ SESSION: Final = {
     "jit": "off",
     "timezone": "UTC",
     "lock_timeout": "20s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "20s",
 }
 """Generic plans: our statements take arrays of any length and would otherwise be planned at every call."""
 

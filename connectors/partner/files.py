@@ -10,13 +10,13 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from connectors.partner.audience import FILES, PREFIX
-from connectors.partner.intake import SIZE_LIMIT_BYTES, FileIntake, fault
+from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE, FileIntake, fault
 from connectors.partner.result_file import BLOCK_ROWS, HEAD, csv_lines
 from connectors.partner.rows import CSV, NDJSON
 from connectors.partner.shapes import FileProgress, FileResults, FileTaken, file_result_of, progress_of
 from connectors.partner.store import FileStore, StoredFile
 from hub.web.app import Audience, Route, caller_of, json_response, query_of
-from hub.web.bodies import Pace, stream_bytes
+from hub.web.bodies import stream_bytes
 from hub.web.digests import EXPECTED_DIGEST
 from hub.web.limits import WaitingRoom
 from hub.web.pages import PageQuery, decode_cursor, encode_cursor
@@ -26,7 +26,6 @@ from schemas.problems import ProblemCode
 PATH: Final = "/transfer-files"
 UPLOADS_LIMIT: Final = 8
 """Bodies of files that come in at once, in each process."""
-UPLOAD_PACE: Final = Pace(grace_s=10.0, min_bytes_per_s=64 * 1024)
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

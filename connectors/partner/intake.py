@@ -9,11 +9,13 @@ from connectors.partner.rows import CSV, HEADER, HEADER_LINES
 from connectors.partner.store import CHUNK_BYTES, FileStore, Received, Taken
 from hub import failpoints
 from hub.ids import uuid7
+from hub.web.bodies import Pace
 from hub.web.problems import ProblemError
 from schemas.problems import FieldError, ProblemCode
 
 ROWS_LIMIT: Final = 1_000_000
 SIZE_LIMIT_BYTES: Final = 256 << 20
+UPLOAD_PACE: Final = Pace(grace_s=10.0, min_bytes_per_s=64 * 1024)
 
 
 class FileIntake:

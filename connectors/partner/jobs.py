@@ -5,7 +5,7 @@ from typing import Final
 
 from connectors.partner import statements
 from connectors.partner.audience import PartnerNonces
-from connectors.partner.intake import SIZE_LIMIT_BYTES
+from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE
 from connectors.partner.store import reachable
 from hub.clock import Clock
 from hub.component import Job
@@ -15,7 +15,7 @@ NONCES_EVERY_S: Final = 60.0
 CHUNKS_EVERY_S: Final = 600.0
 FILES_LIMIT: Final = 10
 """How many files' bytes are deleted in one transaction."""
-ABANDONED_AFTER: Final = timedelta(seconds=2 * SIZE_LIMIT_BYTES / (64 * 1024))
+ABANDONED_AFTER: Final = timedelta(seconds=2 * UPLOAD_PACE.deadline_s(SIZE_LIMIT_BYTES))
 """Chunks that are not taken by then belong to a body that broke off: the slowest one allowed takes half of it."""
 
 

@@ -53,13 +53,18 @@ class Probe:
     """What the test's components did, as committed, seen by the owner of the database."""
 
     connection: "asyncpg.Connection[asyncpg.Record]"
+    url: str
 
     @classmethod
     async def at(cls, owner_url: str) -> "Probe":
         """Make the table that handlers record in."""
         connection = await asyncpg.connect(owner_url)
         await connection.execute(MAKE)
-        return cls(connection)
+        return cls(connection, owner_url)
+
+    async def again(self) -> "Probe":
+        """Another connection, while this one waits; to be closed."""
+        return Probe(await asyncpg.connect(self.url), self.url)
 
     async def done(self, component: str = "mail") -> list[tuple[UUID, int]]:
         """What was done, (key, number), in the order of the doing."""

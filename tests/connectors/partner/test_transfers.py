@@ -1,11 +1,12 @@
 """Transfers by batch: each item answers for itself, accepted means posted."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
-from tests.connectors.partner.town import NO_SCHEME, SCHEME, TIME, Partner, Town, transfer
+from tests.connectors.partner.town import CITIZENS, NO_SCHEME, SCHEME, TIME, Partner, Town, transfer
 
 EVENT = "event:00000000-0000-4000-8000-000000000001"
 
@@ -115,6 +116,17 @@ async def test_an_id_twice_in_one_batch_is_posted_then_replayed(hub_town: Town, 
         ("refused", False, "id_conflict"),
     ]
     assert await hub_town.balance(1) == {"reserve": 2_000}
+
+
+async def test_of_many_at_once_under_one_id_one_is_posted(hub_town: Town, airline: Partner) -> None:
+    """Also for other citizens, whose lanes know nothing of one another."""
+    asked = [transfer("t-1", link=1 + n % CITIZENS, points=1 + n // CITIZENS) for n in range(30)]
+    answers = [result for (result,) in await asyncio.gather(*(airline.batch(item) for item in asked))]
+    told = [(one["status"], one["replayed"], one.get("code")) for one in answers]
+    assert told.count(("posted", False, None)) == 1
+    assert told.count(("refused", False, "id_conflict")) == len(asked) - 1
+    balances = [await hub_town.balance(number) for number in range(1, CITIZENS + 1)]
+    assert len([balance for balance in balances if balance]) == 1
 
 
 async def test_two_partners_ids_do_not_meet(hub_town: Town, airline: Partner, card_company: Partner) -> None:

@@ -40,7 +40,11 @@ def rest_as_file(month: Month, first: int) -> bytes:
 
 
 def _item(names: list[str], row: bytes) -> str:
-    cells = next(csv.reader([row.decode().removesuffix("\r")]), [])
+    text = row.decode(errors="replace").removesuffix("\r")
+    try:
+        cells = next(csv.reader([text]), [])
+    except csv.Error:
+        cells = text.split(",")
     fields = (f"{json.dumps(name)}:{_value(name, cell)}" for name, cell in zip(names, cells, strict=False))
     return "{" + ",".join(fields) + "}"
 

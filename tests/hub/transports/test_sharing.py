@@ -1,0 +1,182 @@
+"""Processes share a receiver's lanes, give them back when they stop, and take over from one that died."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub.database import SESSION
+from hub.transaction import Transaction
+from hub.transports import lanes
+from schemas.points import PointsCredited
+from schemas.values import LANES
+from tests.hub.parts import Probe, credited, fake, key_in, say
+from tests.hub.transports.conftest import Start
+from tests.hub.transports.worker import ENDLESS, SHORT, worker
+from tests.waiting import wait_until
+
+LEASE_S, RENEW_S = SHORT.values()
+TAKE_OVER_LIMIT_S: Final = LEASE_S + 2 * RENEW_S + 1.0
+TAKE_AWAY: Final = """
+UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + interval '1 s'
+WHERE receiver = 'mail' AND lane = $1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SHORT.items():
+        monkeypatch.setattr(lanes, name, value)
+
+
+def test_the_real_leases_let_others_take_over_within_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    assert lanes.LEASE_S + lanes.RENEW_S <= 10
+    assert lanes.RENEW_S * 3 <= lanes.LEASE_S, "one missed renewal must not lose a lane"
+
+
+async def _shares(probe: Probe, *shares: int) -> bool:
+    return sorted((await probe.owners()).values()) == sorted(shares)
+
+
+async def test_two_processes_share_the_lanes_and_do_everything_once(start: Start, probe: Probe) -> None:
+    async with start(fake("registry")) as sender, start(fake("mail")), start(fake("mail")) as second:
+        await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
+        for n in range(1, 101):
+            await say(sender, credited(n, key_in(n % LANES)))
+        await second.drained(10)
+
+    assert sorted(await probe.numbers()) == list(range(1, 101))
+
+
+async def test_a_graceful_stop_ends_what_is_under_way_and_gives_all_lanes_back(start: Start, probe: Probe) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_: object) -> None:
+        began.set()
+        await may_end.wait()
+
+    async with start(fake("registry"), fake("mail", slowly)) as process:
+        await say(process, credited(1))
+        await asyncio.wait_for(began.wait(), 5)
+        asyncio.get_running_loop().call_later(0.2, may_end.set)
+
+    assert await probe.deliveries() == []
+    assert await probe.owners() == {}
+
+
+async def test_who_stops_leaves_its_lanes_to_the_others_at_once(start: Start, probe: Probe) -> None:
+    async with start(fake("mail")) as stays:
+        async with start(fake("mail")):
+            await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
+        await wait_until(lambda: _shares(probe, LANES), 6 * RENEW_S)
+        assert list(await probe.owners()) == [stays.process_id]
+
+
+async def test_the_lanes_of_a_killed_process_are_taken_over_within_the_lease(
+    start: Start, probe: Probe, database_url: str, transport: dict[str, object]
+) -> None:
+    async with start(fake("registry"), fake("mail")) as process, worker(database_url, transport, "mail") as other:
+        await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
+        other.kill()
+        await other.wait()
+        for n in range(1, 101):
+            await say(process, credited(n, key_in(n % LANES)))
+        await wait_until(lambda: _shares(probe, LANES), TAKE_OVER_LIMIT_S)
+        await process.drained(5)
+
+    assert sorted(await probe.numbers()) == list(range(1, 101))
+
+
+async def test_a_process_that_was_frozen_beyond_its_lease_does_no_harm_when_it_wakes(
+    start: Start, probe: Probe, database_url: str, transport: dict[str, object]
+) -> None:
+    async with start(fake("registry"), fake("mail")) as process, worker(database_url, transport, "mail") as other:
+        await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
+        other.send_signal(signal.SIGSTOP)
+        for n in range(1, 51):
+            await say(process, credited(n, key_in(n % LANES)))
+        await wait_until(lambda: _owns_all(probe, process.process_id), TAKE_OVER_LIMIT_S)
+        await process.drained(5)
+        other.send_signal(signal.SIGCONT)
+        for n in range(51, 101):
+            await say(process, credited(n, key_in(n % LANES)))
+        await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
+        await process.drained(5)
+
+    assert sorted(await probe.numbers()) == list(range(1, 101))
+
+
+async def test_a_process_killed_in_the_middle_of_a_transaction_leaves_nothing_of_it(
+    start: Start, probe: Probe, database_url: str, transport: dict[str, object]
+) -> None:
+    async with start(fake("registry")) as sender:
+        async with worker(database_url, transport, "mail") as other:
+            await say(sender, credited(1, key_in(1)), credited(ENDLESS, key_in(1)), credited(2, key_in(1)))
+            await wait_until(lambda: _in_transaction(probe))
+            other.kill()
+        async with start(fake("mail")) as process:
+            await wait_until(lambda: _owns_all(probe, process.process_id), TAKE_OVER_LIMIT_S)
+            await process.drained(5)
+
+    assert await probe.numbers() == [1, ENDLESS, 2]
+
+
+async def test_an_owner_that_lost_its_lane_without_noticing_does_nothing_in_it(start: Start, probe: Probe) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+    seen: list[int] = []
+
+    async def slowly(messages: Sequence[PointsCredited], _tx: Transaction) -> None:
+        seen.extend(message.points for message in messages)
+        began.set()
+        await may_end.wait()
+
+    async with start(fake("registry"), fake("mail", slowly)) as process:
+        await say(process, credited(1, key_in(6)))
+        await asyncio.wait_for(began.wait(), 5)
+        stranger = uuid4()
+        taking = asyncio.create_task(probe.connection.execute(TAKE_AWAY, 6, stranger))
+        other = await probe.again()
+        await say(process, credited(2, key_in(6)))
+        await wait_until(lambda: _waits_for_lock(other))
+        may_end.set()
+        await taking
+        await wait_until(lambda: _owner_of(other, 6, stranger))
+        assert seen == [1]
+        await process.drained(10)
+        await other.connection.close()
+
+    assert seen == [1, 2]
+
+
+def test_a_frozen_transaction_is_ended_by_the_server_before_long() -> None:
+    assert SESSION["idle_in_transaction_session_timeout"] == "20s"
+
+
+async def _owns_all(probe: Probe, process_id: UUID) -> bool:
+    return (await probe.owners()).get(process_id) == LANES
+
+
+async def _in_transaction(probe: Probe) -> bool:
+    return bool(
+        await probe.connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+        )
+    )
+
+
+async def _waits_for_lock(probe: Probe) -> bool:
+    return bool(
+        await probe.connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+    )
+
+
+async def _owner_of(probe: Probe, lane: int, owner: UUID) -> bool:
+    found = await probe.connection.fetchval("SELECT owner FROM hub.lane WHERE receiver = 'mail' AND lane = $1", lane)
+    return bool(found == owner)

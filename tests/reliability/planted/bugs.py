@@ -1,0 +1,202 @@
+"""The bugs, each switched on in a simulated process or, by MYKEY_PLANTED, in a real one (worker_process.py)."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, NamedTuple
+from unittest import mock
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from hub import deliveries
+from hub.calls import Call, CallQueue
+from hub.deliveries import Due, Place
+from hub.transaction import Transaction
+from hub.transports.postgres import Receiver
+from schemas.points import PostingAnswer, PostingCommand
+from schemas.values import RESERVE
+from workers.ledger import statements, store, writer
+from workers.ledger.accounts import LotKey
+from workers.ledger.book import Book
+from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.store import Head, Known
+
+
+class Bug(NamedTuple):
+    """A bug: what it is, how it is switched on, and which invariants say so (one of them is enough)."""
+
+    name: str
+    plant: Callable[[], AbstractContextManager[Any]]
+    caught_by: frozenset[str]
+
+
+READ_HEAD: Final = """
+SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision
+FROM ledger.head WHERE partition = $1
+"""
+"""The lock statement with its FOR UPDATE forgotten."""
+
+
+def ack_before_commit() -> AbstractContextManager[Any]:
+    """The caller is answered when the handler is done, and the commit comes after."""
+
+    async def settle(self: CallQueue, batch: list[Call]) -> None:
+        runner = self._runner
+        async with runner.database.transaction() as tx:
+            answers: list[BaseModel] = []
+            for handler, first, end in runner._runs([call.message for call in batch]):
+                answers.extend(await handler([call.message for call in batch[first:end]], tx) or [])
+            for call, answer in zip(batch, answers, strict=True):
+                if not call.answer.done():
+                    call.answer.set_result(answer)
+            await asyncio.sleep(0.02)
+
+    return mock.patch.object(CallQueue, "_settle", settle)
+
+
+@contextmanager
+def no_inbox_mark() -> Iterator[None]:
+    """A delivery is done first, and crossed off in a transaction of its own afterwards."""
+    handle = Receiver.handle
+
+    async def unmarked(*_args: object) -> None:
+        return
+
+    async def handle_then_mark(self: Receiver, place: Place, due: Sequence[Due]) -> None:
+        await handle(self, place, due)
+        async with self.database.transaction() as tx:
+            await deliveries.mark_done(tx, place, sorted({one.delivery_id for one in due}))
+
+    with (
+        mock.patch("hub.transports.postgres._mark", unmarked),
+        mock.patch.object(Receiver, "handle", handle_then_mark),
+    ):
+        yield
+
+
+def no_row_lock() -> AbstractContextManager[Any]:
+    """The head is read without its lock, and blocks get numbers that never collide."""
+    numbers = iter(range(1, 10**9))
+
+    async def lock(tx: Transaction, partition: int) -> Head:
+        row = await tx.fetch_row(READ_HEAD, partition)
+        assert row is not None
+        return Head(row["block"] * 1000 + next(numbers), row["hash"], row["next_account"], row["revision"] or 0)
+
+    return mock.patch.object(store, "lock", lock)
+
+
+def lost_emit() -> AbstractContextManager[Any]:
+    """Every fifth transaction commits its rows without what it said."""
+    counter = iter(range(10**9))
+    flush: Any = __import__("hub.outbox", fromlist=["flush"]).flush
+
+    async def forgetful(tx: Transaction) -> set[tuple[str, int]]:
+        if next(counter) % 5 == 4:
+            return set()
+        said: set[tuple[str, int]] = await flush(tx)
+        return said
+
+    return mock.patch("hub.database.flush", forgetful)
+
+
+def id_conflict_unchecked() -> AbstractContextManager[Any]:
+    """Whatever comes under a known id gets the stored answer."""
+
+    def replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
+        outcome = known[command.party_id, command.command_id]
+        return writer._answer(outcome.code, outcome.points, outcome.balances, outcome.posted_on, replayed=True)
+
+    return mock.patch.object(writer, "_replay", replay)
+
+
+def expired_lot_spent() -> AbstractContextManager[Any]:
+    """A lot counts until the sweeper comes."""
+    return mock.patch.object(Book, "_counts", return_value=True)
+
+
+def latest_lot_first() -> AbstractContextManager[Any]:
+    """Points are taken in the order that the lots happen to have."""
+    return mock.patch("workers.ledger.book._in_order", lambda lot: -lot[0].expires_on.toordinal())
+
+
+def origin_forgotten() -> AbstractContextManager[Any]:
+    """All reserve points of a day lie in one lot, whoever gave them."""
+    usable_lots = Book.usable_lots
+
+    def whoever(self: Book, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
+        lots = usable_lots(self, citizen_id, pool)
+        return lots[::-1] if pool == RESERVE else lots
+
+    return mock.patch.object(Book, "usable_lots", whoever)
+
+
+def rollup_forgotten() -> AbstractContextManager[Any]:
+    """A batch with several lines keeps only the first."""
+    execute = Transaction.execute
+
+    async def first_line(self: Transaction, sql: str, *args: Any) -> str:  # noqa: ANN401 - SQL values
+        if sql == statements.ROLL_UP:
+            args = (*args[:2], *([column[0]] for column in args[2:]))
+        return await execute(self, sql, *args)
+
+    return mock.patch.object(Transaction, "execute", first_line)
+
+
+def chain_row_skipped() -> AbstractContextManager[Any]:
+    """The hash is taken over all transfers but the last."""
+
+    def shorter(
+        partition: int, block: int, previous: bytes, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]
+    ) -> bytes:
+        return block_hash(partition, block, previous, outcomes, transfers[:-1])
+
+    return mock.patch.object(store, "block_hash", shorter)
+
+
+def refusals_not_kept() -> AbstractContextManager[Any]:
+    """Only what was posted is stored."""
+    copy = Transaction.copy
+
+    async def posted_only(
+        self: Transaction, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        if table == "outcome":
+            rows = [row for row in rows if row[list(columns).index("code")] is None]
+        await copy(self, schema, table, columns, rows)
+
+    return mock.patch.object(Transaction, "copy", posted_only)
+
+
+def balance_of_the_batch_lost() -> AbstractContextManager[Any]:
+    """A new lot is stored as it was opened by the batch's first transfer."""
+    copy = Transaction.copy
+
+    async def one_less(
+        self: Transaction, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    ) -> None:
+        if table == "lot":
+            rows = [(*row[:-1], max(0, row[-1] - 1)) for row in rows]
+        await copy(self, schema, table, columns, rows)
+
+    return mock.patch.object(Transaction, "copy", one_less)
+
+
+BUGS: Final = {
+    bug.name: bug
+    for bug in (
+        Bug("ack_before_commit", ack_before_commit, frozenset({"I3"})),
+        Bug("no_inbox_mark", no_inbox_mark, frozenset({"I10"})),
+        Bug("no_row_lock", no_row_lock, frozenset({"I2"})),
+        Bug("lost_emit", lost_emit, frozenset({"I10"})),
+        Bug("id_conflict_unchecked", id_conflict_unchecked, frozenset({"I4"})),
+        Bug("expired_lot_spent", expired_lot_spent, frozenset({"I6"})),
+        Bug("latest_lot_first", latest_lot_first, frozenset({"I6"})),
+        Bug("origin_forgotten", origin_forgotten, frozenset({"I6"})),
+        Bug("rollup_forgotten", rollup_forgotten, frozenset({"I2"})),
+        Bug("chain_row_skipped", chain_row_skipped, frozenset({"I11"})),
+        Bug("refusals_not_kept", refusals_not_kept, frozenset({"I3"})),
+        Bug("balance_of_the_batch_lost", balance_of_the_batch_lost, frozenset({"I2"})),
+    )
+}

@@ -1,0 +1,150 @@
+"""All rows that count, as they stand when everything is drained; read from PostgreSQL or from the simulator's twin."""
+
+from datetime import date
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from schemas.catalog import CATALOG
+from schemas.points import PointsEvent
+from workers.ledger.audit import BlockRow, HeadRow
+from workers.ledger.chain import OutcomeRow, TransferRow
+
+
+class LotRow(NamedTuple):
+    """A row of ledger.lot."""
+
+    partition: int
+    account: int
+    citizen_id: UUID
+    pool: str
+    expires_on: date
+    origin: UUID
+    balance: int
+
+
+class ContraRow(NamedTuple):
+    """A row of ledger.contra."""
+
+    partition: int
+    account: int
+    name: str
+    party_id: UUID | None
+    balance: int
+
+
+class RollupRow(NamedTuple):
+    """A row of ledger.rollup."""
+
+    partition: int
+    day: date
+    lg_code: str
+    counterparty_id: UUID
+    pool: str
+    kind: int
+    transfers: int
+    points: int
+
+
+class DeliveryRow(NamedTuple):
+    """A row of hub.delivery: something not done yet, or parked."""
+
+    receiver: str
+    lane: int
+    state: str
+    messages: int
+    reason: str | None
+
+
+class HeardRow(NamedTuple):
+    """An event whose effect the listener has recorded, in the order of recording."""
+
+    type: str
+    citizen_id: UUID
+    party_id: UUID
+    command_id: str
+    pool: str
+
+
+class Snapshot(NamedTuple):
+    """The books, the message store and the listener's record."""
+
+    heads: dict[int, HeadRow]
+    blocks: list[BlockRow]
+    outcomes: list[OutcomeRow]
+    transfers: list[TransferRow]
+    lots: list[LotRow]
+    contras: list[ContraRow]
+    rollups: list[RollupRow]
+    deliveries: list[DeliveryRow]
+    said: list[PointsEvent]
+    heard: list[HeardRow]
+
+
+_HEADS: Final = "SELECT partition, block, hash, next_account FROM ledger.head"
+_BLOCKS: Final = """
+SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block ORDER BY partition, block
+"""
+_OUTCOMES: Final = """
+SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances, posted_on
+FROM ledger.outcome ORDER BY partition, block, number
+"""
+_TRANSFERS: Final = """
+SELECT partition, block, line, outcome, kind, debit, credit, points, business_date
+FROM ledger.transfer ORDER BY partition, block, line
+"""
+_LOTS: Final = "SELECT partition, account, citizen_id, pool, expires_on, origin, balance FROM ledger.lot"
+_CONTRAS: Final = "SELECT partition, account, name, party_id, balance FROM ledger.contra"
+_ROLLUPS: Final = """
+SELECT partition, day, lg_code, counterparty_id, pool, kind, transfers, points FROM ledger.rollup
+"""
+_DELIVERIES: Final = "SELECT receiver, lane, state, cardinality(message_ids), reason FROM hub.delivery"
+_SAID: Final = "SELECT type, body FROM hub.message WHERE type LIKE 'jp.mykey.points.%' ORDER BY id"
+_HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.heard ORDER BY id"
+
+MAKE_HEARD: Final = """
+CREATE TABLE mail.heard (
+    id bigint GENERATED ALWAYS AS IDENTITY, type text NOT NULL, citizen_id uuid NOT NULL, party_id uuid NOT NULL,
+    command_id text NOT NULL, pool text NOT NULL
+);
+GRANT SELECT, INSERT ON mail.heard TO mykey_mail;
+"""
+"""The listener's own table (tests/reliability/listener.py), in the schema of the component that it stands in for."""
+
+RESET_SQL: Final = """
+SET session_replication_role = replica;
+TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
+    hub.message, hub.delivery, hub.lane, hub.process, hub.call, hub.reply, mail.heard;
+UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
+SET session_replication_role = DEFAULT;
+"""
+"""Everything forgotten, for the next run in the same database."""
+
+TOTAL: Final = """
+SELECT (SELECT coalesce(sum(balance), 0) FROM ledger.lot) + (SELECT coalesce(sum(balance), 0) FROM ledger.contra)
+"""
+
+
+async def from_postgres(connection: "asyncpg.Connection[asyncpg.Record]") -> Snapshot:
+    """Everything, as of one moment, read by the owner."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        return Snapshot(
+            {row[0]: HeadRow(*row[1:]) for row in map(tuple, await connection.fetch(_HEADS))},
+            [BlockRow(*row) for row in await connection.fetch(_BLOCKS)],
+            [OutcomeRow(*row) for row in await connection.fetch(_OUTCOMES)],
+            [TransferRow(*row) for row in await connection.fetch(_TRANSFERS)],
+            [LotRow(*row) for row in await connection.fetch(_LOTS)],
+            [ContraRow(*row) for row in await connection.fetch(_CONTRAS)],
+            [RollupRow(*row) for row in await connection.fetch(_ROLLUPS)],
+            [DeliveryRow(*row) for row in await connection.fetch(_DELIVERIES)],
+            [event_of(row["type"], row["body"]) for row in await connection.fetch(_SAID)],
+            [HeardRow(*row) for row in await connection.fetch(_HEARD)],
+        )
+
+
+def event_of(message_type: str, body: bytes) -> PointsEvent:
+    """A stored event of points, which is never sealed."""
+    event = CATALOG[message_type].model_validate_json(body)
+    assert isinstance(event, PointsEvent)
+    return event

@@ -1,0 +1,354 @@
+"""What each statement of the hub and the ledger does to the twin's rows. Keyed by the constants themselves."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from hub import deliveries
+from hub.transports import lanes
+from tests.reliability import listener
+from tests.reliability.planted import bugs
+from tests.reliability.twin import Copy, Fields, Statement, TwinTransaction
+from workers.ledger import statements
+
+Tx = TwinTransaction
+Rows = list[Fields]
+
+LONG_AGO: Final = -1.0
+OUTCOME_ANSWER: Final = (
+    "party_id", "command_id", "request_hash", "citizen_id", "code", "points", "balances", "posted_on",
+)  # fmt: skip
+
+# the ledger
+
+
+async def lock_head(tx: Tx, partition: int) -> Rows:
+    await tx.lock(("head", partition))
+    return await read_head(tx, partition)
+
+
+async def read_head(tx: Tx, partition: int) -> Rows:
+    revisions = [pool["revision"] for pool in tx.scan("pool")]
+    return [(tx.get("head", partition) or {}) | {"revision": max(revisions, default=None)}]
+
+
+async def pools(tx: Tx) -> Rows:
+    return tx.scan("pool")
+
+
+async def register_pool(
+    tx: Tx, pool: str, lg_code: str, expiry_rule: str, first: date, last: date, usable_in: Sequence[str]
+) -> Rows:
+    await tx.lock(("pool", pool))
+    row = {
+        "pool": pool, "lg_code": lg_code, "expiry_rule": expiry_rule, "first": first, "last": last,
+        "usable_in": usable_in, "revision": tx.twin.next_id(),
+    }  # fmt: skip
+    tx.put("pool", pool, row)
+    return []
+
+
+async def outcomes(tx: Tx, parties: Sequence[UUID], ids: Sequence[str]) -> Rows:
+    found = (tx.get("outcome", key) for key in zip(parties, ids, strict=True))
+    return [{name: row[name] for name in OUTCOME_ANSWER} for row in found if row is not None]
+
+
+async def lots(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
+    rows: dict[Any, Fields] = {}
+    for citizen in citizens:
+        rows.update(tx.twin.lots_of.get(citizen, {}))
+    own = tx.writes.get("lot", {})
+    rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] in citizens})
+    names = ("account", "citizen_id", "pool", "expires_on", "origin", "balance")
+    return [
+        {name: row[name] for name in names} for row in rows.values() if row["balance"] > 0 or row["expires_on"] >= today
+    ]
+
+
+async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
+    found = (tx.get("contra", (partition, name)) for name in names)
+    return [{name: row[name] for name in ("account", "name", "balance")} for row in found if row is not None]
+
+
+async def change_lots(tx: Tx, partition: int, accounts: Sequence[int], balances: Sequence[int]) -> Rows:
+    for account, balance in zip(accounts, balances, strict=True):
+        await tx.lock(("lot", (partition, account)))
+        row = tx.get("lot", (partition, account))
+        assert row is not None
+        tx.put("lot", (partition, account), row | {"balance": balance})
+    return []
+
+
+async def change_contras(
+    tx: Tx,
+    partition: int,
+    accounts: Sequence[int],
+    names: Sequence[str],
+    parties: Sequence[UUID | None],
+    balances: Sequence[int],
+) -> Rows:
+    for account, name, party, balance in zip(accounts, names, parties, balances, strict=True):
+        await tx.lock(("contra", (partition, name)))
+        row = tx.get("contra", (partition, name))
+        new = {"partition": partition, "account": account, "name": name, "party_id": party}
+        tx.put("contra", (partition, name), (row or new) | {"balance": balance})
+    return []
+
+
+async def roll_up(tx: Tx, partition: int, day: date, *columns: Sequence[Any]) -> Rows:
+    names = ("partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points")
+    for line in zip(*columns, strict=True):
+        key = (partition, day, *line[:4])
+        await tx.lock(("rollup", key))
+        row = tx.get("rollup", key) or {"transfers": 0, "points": 0}
+        sums = (row["transfers"] + line[4], row["points"] + line[5])
+        tx.put("rollup", key, dict(zip(names, (*key, *sums), strict=True)))
+    return []
+
+
+async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
+    tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
+    posted_at: object, next_account: int,
+) -> Rows:  # fmt: skip
+    row = {
+        "partition": partition, "block": block, "previous": previous, "hash": sealed, "outcomes": outcome_count,
+        "transfers": transfer_count, "posted_at": posted_at,
+    }  # fmt: skip
+    await tx.insert("block", (partition, block), row)
+    await tx.lock(("head", partition))
+    head = {"partition": partition, "block": block, "hash": sealed, "next_account": next_account}
+    tx.put("head", partition, head)
+    return []
+
+
+def copy_into(table: str, *key: str) -> Copy:
+    """COPY into a table of the ledger, under its unique key."""
+
+    async def copy(tx: Tx, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+        for record in records:
+            row = dict(zip(columns, record, strict=True))
+            await tx.insert(table, tuple(row[name] for name in key), row)
+
+    return copy
+
+
+# the message store
+
+
+async def copy_messages(tx: Tx, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+    for record in records:
+        row = dict(zip(columns, record, strict=True))
+        tx.put("message", row["id"], row)
+
+
+async def copy_deliveries(tx: Tx, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
+    for record in records:
+        _deliver(tx, **dict(zip(columns, record, strict=True)))
+
+
+def _deliver(tx: Tx, **fields: Any) -> None:  # noqa: ANN401 - the columns
+    number = tx.twin.next_id()
+    blank = {"attempts": 0, "due_at": None, "since": tx.twin.now_s(), "reason": None, "fingerprint": None, "note": None}
+    tx.put("delivery", number, {"id": number, **blank, **fields})
+
+
+async def lanes_with_work(tx: Tx, receiver: str, own: Sequence[int]) -> Rows:
+    first: dict[int, int] = {}
+    for row in tx.scan("delivery"):
+        if row["receiver"] == receiver and row["state"] == "due" and row["lane"] in own:
+            first[row["lane"]] = min(row["id"], first.get(row["lane"], row["id"]))
+    return [{"lane": lane, "first_id": first_id} for lane, first_id in first.items()]
+
+
+async def fetch_due(tx: Tx, receiver: str, lane: int, after: int, delivery_limit: int, message_limit: int) -> Rows:
+    rows: Rows = []
+    due = [
+        row
+        for row in tx.scan("delivery")
+        if (row["receiver"], row["lane"], row["state"]) == (receiver, lane, "due") and row["id"] > after
+    ]
+    for row in sorted(due, key=lambda r: r["id"])[:delivery_limit]:
+        if rows and len(rows) + len(row["message_ids"]) > message_limit:
+            break
+        for message_id in row["message_ids"]:
+            message = tx.get("message", message_id) or dict.fromkeys(
+                ("type", "correlation_id", "body", "time", "source", "subject")
+            )
+            own = {"delivery_id": row["id"], "message_id": message_id}
+            rows.append(message | {"attempts": row["attempts"], "since": row["since"]} | own)
+    return rows
+
+
+async def _is_fenced_off(tx: Tx, receiver: str, lane: int, epoch: int) -> bool:
+    await tx.lock(("lane", (receiver, lane)), shared=True)
+    row = tx.get("lane", (receiver, lane))
+    return row is None or row["epoch"] != epoch
+
+
+async def done(tx: Tx, receiver: str, lane: int, epoch: int, ids: Sequence[int]) -> Rows:
+    if await _is_fenced_off(tx, receiver, lane, epoch):
+        return []
+    gone: Rows = []
+    for number in ids:
+        await tx.lock(("delivery", number))
+        if tx.get("delivery", number) is not None:
+            tx.put("delivery", number, None)
+            gone.append({"id": number})
+    return gone
+
+
+async def done_part(tx: Tx, receiver: str, lane: int, epoch: int, number: int, message_ids: Sequence[UUID]) -> Rows:
+    if await _is_fenced_off(tx, receiver, lane, epoch):
+        return []
+    await tx.lock(("delivery", number))
+    row = tx.get("delivery", number)
+    if row is None or not set(message_ids) <= set(row["message_ids"]):
+        return []
+    tx.put("delivery", number, row | {"message_ids": [m for m in row["message_ids"] if m not in message_ids]})
+    return [{"id": number}]
+
+
+async def put_off(  # noqa: PLR0913, PLR0917 - as many as the statement has
+    tx: Tx, receiver: str, lane: int, state: str, message_id: UUID, attempts: int, since: float,
+    wait: timedelta | None, reason: str, fingerprint: str,
+) -> Rows:  # fmt: skip
+    due_at = None if wait is None else tx.twin.now_s() + wait.total_seconds()
+    _deliver(
+        tx, receiver=receiver, lane=lane, state=state, message_ids=[message_id], attempts=attempts, since=since,
+        due_at=due_at, reason=reason, fingerprint=fingerprint,
+    )  # fmt: skip
+    return []
+
+
+async def release_scheduled(tx: Tx, receiver: str, limit: int) -> Rows:
+    ripe = [
+        row
+        for row in tx.scan("delivery")
+        if (row["receiver"], row["state"]) == (receiver, "scheduled") and row["due_at"] <= tx.twin.now_s()
+    ]
+    for row in sorted(ripe, key=lambda r: (r["due_at"], r["id"]))[:limit]:
+        if tx.try_lock(("delivery", row["id"])) and tx.get("delivery", row["id"]) is not None:
+            tx.put("delivery", row["id"], None)
+            kept = {name: value for name, value in row.items() if name not in {"id", "state", "due_at"}}
+            _deliver(tx, state="due", **kept)
+    return []
+
+
+# lanes
+
+
+async def make_lanes(tx: Tx, receiver: str, count: int) -> Rows:
+    for lane in range(count):
+        await tx.lock(("lane", (receiver, lane)))
+        if tx.get("lane", (receiver, lane)) is None:
+            tx.put("lane", (receiver, lane), _lane(receiver, lane, None, 0, LONG_AGO))
+    return []
+
+
+def _lane(receiver: str, lane: int, owner: UUID | None, epoch: int, lease_until: float) -> Fields:
+    return {"receiver": receiver, "lane": lane, "owner": owner, "epoch": epoch, "lease_until": lease_until}
+
+
+async def seen(tx: Tx, process_id: UUID, receiver: str) -> Rows:
+    await tx.lock(("process", process_id))
+    row = tx.get("process", process_id) or {"receivers": []}
+    receivers = sorted({*row["receivers"], receiver})
+    tx.put("process", process_id, {"id": process_id, "receivers": receivers, "seen_at": tx.twin.now_s()})
+    return []
+
+
+async def sharers(tx: Tx, receiver: str, lease_s: float) -> Rows:
+    since = tx.twin.now_s() - lease_s
+    return [{"count": sum(receiver in p["receivers"] and p["seen_at"] > since for p in tx.scan("process"))}]
+
+
+async def renew(tx: Tx, receiver: str, process_id: UUID, lease_s: float) -> Rows:
+    rows: Rows = []
+    for lane in _lanes_of(tx, receiver, process_id):
+        await tx.lock(("lane", (receiver, lane)))
+        row = tx.get("lane", (receiver, lane))
+        if row is not None and row["owner"] == process_id:
+            tx.put("lane", (receiver, lane), row | {"lease_until": tx.twin.now_s() + lease_s})
+            rows.append({"lane": lane, "epoch": row["epoch"]})
+    return rows
+
+
+def _lanes_of(tx: Tx, receiver: str, process_id: UUID) -> list[int]:
+    return [row["lane"] for row in tx.scan("lane") if (row["receiver"], row["owner"]) == (receiver, process_id)]
+
+
+async def claim(tx: Tx, receiver: str, process_id: UUID, lease_s: float, limit: int) -> Rows:
+    now_s = tx.twin.now_s()
+    rows: Rows = []
+    for row in sorted(tx.scan("lane"), key=lambda r: (r["receiver"], r["lane"])):
+        free = row["receiver"] == receiver and (row["owner"] is None or row["lease_until"] < now_s)
+        if free and len(rows) < limit and tx.try_lock(("lane", (receiver, row["lane"]))):
+            won = _lane(receiver, row["lane"], process_id, row["epoch"] + 1, now_s + lease_s)
+            tx.put("lane", (receiver, row["lane"]), won)
+            rows.append({"lane": row["lane"], "epoch": won["epoch"]})
+    return rows
+
+
+async def release(tx: Tx, receiver: str, process_id: UUID, given: Sequence[int] = range(16)) -> Rows:
+    for lane in _lanes_of(tx, receiver, process_id):
+        if lane in given:
+            await tx.lock(("lane", (receiver, lane)))
+            row = tx.get("lane", (receiver, lane))
+            if row is not None and row["owner"] == process_id:
+                tx.put("lane", (receiver, lane), row | {"owner": None, "lease_until": LONG_AGO})
+    return []
+
+
+async def gone(tx: Tx, process_id: UUID, receiver: str) -> Rows:
+    row = tx.get("process", process_id)
+    if row is not None:
+        tx.put("process", process_id, row | {"receivers": [r for r in row["receivers"] if r != receiver]})
+    return []
+
+
+# the listener
+
+
+async def hear(tx: Tx, *columns: Sequence[Any]) -> Rows:
+    names = ("type", "citizen_id", "party_id", "command_id", "pool")
+    for values in zip(*columns, strict=True):
+        tx.put("heard", tx.twin.next_id(), dict(zip(names, values, strict=True)))
+    return []
+
+
+STATEMENTS: Final[dict[str, Statement]] = {
+    statements.LOCK: lock_head,
+    bugs.READ_HEAD: read_head,
+    statements.POOLS: pools,
+    statements.REGISTER_POOL: register_pool,
+    statements.OUTCOMES: outcomes,
+    statements.LOTS: lots,
+    statements.CONTRAS: contras,
+    statements.CHANGE_LOTS: change_lots,
+    statements.CHANGE_CONTRAS: change_contras,
+    statements.ROLL_UP: roll_up,
+    statements.SEAL: seal,
+    deliveries.LANES_WITH_WORK: lanes_with_work,
+    deliveries.FETCH: fetch_due,
+    deliveries.DONE: done,
+    deliveries.DONE_PART: done_part,
+    deliveries.PUT_OFF: put_off,
+    deliveries.RELEASE_SCHEDULED: release_scheduled,
+    lanes.MAKE_LANES: make_lanes,
+    lanes.SEEN: seen,
+    lanes.SHARERS: sharers,
+    lanes.RENEW: renew,
+    lanes.CLAIM: claim,
+    lanes.RELEASE: release,
+    lanes.RELEASE_ALL: release,
+    lanes.GONE: gone,
+    listener.HEAR: hear,
+}
+COPIES: Final[dict[str, Copy]] = {
+    "ledger.outcome": copy_into("outcome", "party_id", "command_id"),
+    "ledger.transfer": copy_into("transfer", "partition", "block", "line"),
+    "ledger.lot": copy_into("lot", "partition", "account"),
+    "hub.message": copy_messages,
+    "hub.delivery": copy_deliveries,
+}
