@@ -14,7 +14,7 @@ NO_MUNICIPALITY: Final = ""
 
 
 class Kind(IntEnum):
-    """What a transfer is; numbers are stored and never reused. Kinds from 10 on belong to later operations."""
+    """What a transfer is; numbers are stored and never reused."""
 
     refusal = 0
     credit = 1
@@ -22,6 +22,22 @@ class Kind(IntEnum):
     sweep = 3
     use = 4
     expire = 5
+    use_together = 6
+    grant = 10
+    coupon = 11
+    voucher_issue = 20
+    voucher_redeem = 21
+    voucher_expire = 22
+    authorise = 30
+    capture = 31
+    void = 32
+    authorisation_expire = 33
+    refund = 34
+    merge_send = 40
+    merge_acknowledge = 41
+    merge_return = 42
+    revoke = 50
+    correct = 51
 
 
 class LotKey(NamedTuple):
@@ -33,7 +49,11 @@ class LotKey(NamedTuple):
 
 
 class Contra(NamedTuple):
-    """A contra account: `partner`, `store` or `expired`, with the party or pool it stands for."""
+    """A contra account: its role, with the party or the pool it stands for.
+
+    Parties: `partner`, `programme`, `store`, `shop`, `street`. Pools: `expired`, and what is set aside: `voucher`,
+    `checkout`, `merge`.
+    """
 
     role: str
     party_id: UUID | None

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from schemas.message import Event
 from schemas.values import NO_ORIGIN, RESERVE
 from workers.ledger.accounts import NO_MUNICIPALITY, Contra, Kind, LotKey, Move, PoolRule, RollupKey
+from workers.ledger.holds import CouponRow, Hold, Original
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Decision:
     """Pools whose balance after it is part of the answer."""
     events: tuple[Event, ...] = ()
     code: str | None = None
+    hold: Hold | None = None
+    """The hold as it stands after it, where the command is about one."""
 
 
 def refused(code: str) -> Decision:
@@ -41,12 +44,22 @@ class Balance:
     is_new: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Settings that decisions depend on, in days."""
+
+    holding_period_days: int
+    refund_least_days: int
+    voucher_limit_days: int
+
+
 @dataclass(slots=True)
 class Book:
     """The lots of the batch's citizens, the contra accounts it touches, the pools' rules, on one business date."""
 
     today: date
-    holding_period_days: int
+    now: datetime
+    terms: Terms
     pools: Mapping[str, PoolRule]
     next_account: int
     lots: dict[UUID, dict[LotKey, Balance]] = field(default_factory=lambda: defaultdict(dict))
@@ -54,6 +67,15 @@ class Book:
     touched_lots: set[tuple[UUID, LotKey]] = field(default_factory=set)
     touched_contras: set[Contra] = field(default_factory=set)
     rollups: dict[tuple[RollupKey, Kind], list[int]] = field(default_factory=dict)
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    touched_holds: set[UUID] = field(default_factory=set)
+    numbers_taken: set[str] = field(default_factory=set)
+    coupons: dict[tuple[UUID, bytes], CouponRow] = field(default_factory=dict)
+    coupons_used: dict[tuple[UUID, bytes], UUID] = field(default_factory=dict)
+    revoked: set[UUID] = field(default_factory=set)
+    newly_revoked: set[UUID] = field(default_factory=set)
+    originals: dict[tuple[UUID, str], Original] = field(default_factory=dict)
+    newly_corrected: set[tuple[UUID, str]] = field(default_factory=set)
 
     # what operations ask
 
@@ -63,7 +85,7 @@ class Book:
 
     def held_until(self) -> date:
         """The last day on which reserve points credited today are held."""
-        return self.today + timedelta(days=self.holding_period_days - 1)
+        return self.today + timedelta(days=self.terms.holding_period_days - 1)
 
     def balance(self, citizen_id: UUID, pool: str) -> int:
         """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""

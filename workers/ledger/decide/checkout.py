@@ -1,0 +1,129 @@
+"""Checkouts: points are authorised, captured or voided, and may be refunded (mission I.7, I.8)."""
+
+from schemas.checkouts import (
+    AuthorisationReleased,
+    AuthorisePoints,
+    CapturePoints,
+    ExpireAuthorisation,
+    PointsAuthorised,
+    PointsCaptured,
+    PointsRefunded,
+    RefundCapture,
+    VoidAuthorisation,
+)
+from schemas.holds import HoldCommand, HoldKind, HoldState
+from schemas.problems import RefusalCode
+from workers.ledger.accounts import Contra, Move
+from workers.ledger.book import Book, Decision, refused
+from workers.ledger.decide.events import about
+from workers.ledger.decide.holding import back, into, open_hold, refunded_lot, set_aside, slice_of
+from workers.ledger.decide.opening import closed_code
+from workers.ledger.holds import Hold
+
+
+def authorise(command: AuthorisePoints, book: Book) -> Decision:
+    """Points are set aside for an order. Refused: no_scheme, no_event, bad_period, insufficient_points, hold_exists."""
+    rule = book.rule(command.pool)
+    if rule is None or not rule.first <= book.today <= rule.last:
+        return refused(closed_code(command.pool, rule))
+    if command.expires_at <= book.now:
+        return refused(RefusalCode.bad_period)
+    hold = set_aside(
+        command,
+        book,
+        kind=HoldKind.checkout,
+        pool=command.pool,
+        points=command.points,
+        counterparty_id=command.merchant_id,
+        lg_code=rule.lg_code,
+        expires_at=command.expires_at,
+    )
+    if isinstance(hold, RefusalCode):
+        return refused(hold)
+    event = PointsAuthorised(
+        **about(command, book, command.pool, -command.points),
+        hold_id=hold.hold_id,
+        merchant_id=command.merchant_id,
+        expires_at=command.expires_at,
+    )
+    return Decision(command.points, into(hold), (command.pool,), (event,), hold=hold)
+
+
+def capture(command: CapturePoints, book: Book) -> Decision:
+    """All or part of what is set aside goes to the merchant, the rest back to its lots; once.
+
+    An expired hold counts as free the moment it expires, so it can no longer be captured. Refused: no_hold,
+    hold_resolved, hold_expired, insufficient_points.
+    """
+    hold = open_hold(command, book, HoldKind.checkout)
+    if isinstance(hold, RefusalCode):
+        return refused(hold)
+    if _is_over(hold, book):
+        return refused(RefusalCode.hold_expired)
+    points = hold.left if command.points is None else command.points
+    if points > hold.left:
+        return refused(RefusalCode.insufficient_points)
+    rest = back(hold, points, hold.left - points)
+    moves = (Move(hold.account, Contra("shop", hold.counterparty_id), points), *rest)
+    event = PointsCaptured(
+        **about(command, book, hold.pool, hold.left - points, points=points),
+        hold_id=hold.hold_id,
+        merchant_id=hold.counterparty_id,
+    )
+    return Decision(points, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.taken, taken=points))
+
+
+def void(command: VoidAuthorisation, book: Book) -> Decision:
+    """Everything set aside goes back to its lots. Refused: no_hold, hold_resolved."""
+    hold = open_hold(command, book, HoldKind.checkout)
+    if isinstance(hold, RefusalCode):
+        return refused(hold)
+    return _released(command, book, hold, expired=False)
+
+
+def expire(command: ExpireAuthorisation, book: Book) -> Decision:
+    """Nobody captured in time: back to the lots. Refused: no_hold, hold_resolved, nothing_due."""
+    hold = open_hold(command, book, HoldKind.checkout)
+    if isinstance(hold, RefusalCode):
+        return refused(hold)
+    if not _is_over(hold, book):
+        return refused(RefusalCode.nothing_due)
+    return _released(command, book, hold, expired=True)
+
+
+def refund(command: RefundCapture, book: Book) -> Decision:
+    """Points come back from the merchant to the lots they came from, usable for some days at least.
+
+    The last lots spent come back first; never more than was captured, over all refunds. Refused: no_hold,
+    not_captured, refund_limit.
+    """
+    hold = book.holds.get(command.hold_id)
+    if hold is None or hold.kind is not HoldKind.checkout or hold.citizen_id != command.citizen_id:
+        return refused(RefusalCode.no_hold)
+    if hold.state is not HoldState.taken:
+        return refused(RefusalCode.not_captured)
+    if command.points > hold.taken - hold.refunded:
+        return refused(RefusalCode.refund_limit)
+    parts = slice_of(hold.parts, hold.taken - hold.refunded - command.points, command.points)
+    shop = Contra("shop", hold.counterparty_id)
+    least = book.terms.refund_least_days
+    moves = tuple(Move(shop, refunded_lot(part.lot, book.today, least), part.points) for part in parts)
+    event = PointsRefunded(
+        **about(command, book, hold.pool, command.points), hold_id=hold.hold_id, merchant_id=hold.counterparty_id
+    )
+    return Decision(command.points, moves, (hold.pool,), (event,), hold=hold.refund(command.points))
+
+
+def _is_over(hold: Hold, book: Book) -> bool:
+    return hold.expires_at is not None and hold.expires_at <= book.now
+
+
+def _released(command: HoldCommand, book: Book, hold: Hold, *, expired: bool) -> Decision:
+    event = AuthorisationReleased(
+        **about(command, book, hold.pool, hold.left),
+        hold_id=hold.hold_id,
+        merchant_id=hold.counterparty_id,
+        expired=expired,
+    )
+    moves = back(hold, 0, hold.left)
+    return Decision(hold.left, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.returned))

@@ -1,0 +1,84 @@
+"""Holds, coupons and originals as the book knows them: plain values, no SQL."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from schemas.holds import HoldKind, HoldState, HoldView
+from workers.ledger.accounts import Contra, LotKey, Move
+
+
+class Part(NamedTuple):
+    """Points of a hold that came from one lot."""
+
+    lot: LotKey
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Points set aside. `parts` are what was taken from which lot, in the order in which they go."""
+
+    hold_id: UUID
+    kind: HoldKind
+    state: HoldState
+    citizen_id: UUID
+    counterparty_id: UUID
+    lg_code: str
+    pool: str
+    points: int
+    left: int
+    taken: int
+    refunded: int
+    expires_at: datetime | None
+    number: str | None
+    check_code: str | None
+    parts: tuple[Part, ...]
+
+    @property
+    def account(self) -> Contra:
+        """The account that holds the points: one per kind and pool."""
+        return Contra(self.kind.value, None, self.pool)
+
+    def resolved(self, state: HoldState, taken: int = 0) -> "Hold":
+        """The hold once it is resolved: nothing is left in it."""
+        return replace(self, state=state, left=0, taken=taken)
+
+    def view(self) -> HoldView:
+        """The hold as it is shown; never the check code."""
+        return HoldView(
+            hold_id=self.hold_id,
+            kind=self.kind,
+            state=self.state,
+            citizen_id=self.citizen_id,
+            counterparty_id=self.counterparty_id,
+            pool=self.pool,
+            points=self.points,
+            left=self.left,
+            refunded=self.refunded,
+            expires_at=self.expires_at,
+            number=self.number,
+        )
+
+
+class CouponRow(NamedTuple):
+    """A coupon, and who used it."""
+
+    points: int
+    pool: str
+    last: date
+    used_by: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """A posting that is to be corrected: its moves, and whether it already was."""
+
+    citizen_id: UUID
+    pool: str
+    points: int
+    moves: tuple[Move, ...]
+    corrected: bool
+    refusable: str | None = None
+    """Why this kind of posting can not be reversed, where it can not."""
