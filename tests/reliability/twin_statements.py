@@ -37,10 +37,14 @@ async def pools(tx: Tx) -> Rows:
     return tx.scan("pool")
 
 
+async def lock_pools(tx: Tx) -> Rows:
+    await tx.lock(("table", "pool"))
+    return []
+
+
 async def register_pool(
     tx: Tx, pool: str, lg_code: str, expiry_rule: str, first: date, last: date, usable_in: Sequence[str]
 ) -> Rows:
-    await tx.lock(("pool", pool))
     row = {
         "pool": pool, "lg_code": lg_code, "expiry_rule": expiry_rule, "first": first, "last": last,
         "usable_in": usable_in, "revision": tx.twin.next_id(),
@@ -321,6 +325,7 @@ STATEMENTS: Final[dict[str, Statement]] = {
     statements.LOCK: lock_head,
     bugs.READ_HEAD: read_head,
     statements.POOLS: pools,
+    statements.REGISTER_ONE_AT_A_TIME: lock_pools,
     statements.REGISTER_POOL: register_pool,
     statements.OUTCOMES: outcomes,
     statements.LOTS: lots,

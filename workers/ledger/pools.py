@@ -11,6 +11,7 @@ from workers.ledger import statements
 
 async def scheme_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
     """Open a scheme for points, or take over its new rule. Points already credited keep their last day."""
+    await tx.execute(statements.REGISTER_ONE_AT_A_TIME)
     for event in events:
         await tx.execute(
             statements.REGISTER_POOL, scheme_pool(event.lg_code), event.lg_code, event.expiry_rule,
@@ -20,6 +21,7 @@ async def scheme_registered(events: Sequence[SchemeRegistered], tx: Transaction)
 
 async def support_event_registered(events: Sequence[SupportEventRegistered], tx: Transaction) -> None:
     """Open an event for points; they end with its service period."""
+    await tx.execute(statements.REGISTER_ONE_AT_A_TIME)
     for event in events:
         await tx.execute(
             statements.REGISTER_POOL, event_pool(event.event_id), event.lg_code, f"date:{event.last.isoformat()}",

@@ -54,6 +54,8 @@ WITH sealed AS (
 UPDATE ledger.head SET block = $2, hash = $4, next_account = $8 WHERE partition = $1
 """
 
+REGISTER_ONE_AT_A_TIME: Final = "LOCK TABLE ledger.pool IN SHARE ROW EXCLUSIVE MODE"
+"""Revisions are drawn before they commit; under this lock they come to light in their order, so that none is missed."""
 REGISTER_POOL: Final = """
 INSERT INTO ledger.pool AS p (pool, lg_code, expiry_rule, first, last, usable_in)
 VALUES ($1, $2, $3, $4, $5, $6)
