@@ -274,17 +274,30 @@ class RefusalCode(StrEnum):
     bad_time = "bad_time"
     bad_to = "bad_to"
     citizen_revoked = "citizen_revoked"
+    corrected_before = "corrected_before"
     event_closed = "event_closed"
+    hold_exists = "hold_exists"
+    hold_expired = "hold_expired"
+    hold_resolved = "hold_resolved"
     id_conflict = "id_conflict"
     insufficient_points = "insufficient_points"
     link_taken = "link_taken"
     missing_field = "missing_field"
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
+    no_coupon = "no_coupon"
     no_event = "no_event"
+    no_hold = "no_hold"
+    no_number = "no_number"
+    no_posting = "no_posting"
     no_scheme = "no_scheme"
+    no_voucher = "no_voucher"
+    not_captured = "not_captured"
+    not_correctable = "not_correctable"
     not_usable_here = "not_usable_here"
     nothing_due = "nothing_due"
+    one_person = "one_person"
+    refund_limit = "refund_limit"
     same_pool = "same_pool"
     scheme_closed = "scheme_closed"
     tries_used_up = "tries_used_up"
@@ -293,6 +306,8 @@ class RefusalCode(StrEnum):
     unknown_link = "unknown_link"
     unknown_party = "unknown_party"
     unknown_store = "unknown_store"
+    voucher_expired = "voucher_expired"
+    voucher_used = "voucher_used"
 
 
 class RefusalText(NamedTuple):
@@ -351,9 +366,25 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This MyKey ID was revoked; no points can be moved to it or from it.",
         "このマイキーIDは失効しているため、ポイントを移行・利用できません。",
     ),
+    RefusalCode.corrected_before: RefusalText(
+        "This posting was already corrected. Look at the correction.",
+        "この記録はすでに訂正済みです。訂正の記録を確認してください。",
+    ),
     RefusalCode.event_closed: RefusalText(
         "The support event is not within its service period.",
         "特定支援イベントの実施期間外です。",
+    ),
+    RefusalCode.hold_exists: RefusalText(
+        "This id was used before for other points set aside. Give a new request a new id.",
+        "このIDはすでに使用されています。新しい依頼には新しいIDを付けてください。",
+    ),
+    RefusalCode.hold_expired: RefusalText(
+        "The time to capture these points is over; they are the citizen's again. Authorise anew.",
+        "利用確定の期限が過ぎたため、ポイントは利用者に戻りました。もう一度承認からやり直してください。",
+    ),
+    RefusalCode.hold_resolved: RefusalText(
+        "These points were already captured, voided, acknowledged or returned.",
+        "このポイントは、すでに確定または取り消し済みです。",
     ),
     RefusalCode.id_conflict: RefusalText(
         "This id was used before for another request. Give a new request a new id.",
@@ -379,13 +410,41 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This MyKey ID is in use or was used before. Choose another one.",
         "このマイキーIDは使用中か、過去に使用されています。別のIDを選んでください。",
     ),
+    RefusalCode.no_coupon: RefusalText(
+        "This coupon number cannot be used. Check it.",
+        "このクーポン番号は利用できません。番号を確認してください。",
+    ),
     RefusalCode.no_event: RefusalText(
         "There is no such support event. Check the event id.",
         "該当する特定支援イベントがありません。イベントIDを確認してください。",
     ),
+    RefusalCode.no_hold: RefusalText(
+        "There are no such points set aside. Check the id.",
+        "該当する確保済みのポイントがありません。IDを確認してください。",
+    ),
+    RefusalCode.no_number: RefusalText(
+        "All voucher numbers offered are taken. Try again.",
+        "発券番号を確保できませんでした。もう一度お試しください。",
+    ),
+    RefusalCode.no_posting: RefusalText(
+        "There is no such posting of this citizen. Check the id.",
+        "該当する記録がありません。IDを確認してください。",
+    ),
     RefusalCode.no_scheme: RefusalText(
         "This municipality has no municipal points. Choose another destination.",
         "この自治体には自治体ポイントがありません。別の移行先を選んでください。",
+    ),
+    RefusalCode.no_voucher: RefusalText(
+        "This voucher cannot be found. Check the number and the check code.",
+        "該当するポイント券がありません。発券番号と確認コードを確認してください。",
+    ),
+    RefusalCode.not_captured: RefusalText(
+        "Nothing was captured, so nothing can be refunded.",
+        "利用が確定していないため、返還できません。",
+    ),
+    RefusalCode.not_correctable: RefusalText(
+        "This kind of posting is not reversed by a correction.",
+        "この種類の記録は訂正の対象外です。",
     ),
     RefusalCode.not_usable_here: RefusalText(
         "These points cannot be used at this place.",
@@ -394,6 +453,14 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.nothing_due: RefusalText(
         "Nothing is due: there are no such points, or their day has not come.",
         "対象となるポイントがないか、まだ期日になっていません。",
+    ),
+    RefusalCode.one_person: RefusalText(
+        "A correction is asked for by one person and approved by another.",
+        "訂正は、申請者とは別の人が承認してください。",
+    ),
+    RefusalCode.refund_limit: RefusalText(
+        "More would come back than was captured. Choose a smaller amount.",
+        "確定したポイントを超えて返還することはできません。ポイント数を減らしてください。",
     ),
     RefusalCode.same_pool: RefusalText(
         "The points are already there. Choose another destination.",
@@ -426,6 +493,14 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.unknown_store: RefusalText(
         "There is no such store. Check its id.",
         "該当する店舗がありません。店舗のIDを確認してください。",
+    ),
+    RefusalCode.voucher_expired: RefusalText(
+        "This voucher has passed its last day.",
+        "このポイント券は有効期限を過ぎています。",
+    ),
+    RefusalCode.voucher_used: RefusalText(
+        "This voucher was already redeemed.",
+        "このポイント券はすでに使用済みです。",
     ),
 }
 """Code → sentences."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from schemas.holds import HoldKind, HoldState
 from schemas.message import Event
 from schemas.values import NO_ORIGIN, RESERVE
 from workers.ledger.accounts import NO_MUNICIPALITY, Contra, Kind, LotKey, Move, PoolRule, RollupKey
@@ -24,6 +25,9 @@ class Decision:
     code: str | None = None
     hold: Hold | None = None
     """The hold as it stands after it, where the command is about one."""
+    uses_coupon: tuple[UUID, bytes] | None = None
+    corrects: tuple[UUID, str] | None = None
+    revokes: bool = False
 
 
 def refused(code: str) -> Decision:
@@ -109,6 +113,34 @@ class Book:
         ]
         return sorted(lots, key=_in_order)
 
+    def all_lots(self, citizen_id: UUID) -> list[tuple[LotKey, int]]:
+        """Every lot of the citizen with points in it."""
+        return [(key, balance.points) for key, balance in self._of(citizen_id) if balance.points]
+
+    def covers(self, citizen_id: UUID, moves: Iterable[Move]) -> bool:
+        """Whether the citizen's lots hold enough for these moves, made in their order."""
+        lots = {key: balance.points for key, balance in self._of(citizen_id)}
+        for move in moves:
+            if isinstance(move.debit, LotKey):
+                lots[move.debit] = lots.get(move.debit, 0) - move.points
+                if lots[move.debit] < 0:
+                    return False
+            if isinstance(move.credit, LotKey):
+                lots[move.credit] = lots.get(move.credit, 0) + move.points
+        return True
+
+    def over_holds(self, citizen_id: UUID) -> list[Hold]:
+        """The citizen's checkout holds that nobody captured in time: their points count as free."""
+        return [
+            hold
+            for hold in self.holds.values()
+            if hold.citizen_id == citizen_id
+            and hold.kind is HoldKind.checkout
+            and hold.state is HoldState.open
+            and hold.expires_at is not None
+            and hold.expires_at <= self.now
+        ]
+
     def _of(self, citizen_id: UUID) -> Iterable[tuple[LotKey, Balance]]:
         lots = self.lots.get(citizen_id)
         return lots.items() if lots else ()
@@ -131,6 +163,21 @@ class Book:
             line[0] += 1
             line[1] += move.points
             yield debit, credit, move.points
+
+    def keep(self, decision: Decision, citizen_id: UUID) -> None:
+        """Keep what a posted decision changes besides balances."""
+        if decision.hold is not None:
+            self.holds[decision.hold.hold_id] = decision.hold
+            self.touched_holds.add(decision.hold.hold_id)
+            if decision.hold.number is not None:
+                self.numbers_taken.add(decision.hold.number)
+        if decision.uses_coupon is not None:
+            self.coupons_used[decision.uses_coupon] = citizen_id
+        if decision.corrects is not None:
+            self.newly_corrected.add(decision.corrects)
+        if decision.revokes:
+            self.revoked.add(citizen_id)
+            self.newly_revoked.add(citizen_id)
 
     def _change(self, citizen_id: UUID, account: LotKey | Contra, change: int) -> int:
         if isinstance(account, Contra):
@@ -155,13 +202,12 @@ class Book:
 
     def _rollup_key(self, move: Move) -> RollupKey:
         """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
-        if isinstance(move.credit, LotKey):
-            pool = move.credit.pool
-            counterparty = move.debit.party_id if isinstance(move.debit, Contra) else move.debit.origin
+        debit, credit = move.debit, move.credit
+        pool = credit.pool or debit.pool
+        if isinstance(debit, LotKey) and isinstance(credit, LotKey):
+            counterparty: UUID | None = debit.origin if debit.origin != NO_ORIGIN else credit.origin
         else:
-            assert isinstance(move.debit, LotKey)  # noqa: S101 - the allow-list of transfers
-            pool = move.debit.pool
-            counterparty = move.credit.party_id
+            counterparty = next((account.party_id for account in (debit, credit) if isinstance(account, Contra)), None)
         rule = self.pools.get(pool)
         return RollupKey(rule.lg_code if rule else NO_MUNICIPALITY, counterparty or NO_ORIGIN, pool)
 

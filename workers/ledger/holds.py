@@ -45,6 +45,10 @@ class Hold:
         """The hold once it is resolved: nothing is left in it."""
         return replace(self, state=state, left=0, taken=taken)
 
+    def refund(self, points: int) -> "Hold":
+        """The hold once so many more points of what was taken came back."""
+        return replace(self, refunded=self.refunded + points)
+
     def view(self) -> HoldView:
         """The hold as it is shown; never the check code."""
         return HoldView(
@@ -73,12 +77,11 @@ class CouponRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A posting that is to be corrected: its moves, and whether it already was."""
+    """A posting that is to be corrected: its moves, whether its kind can be reversed, whether it already was."""
 
     citizen_id: UUID
     pool: str
     points: int
     moves: tuple[Move, ...]
+    reversible: bool
     corrected: bool
-    refusable: str | None = None
-    """Why this kind of posting can not be reversed, where it can not."""

@@ -1,6 +1,9 @@
 """Credit: a partner moves points in, to reserve, a scheme or an event."""
 
+from uuid import UUID
+
 from schemas.points import CreditPoints, PointsCredited
+from schemas.problems import RefusalCode
 from schemas.values import NO_ORIGIN, RESERVE
 from workers.ledger.accounts import Contra, LotKey, Move
 from workers.ledger.book import Book, Decision, refused
@@ -13,13 +16,9 @@ def decide(command: CreditPoints, book: Book) -> Decision:
     Reserve points remember their partner and are held for the holding period; points of a scheme or event get the
     last day of its rule. Refused: no_scheme, no_event, scheme_closed, event_closed.
     """
-    if command.pool == RESERVE:
-        lot = LotKey(RESERVE, book.held_until(), command.party_id)
-    else:
-        rule = book.rule(command.pool)
-        if rule is None or not rule.is_open(book.today):
-            return refused(closed_code(command.pool, rule))
-        lot = LotKey(command.pool, rule.expires_on(book.today), NO_ORIGIN)
+    lot = target_lot(command.pool, command.party_id, book)
+    if isinstance(lot, RefusalCode):
+        return refused(lot)
     event = PointsCredited(
         citizen_id=command.citizen_id,
         party_id=command.party_id,
@@ -32,3 +31,13 @@ def decide(command: CreditPoints, book: Book) -> Decision:
     )
     move = Move(Contra("partner", command.party_id), lot, command.points)
     return Decision(command.points, (move,), (command.pool,), (event,))
+
+
+def target_lot(pool: str, partner_id: UUID, book: Book) -> LotKey | RefusalCode:
+    """The lot that a partner's points go into today, or why the pool takes none."""
+    if pool == RESERVE:
+        return LotKey(RESERVE, book.held_until(), partner_id)
+    rule = book.rule(pool)
+    if rule is None or not rule.is_open(book.today):
+        return closed_code(pool, rule)
+    return LotKey(pool, rule.expires_on(book.today), NO_ORIGIN)

@@ -6,7 +6,7 @@ from schemas.problems import RefusalCode
 from workers.ledger.accounts import Contra, Move
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide.events import about
-from workers.ledger.decide.holding import back, into, open_hold, set_aside
+from workers.ledger.decide.holding import into, open_hold, refunded_lot, set_aside
 
 
 def send(command: SendMerge, book: Book) -> Decision:
@@ -48,12 +48,18 @@ def acknowledge(command: AcknowledgeMerge, book: Book) -> Decision:
 
 
 def give_back(command: ReturnMerge, book: Book) -> Decision:
-    """The street refused the file: back to the lots they came from. Refused: no_hold, hold_resolved."""
+    """The street refused the file: back to the lots they came from, usable for some days at least.
+
+    Refused: no_hold, hold_resolved.
+    """
     hold = open_hold(command, book, HoldKind.merge)
     if isinstance(hold, RefusalCode):
         return refused(hold)
     event = MergeReturned(
         **about(command, book, hold.pool, hold.left), hold_id=hold.hold_id, street_id=hold.counterparty_id
     )
-    moves = back(hold, 0, hold.left)
+    least = book.terms.refund_least_days
+    moves = tuple(
+        Move(hold.account, refunded_lot(part.lot, book.today, least), part.points) for part in hold.parts
+    )
     return Decision(hold.left, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.returned))
