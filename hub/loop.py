@@ -1,4 +1,4 @@
-"""The event loop we run on: uvloop where there is one, asyncio's own on Windows; and a garbage collector told our way."""
+"""The event loop we run on: uvloop where there is one, asyncio's own on Windows; and how garbage is collected."""
 
 import asyncio
 import gc
