@@ -23,9 +23,9 @@ def transport(request: pytest.FixtureRequest) -> dict[str, object]:
 
 
 @pytest.fixture
-def start(database_url: str, transport: dict[str, object]) -> Start:
+def start(probe: Probe, transport: dict[str, object]) -> Start:
     """Start a process on the test's own database, as an async context manager."""
-    return partial(at_work, database_url, **transport)
+    return partial(at_work, probe.url, **transport)
 
 
 @pytest.fixture
