@@ -131,7 +131,7 @@ async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
 async def _write_contras(tx: Transaction, partition: int, block: int, book: Book) -> None:
     touched = [(contra, book.contras[contra]) for contra in book.touched_contras]
     if touched:
-        changed = await tx.execute(
+        changed = await tx.fetch(
             statements.CHANGE_CONTRAS,
             partition,
             [balance.account for _, balance in touched],
@@ -139,7 +139,7 @@ async def _write_contras(tx: Transaction, partition: int, block: int, book: Book
             [contra.party_id for contra, _ in touched],
             [balance.points for _, balance in touched],
         )
-        if changed != f"INSERT 0 {len(touched)}":
+        if len(changed) != len(touched):
             raise StrayAccountError(f"partition {partition}, block {block}")
 
 
