@@ -46,12 +46,14 @@ UNREACHABLE: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
     TransientError,
 )
 """PostgreSQL went away, has no room, or is a standby now: waiting helps. `asyncpg.InterfaceError` is what a pool says
-of a connection that was cut, and much else: see `is_unreachable`."""
+of a connection that was cut, and much else (see `is_unreachable`); `asyncpg.InternalClientError` comes where it was cut
+between two messages of the protocol."""
 
 
 _GONE_WORDS: Final = ("closed", "closing", "released")

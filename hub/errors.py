@@ -42,5 +42,9 @@ class UnroutableError(PermanentError):
     """No component of this installation handles such a message."""
 
 
+class ContendedError(TransientError):
+    """The same rows were wanted by others again and again; nothing has taken effect."""
+
+
 class OwnershipLostError(TransientError):
     """Another process has taken over this lane; what was under way here was rolled back."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from hub import failpoints
 from hub.component import Component, Handler
 from hub.database import Database, is_retryable, is_unreachable
-from hub.errors import HubError, PermanentError, TransientError, UnroutableError
+from hub.errors import ContendedError, HubError, PermanentError, TransientError, UnroutableError
 from hub.metrics import BATCH, COMMIT, FAILED, HANDLED
 from hub.transaction import Transaction
 from schemas.message import Message
@@ -106,4 +106,6 @@ class Runner:
         if is_unreachable(error) and not isinstance(error, HubError):
             return Failure(TransientError("PostgreSQL does not answer"), unknown=True)
         log.warning("run_failed", component=self.component.name, error=type(error).__qualname__, permanent=permanent)
+        if is_retryable(error):
+            return Failure(ContendedError(type(error).__qualname__))
         return Failure(error)

@@ -126,7 +126,8 @@ class Receiver:
             except UNREACHABLE as error:
                 log.warning("poll_unreachable", receiver=self.receiver, error=type(error).__qualname__)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._poll.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._poll.wait()
 
     async def _look(self) -> None:
         if not self.lanes.epochs:

@@ -135,7 +135,8 @@ class RemoteCalls:
                 log.warning("calls_unreachable", error=type(error).__qualname__)
                 await asyncio.sleep(IDLE_POLL_S)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), CALL_POLL_S if self._pending else IDLE_POLL_S)
+                async with asyncio.timeout(CALL_POLL_S if self._pending else IDLE_POLL_S):
+                    await self._look.wait()
 
     async def finish(self) -> None:
         """Wait for the calls of others that are in work here."""

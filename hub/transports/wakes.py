@@ -43,7 +43,8 @@ class WakeChannel:
                 async with listening(self._url, CHANNEL, lambda text: self._heard(set(text.split()))) as notify:
                     while True:
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(self._due.wait(), CHECK_S)
+                            async with asyncio.timeout(CHECK_S):
+                                await self._due.wait()
                         await notify(" ".join(self._some_names()))
                         await asyncio.sleep(PAUSE_S)
             except UNREACHABLE as error:

@@ -58,13 +58,18 @@ class Probe:
     @classmethod
     async def at(cls, owner_url: str) -> "Probe":
         """Make the table that handlers record in."""
-        connection = await asyncpg.connect(owner_url)
-        await connection.execute(MAKE)
-        return cls(connection, owner_url)
+        made = await cls.to(owner_url)
+        await made.connection.execute(MAKE)
+        return made
+
+    @classmethod
+    async def to(cls, owner_url: str) -> "Probe":
+        """Where the table is made already; its connection is to be closed."""
+        return cls(await asyncpg.connect(owner_url), owner_url)
 
     async def again(self) -> "Probe":
-        """Another connection, while this one waits; to be closed."""
-        return Probe(await asyncpg.connect(self.url), self.url)
+        """Another connection, while this one waits."""
+        return await self.to(self.url)
 
     async def done(self, component: str = "mail") -> list[tuple[UUID, int]]:
         """What was done, (key, number), in the order of the doing."""

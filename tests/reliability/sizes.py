@@ -8,4 +8,4 @@ FULL: Final = os.environ.get("MYKEY_RELIABILITY") == "full"
 SEEDS: Final = 2_000 if FULL else 300
 PASSES: Final = (1, 3, 6, 9) if FULL else (1, 3)
 """At which pass of a failpoint the process dies."""
-MACHINE_EXAMPLES: Final = 200 if FULL else 40
+MACHINE_EXAMPLES: Final = 1_000 if FULL else 60

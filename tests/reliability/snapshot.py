@@ -115,11 +115,11 @@ GRANT SELECT, INSERT ON mail.heard TO mykey_mail;
 RESET_SQL: Final = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
-    hub.message, hub.delivery, hub.lane, hub.process, hub.call, hub.reply, mail.heard;
+    hub.message, hub.delivery, mail.heard;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 SET session_replication_role = DEFAULT;
 """
-"""Everything forgotten, for the next run in the same database."""
+"""Everything forgotten, for the next run in the same database; who owns which lane stays."""
 
 TOTAL: Final = """
 SELECT (SELECT coalesce(sum(balance), 0) FROM ledger.lot) + (SELECT coalesce(sum(balance), 0) FROM ledger.contra)

@@ -92,12 +92,15 @@ async def change_contras(
     parties: Sequence[UUID | None],
     balances: Sequence[int],
 ) -> Rows:
+    changed: Rows = []
     for account, name, party, balance in zip(accounts, names, parties, balances, strict=True):
         await tx.lock(("contra", (partition, name)))
         row = tx.get("contra", (partition, name))
         new = {"partition": partition, "account": account, "name": name, "party_id": party}
-        tx.put("contra", (partition, name), (row or new) | {"balance": balance})
-    return []
+        if row is None or row["account"] == account:
+            tx.put("contra", (partition, name), (row or new) | {"balance": balance})
+            changed.append({"account": account})
+    return changed
 
 
 async def roll_up(tx: Tx, partition: int, day: date, *columns: Sequence[Any]) -> Rows:

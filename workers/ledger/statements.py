@@ -33,10 +33,11 @@ FROM unnest($2::bigint[], $3::bigint[]) AS u (account, balance)
 WHERE l.partition = $1 AND l.account = u.account
 """
 CHANGE_CONTRAS: Final = """
-INSERT INTO ledger.contra (partition, account, name, party_id, balance)
+INSERT INTO ledger.contra AS c (partition, account, name, party_id, balance)
 SELECT $1, u.account, u.name, u.party_id, u.balance
 FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, balance)
-ON CONFLICT (partition, name) DO UPDATE SET balance = excluded.balance
+ON CONFLICT (partition, name) DO UPDATE SET balance = excluded.balance WHERE c.account = excluded.account
+RETURNING c.account
 """
 ROLL_UP: Final = """
 INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points)

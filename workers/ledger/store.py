@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+from hub.errors import PermanentError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
 from workers.ledger import statements
@@ -14,6 +15,10 @@ from workers.ledger.accounts import LotKey, PoolRule
 from workers.ledger.book import Balance, Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.operations import OPERATIONS
+
+
+class StrayAccountError(PermanentError):
+    """An operation touched a contra account that it had not said it would: a defect; nothing was written."""
 
 
 class Head(NamedTuple):
@@ -77,17 +82,14 @@ async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dic
 
 
 async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
-    """Put the union of the commands' footprints into the book.
-
-    Which accounts of expired points an expiry touches is known only with its lots; they are all loaded for it.
-    """
+    """Put the union of the commands' footprints into the book: the lots, then the contra accounts."""
     citizens = {command.citizen_id for command in commands}
     lots = book.lots
     for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(
         statements.LOTS, list(citizens), book.today
     ):
         lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
-    names = {contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command)}
+    names = {contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
     if names:
         for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
             book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])
@@ -100,7 +102,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
     if written.transfers:
         await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
         await _write_lots(tx, partition, book)
-        await _write_contras(tx, partition, book)
+        await _write_contras(tx, partition, block, book)
         await _write_rollups(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     await tx.execute(
@@ -126,10 +128,10 @@ async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
         await tx.execute(statements.CHANGE_LOTS, partition, accounts, balances)
 
 
-async def _write_contras(tx: Transaction, partition: int, book: Book) -> None:
+async def _write_contras(tx: Transaction, partition: int, block: int, book: Book) -> None:
     touched = [(contra, book.contras[contra]) for contra in book.touched_contras]
     if touched:
-        await tx.execute(
+        changed = await tx.fetch(
             statements.CHANGE_CONTRAS,
             partition,
             [balance.account for _, balance in touched],
@@ -137,6 +139,8 @@ async def _write_contras(tx: Transaction, partition: int, book: Book) -> None:
             [contra.party_id for contra, _ in touched],
             [balance.points for _, balance in touched],
         )
+        if len(changed) != len(touched):
+            raise StrayAccountError(f"partition {partition}, block {block}")
 
 
 async def _write_rollups(tx: Transaction, partition: int, book: Book) -> None:

@@ -1,6 +1,6 @@
 """Every test here runs once for each transport."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, TypeAlias
@@ -23,14 +23,6 @@ def transport(request: pytest.FixtureRequest) -> dict[str, object]:
 
 
 @pytest.fixture
-def start(database_url: str, transport: dict[str, object]) -> Start:
+def start(probe: Probe, transport: dict[str, object]) -> Start:
     """Start a process on the test's own database, as an async context manager."""
-    return partial(at_work, database_url, **transport)
-
-
-@pytest.fixture
-async def probe(database_url: str) -> AsyncIterator[Probe]:
-    """What the components did."""
-    made = await Probe.at(database_url)
-    yield made
-    await made.connection.close()
+    return partial(at_work, probe.url, **transport)

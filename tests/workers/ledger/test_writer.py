@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from unittest import mock
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from hub.clock import AdjustableClock
 from hub.database import Row
-from hub.errors import TransientError
+from hub.errors import ContendedError, TransientError
 from hub.process import HubProcess
+from hub.runner import RERUN_LIMIT
 from hub.transaction import Transaction
 from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingStatus
 from tests.running import running
@@ -31,6 +34,7 @@ from tests.workers.ledger.world import (
     sweep,
     use,
 )
+from workers.ledger import store
 from workers.ledger.writer import Writer
 
 ME = citizen(1)
@@ -215,6 +219,16 @@ async def test_a_fault_after_any_statement_leaves_nothing(ledger: HubProcess) ->
     assert statements > 8
     answers: list[PostingAnswer] = await ask_all(ledger, *batch)
     assert [a.replayed for a in answers] == [False] * 3
+
+
+async def test_a_batch_that_meets_another_again_and_again_is_told_to_come_back(ledger: HubProcess) -> None:
+    with (
+        mock.patch.object(store, "write", side_effect=asyncpg.DeadlockDetectedError("met")) as write,
+        pytest.raises(ContendedError, match="DeadlockDetectedError"),
+    ):
+        await ask(ledger, credit("1", ME, 5))
+    assert write.await_count == RERUN_LIMIT
+    assert not (await ask(ledger, credit("1", ME, 5))).replayed
 
 
 def store_of(number: int) -> UUID:

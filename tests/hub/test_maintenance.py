@@ -1,0 +1,110 @@
+"""Day partitions are made ahead, also where messages came first; processes that are gone are forgotten."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub import maintenance
+from hub.ids import uuid7_lower_bound
+from hub.maintenance import Maintenance
+from tests.hub.parts import Probe, at_work, credited, fake, say
+from tests.waiting import wait_until
+
+PARTITIONS: Final = """
+SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'hub.message'::regclass ORDER BY c.relname
+"""
+WHERE_IS: Final = "SELECT tableoid::regclass::text FROM hub.message WHERE id = $1"
+PUT: Final = """
+INSERT INTO hub.message (id, type, source, subject, correlation_id, time, body)
+VALUES ($1, 't', 's', gen_random_uuid(), gen_random_uuid(), now(), '')
+"""
+SEEN: Final = "INSERT INTO hub.process (process_id, receivers, seen_at) VALUES ($1, '{mail}', now() - $2::interval)"
+
+
+async def _days(probe: Probe) -> list[str]:
+    return [row["relname"] for row in await probe.connection.fetch(PARTITIONS)]
+
+
+def _day(ahead: int) -> str:
+    return f"message_{datetime.now(UTC) + timedelta(days=ahead):%Y%m%d}"
+
+
+def _id(ahead: int) -> UUID:
+    """A message's id, of some time on that day."""
+    instant = (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=12)
+    return UUID(int=uuid7_lower_bound(instant).int + 5)
+
+
+async def test_a_process_that_starts_makes_a_fortnight_ahead(probe: Probe) -> None:
+    await probe.connection.execute(f"DROP TABLE hub.{_day(13)}, hub.{_day(14)}")
+    assert _day(14) not in await _days(probe)
+
+    async with at_work(probe.url, fake("registry")):
+        await wait_until(lambda: _made(probe, _day(14)))
+
+
+async def test_it_goes_on_every_few_hours(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "EVERY_S", 0.05)
+    async with at_work(probe.url, fake("registry")):
+        await wait_until(lambda: _made(probe, _day(14)))
+        await probe.connection.execute(f"DROP TABLE hub.{_day(14)}")
+        await wait_until(lambda: _made(probe, _day(14)))
+
+
+async def test_a_message_goes_to_its_day(probe: Probe) -> None:
+    async with at_work(probe.url, fake("registry")) as process:
+        (message_id,) = await say(process, credited(1))
+
+    assert await probe.connection.fetchval(WHERE_IS, message_id) == f"hub.{_day(0)}"
+
+
+async def test_messages_that_came_before_their_day_was_made_are_moved_into_it(probe: Probe) -> None:
+    early, other = _id(20), _id(30)
+    for one in (early, other):
+        await probe.connection.execute(PUT, one)
+    assert await probe.connection.fetchval(WHERE_IS, early) == "hub.message_default"
+
+    made = await probe.connection.fetchval("SELECT hub.make_days(current_date + 19, current_date + 21)")
+
+    assert made == 3
+    assert await probe.connection.fetchval(WHERE_IS, early) == f"hub.{_day(20)}"
+    assert await probe.connection.fetchval(WHERE_IS, other) == "hub.message_default"
+
+
+async def test_making_days_twice_makes_them_once(probe: Probe) -> None:
+    async with at_work(probe.url, fake("registry")) as process:
+        look = Maintenance(process.database_of("registry"))
+        await look.once()
+        before = await _days(probe)
+        await look.once()
+
+    assert await _days(probe) == before
+
+
+async def test_the_edges_of_a_day_are_midnight_in_utc(probe: Probe) -> None:
+    midnight = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = UUID(int=uuid7_lower_bound(midnight - timedelta(milliseconds=1)).int)
+    for one in (uuid7_lower_bound(midnight), last):
+        await probe.connection.execute(PUT, one)
+
+    assert await probe.connection.fetchval(WHERE_IS, uuid7_lower_bound(midnight)) == f"hub.{_day(2)}"
+    assert await probe.connection.fetchval(WHERE_IS, last) == f"hub.{_day(1)}"
+
+
+async def test_processes_not_seen_for_long_are_forgotten(probe: Probe) -> None:
+    gone, quiet = uuid4(), uuid4()
+    await probe.connection.execute(SEEN, gone, timedelta(hours=2))
+    await probe.connection.execute(SEEN, quiet, timedelta(minutes=1))
+    async with at_work(probe.url, fake("registry")) as process:
+        await Maintenance(process.database_of("registry")).once()
+
+    left = {row["process_id"] for row in await probe.connection.fetch("SELECT process_id FROM hub.process")}
+    assert gone not in left
+    assert quiet in left
+
+
+async def _made(probe: Probe, day: str) -> bool:
+    return day in await _days(probe)

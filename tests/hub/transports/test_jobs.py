@@ -1,0 +1,102 @@
+"""Jobs run in one process at a time, again after a fault, and elsewhere after a stop."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from hub.component import Job
+from hub.errors import TransientError
+from hub.transports import jobs, lanes
+from tests.hub.parts import Probe, fake
+from tests.hub.transports.conftest import Start
+from tests.hub.transports.worker import SHORT
+from tests.waiting import wait_until
+
+TAKE_AWAY = """
+UPDATE hub.lane SET owner = gen_random_uuid(), epoch = epoch + 1, lease_until = 'infinity' WHERE receiver = $1
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SHORT.items():
+        monkeypatch.setattr(lanes, name, value)
+
+
+class Ticks:
+    """A job that counts its runs by process, and how many run at once."""
+
+    def __init__(self) -> None:
+        self.runs: list[str] = []
+        self.now = self.most = 0
+
+    def job(self, process: str, every_s: float = 0.01) -> Job:
+        async def run() -> None:
+            self.runs.append(process)
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                await asyncio.sleep(0.02)
+            finally:
+                self.now -= 1
+
+        return Job("tick", every_s, run)
+
+
+async def test_a_job_runs_again_and_again(start: Start) -> None:
+    ticks = Ticks()
+    async with start(fake("mail", jobs=[ticks.job("a")])):
+        await wait_until(lambda: len(ticks.runs) >= 5)
+
+
+async def test_a_job_runs_in_one_process_at_a_time(start: Start) -> None:
+    ticks = Ticks()
+    async with start(fake("mail", jobs=[ticks.job("a")])):
+        await wait_until(lambda: len(ticks.runs) >= 3)
+        async with start(fake("mail", jobs=[ticks.job("b")])):
+            await wait_until(lambda: len(ticks.runs) >= 20)
+            assert set(ticks.runs) == {"a"}
+    assert ticks.most == 1
+
+
+async def test_when_its_process_stops_a_job_goes_on_in_another(start: Start) -> None:
+    ticks = Ticks()
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(start(fake("mail", jobs=[ticks.job("a")])))
+        await wait_until(lambda: ticks.runs)
+        async with start(fake("mail", jobs=[ticks.job("b")])):
+            await first.aclose()
+            await wait_until(lambda: "b" in ticks.runs)
+
+    assert ticks.most == 1
+
+
+@pytest.mark.parametrize("error", [TransientError("not now"), KeyError("a defect")])
+async def test_a_job_that_failed_runs_again(start: Start, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr(jobs, "RETRY_S", 0.01)
+    runs: list[int] = []
+
+    async def run() -> None:
+        runs.append(1)
+        if len(runs) < 3:
+            raise error
+
+    async with start(fake("mail", jobs=[Job("tick", 3600.0, run)])):
+        await wait_until(lambda: len(runs) == 3)
+
+
+async def test_a_job_is_stopped_when_its_lease_is_lost(start: Start, probe: Probe) -> None:
+    began, stopped = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    async with start(fake("mail", jobs=[Job("tick", 1.0, run)])):
+        await asyncio.wait_for(began.wait(), 5)
+        await probe.connection.execute(TAKE_AWAY, "mail.job.tick")
+        await asyncio.wait_for(stopped.wait(), 5)
