@@ -107,7 +107,7 @@ class Database:
     async def reading(self) -> AsyncIterator[Reading]:
         """Read committed state, each statement by itself."""
         async with self.connection() as connection:
-            yield Reading(connection, self._clock)
+            yield Reading(connection, self._clock, self.sealer)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Snapshot]:

@@ -74,6 +74,8 @@ class Settings(BaseSettings):
         pool_sizes: component → connections, where it differs; as JSON in `MYKEY_POOL_SIZES`.
         partner_requests_per_s: how many requests a second each partner may make, in each process.
         partner_file_days: how long the bytes of a partner's file are kept once it is finished.
+        refund_least_days: how long refunded points can be used at the least.
+        voucher_limit_days: how long a voucher may be valid at the most.
         holding_period_days: how long reserve points wait for the citizen before they move by themselves.
         holding_notice_days: how many days before their last day held a mail says so.
         expiry_notice_days: how many days before the last day of points a mail says so.
@@ -108,6 +110,8 @@ class Settings(BaseSettings):
     partner_requests_per_s: Annotated[float, Field(gt=0, le=100_000)] = 200.0
     partner_file_days: Annotated[int, Field(ge=0, le=3_650)] = 30
     holding_period_days: Annotated[int, Field(ge=1, le=366)] = 21
+    refund_least_days: Annotated[int, Field(ge=1, le=366)] = 30
+    voucher_limit_days: Annotated[int, Field(ge=1, le=30)] = 30
     holding_notice_days: Annotated[int, Field(ge=0, le=366)] = 7
     expiry_notice_days: Annotated[int, Field(ge=0, le=366)] = 14
 

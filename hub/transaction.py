@@ -29,9 +29,11 @@ class Said(NamedTuple):
 class Reading:
     """The component's own tables, by its own role. SQL comes as a constant, values as arguments ($1, $2 …)."""
 
-    def __init__(self, connection: "Connection", clock: "Clock") -> None:
+    def __init__(self, connection: "Connection", clock: "Clock", sealer: "Sealer") -> None:
         self._connection = connection
         self.clock = clock
+        self.sealer = sealer
+        """Seals what a component keeps that nobody may read in the database."""
 
     async def fetch(self, sql: str, *args: Any) -> "list[Row]":
         """All rows."""
@@ -64,9 +66,8 @@ class Transaction(Reading):
     """One transaction: rows, the inbox mark and what is said next commit together, or not at all."""
 
     def __init__(self, connection: "Connection", clock: "Clock", source: str, sealer: "Sealer") -> None:
-        super().__init__(connection, clock)
+        super().__init__(connection, clock, sealer)
         self.source = source
-        self.sealer = sealer
         self.now: datetime = clock.now()
         self.business_date: date = clock.business_date()
         self.correlations: Sequence[UUID] = ()

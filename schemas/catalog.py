@@ -2,10 +2,42 @@
 
 from typing import Final
 
-from schemas import audit, citizens, clockwork, municipalities, notices, parties, partner_files, points, settlement
+from schemas import (
+    audit,
+    checkouts,
+    citizens,
+    clockwork,
+    corrections,
+    grants,
+    holds,
+    merges,
+    municipalities,
+    notices,
+    parties,
+    partner_files,
+    points,
+    settlement,
+    vouchers,
+)
 from schemas.message import Message
 
-FILES: Final = (audit, citizens, clockwork, municipalities, notices, partner_files, parties, points, settlement)
+FILES: Final = (
+    audit,
+    checkouts,
+    citizens,
+    clockwork,
+    corrections,
+    grants,
+    holds,
+    merges,
+    municipalities,
+    notices,
+    partner_files,
+    parties,
+    points,
+    settlement,
+    vouchers,
+)
 
 
 def _message_types() -> dict[str, type[Message]]:

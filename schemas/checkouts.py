@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.holds import HoldCommand
-from schemas.points import PointsEvent
+from schemas.points import HoldCommand, PointsEvent
 from schemas.values import Points, Pool
 
 

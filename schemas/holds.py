@@ -1,11 +1,11 @@
 """Points set aside: by a voucher, at a checkout, in a merge file. What all of them share."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
-from schemas.points import PostingCommand
-from schemas.message import Said
+from schemas.message import Answered, Query, Said
 from schemas.values import Pool
 
 
@@ -45,7 +45,27 @@ class HoldView(Said):
     number: str | None = None
 
 
-class HoldCommand(PostingCommand):
-    """What commands about a hold share; `hold_id` is the caller's, unique for ever."""
+class DueHold(Said):
+    """An open hold whose time is over."""
 
     hold_id: UUID
+    citizen_id: UUID
+    kind: HoldKind
+
+
+class DueHolds(Said):
+    """The oldest due holds of a partition."""
+
+    holds: list[DueHold]
+
+
+class DueHoldsOf(Query, Answered[DueHolds]):
+    """Which open holds of this partition has nobody taken in time?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.holds.due-holds-of.v1"
+    partition: int
+    limit: int = 500
+
+    def key(self) -> UUID:
+        """The partition."""
+        return UUID(int=self.partition)

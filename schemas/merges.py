@@ -3,8 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.holds import HoldCommand
-from schemas.points import PointsEvent
+from schemas.points import HoldCommand, PointsEvent
 from schemas.values import LgCode, Points, Pool
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
+from schemas.holds import HoldView
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.values import CommandId, LgCode, Points, Pool
 
@@ -33,6 +34,8 @@ class PostingAnswer(Said):
     balances: dict[str, int] = Field(default_factory=dict)
     posted_on: date
     replayed: bool = False
+    hold: HoldView | None = None
+    """The hold as it stands now, where the command is about one."""
 
 
 class PostingCommand(Command, Answered[PostingAnswer]):
@@ -54,6 +57,12 @@ class PostingCommand(Command, Answered[PostingAnswer]):
     def business_key(self) -> str | None:
         """The caller's own id."""
         return self.command_id
+
+
+class HoldCommand(PostingCommand):
+    """What commands about points set aside share; `hold_id` is the caller's, unique for ever."""
+
+    hold_id: UUID
 
 
 class CreditPoints(PostingCommand):

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from schemas.holds import HoldCommand, HoldView
+from schemas.holds import HoldView
 from schemas.message import Answered, Query, Said
-from schemas.points import PointsEvent
+from schemas.points import HoldCommand, PointsEvent
 from schemas.values import NO_ORIGIN, LgCode, Points, Pool
 
 VoucherNumber = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{8}$")]

@@ -48,6 +48,10 @@ class LotKey(NamedTuple):
     origin: UUID
 
 
+POOL_ROLES: Final = frozenset({"expired", "voucher", "checkout", "merge"})
+"""Roles of contra accounts that stand for a pool, not for a party."""
+
+
 class Contra(NamedTuple):
     """A contra account: its role, with the party or the pool it stands for.
 
@@ -63,6 +67,13 @@ class Contra(NamedTuple):
     def name(self) -> str:
         """Its name in the books, unique within a partition."""
         return f"{self.role}:{self.party_id.hex if self.party_id else self.pool}"
+
+
+    @classmethod
+    def named(cls, name: str) -> "Contra":
+        """The account of this name."""
+        role, _, rest = name.partition(":")
+        return cls(role, None, rest) if role in POOL_ROLES else cls(role, UUID(hex=rest))
 
 
 Account: TypeAlias = LotKey | Contra

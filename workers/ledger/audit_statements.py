@@ -7,7 +7,8 @@ BLOCKS: Final = """
 SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block WHERE partition = $1 ORDER BY block
 """
 OUTCOMES: Final = """
-SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances, posted_on
+SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
+    posted_on, hold_id
 FROM ledger.outcome WHERE partition = $1 ORDER BY block, number
 """
 TRANSFERS: Final = """

@@ -29,6 +29,7 @@ class OutcomeRow(NamedTuple):
     points: int
     balances: str
     posted_on: date
+    hold_id: UUID | None = None
 
 
 class TransferRow(NamedTuple):
@@ -47,9 +48,10 @@ class TransferRow(NamedTuple):
 
 def outcome_line(row: OutcomeRow) -> str:
     """An outcome as the chain hashes it."""
+    hold = f"\t{row.hold_id.hex}" if row.hold_id else ""
     return (
         f"o\t{row.number}\t{row.party_id.hex}\t{row.command_id}\t{row.request_hash.hex()}\t{row.citizen_id.hex}"
-        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}\n"
+        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}{hold}\n"
     )
 
 

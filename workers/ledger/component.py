@@ -1,9 +1,11 @@
 """The ledger as a component."""
 
 from hub.component import Component, Context
-from schemas import audit, municipalities, points, settlement
-from workers.ledger import pools, reading
+from schemas import audit, grants, holds, municipalities, points, settlement, vouchers
+from workers.ledger import pools, reading, reading_holds
 from workers.ledger.audit import Auditor
+from workers.ledger.book import Terms
+from workers.ledger.coupons import register_coupons
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.settlement import municipal_summary_of, partner_summary_of
 from workers.ledger.writer import Writer
@@ -11,11 +13,13 @@ from workers.ledger.writer import Writer
 
 def component(context: Context) -> Component:
     """Handles every command of points, answers questions about them."""
-    writer = Writer(context.settings.holding_period_days)
+    settings = context.settings
+    writer = Writer(Terms(settings.holding_period_days, settings.refund_least_days, settings.voucher_limit_days))
     return Component(
         name="ledger",
         handlers={
             **dict.fromkeys(OPERATIONS, writer.post),
+            grants.RegisterCoupons: register_coupons,
             municipalities.SchemeRegistered: pools.scheme_registered,
             municipalities.SupportEventRegistered: pools.support_event_registered,
         },
@@ -25,6 +29,9 @@ def component(context: Context) -> Component:
             points.DueLotsOf: reading.due_lots_of,
             points.HeldByPool: reading.held_by_pool,
             points.HeldIn: reading.held_in,
+            holds.DueHoldsOf: reading_holds.due_holds_of,
+            vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
+            vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
             audit.VerifyLedger: Auditor(context.database).answer,
             settlement.PartnerSummaryOf: partner_summary_of,
             settlement.MunicipalSummaryOf: municipal_summary_of,

@@ -35,6 +35,7 @@ class Hold:
     number: str | None
     check_code: str | None
     parts: tuple[Part, ...]
+    is_new: bool = True
 
     @property
     def account(self) -> Contra:
@@ -80,7 +81,6 @@ class Original:
     """A posting that is to be corrected: its moves, whether its kind can be reversed, whether it already was."""
 
     citizen_id: UUID
-    pool: str
     points: int
     moves: tuple[Move, ...]
     reversible: bool

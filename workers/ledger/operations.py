@@ -3,17 +3,33 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from schemas import points
+from schemas import checkouts, corrections, grants, merges, points, vouchers
 from schemas.points import PostingCommand
 from workers.ledger.accounts import Contra, Kind
 from workers.ledger.book import Book, Decision
-from workers.ledger.decide import credit, expire, move, record_refusal, sweep, use
+from workers.ledger.decide import (
+    checkout,
+    correct,
+    coupon,
+    credit,
+    expire,
+    grant,
+    merge,
+    move,
+    record_refusal,
+    revoke,
+    sweep,
+    use,
+    use_together,
+    voucher,
+)
+from workers.ledger.footprints import held_for, of_hold, of_original, of_pool, to_party
 
 
 class Operation(NamedTuple):
     """One operation: its kind in the books, its pure function, and the contra accounts it may touch.
 
-    These are asked for once the book has the lots: which pools expire is known only then.
+    These are asked for once the book has the lots and the holds: which pools expire is known only then.
     """
 
     kind: Kind
@@ -22,10 +38,37 @@ class Operation(NamedTuple):
 
 
 OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
-    points.CreditPoints: Operation(Kind.credit, credit.decide, lambda c, _: (Contra("partner", c.party_id),)),
+    points.CreditPoints: Operation(Kind.credit, credit.decide, to_party("partner", "party_id")),
     points.MovePoints: Operation(Kind.move, move.decide),
     points.SweepReserve: Operation(Kind.sweep, sweep.decide),
-    points.UsePoints: Operation(Kind.use, use.decide, lambda c, _: (Contra("store", c.store_id),)),
+    points.UsePoints: Operation(Kind.use, use.decide, to_party("store", "store_id")),
     points.ExpirePoints: Operation(Kind.expire, expire.decide, expire.contras),
     points.RecordRefusal: Operation(Kind.refusal, record_refusal.decide),
+    corrections.UseTogether: Operation(Kind.use_together, use_together.decide, use_together.contras),
+    grants.GrantPoints: Operation(Kind.grant, grant.decide, to_party("programme", "programme_id")),
+    grants.CreditCoupon: Operation(Kind.coupon, coupon.decide, to_party("partner", "party_id")),
+    vouchers.IssueVoucher: Operation(Kind.voucher_issue, voucher.issue, held_for("voucher")),
+    vouchers.RedeemVoucher: Operation(Kind.voucher_redeem, voucher.redeem, of_hold("store", "store_id")),
+    vouchers.ExpireVoucher: Operation(Kind.voucher_expire, voucher.expire, of_pool),
+    checkouts.AuthorisePoints: Operation(Kind.authorise, checkout.authorise, held_for("checkout")),
+    checkouts.CapturePoints: Operation(Kind.capture, checkout.capture, of_hold("shop")),
+    checkouts.VoidAuthorisation: Operation(Kind.void, checkout.void, of_hold()),
+    checkouts.ExpireAuthorisation: Operation(Kind.authorisation_expire, checkout.expire, of_hold()),
+    checkouts.RefundCapture: Operation(Kind.refund, checkout.refund, of_hold("shop")),
+    merges.SendMerge: Operation(Kind.merge_send, merge.send, held_for("merge")),
+    merges.AcknowledgeMerge: Operation(Kind.merge_acknowledge, merge.acknowledge, of_hold("street")),
+    merges.ReturnMerge: Operation(Kind.merge_return, merge.give_back, of_hold()),
+    corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, revoke.contras),
+    corrections.CorrectPosting: Operation(Kind.correct, correct.decide, of_original),
 }
+
+ALLOWED_ONCE_REVOKED: Final = frozenset(
+    {
+        points.RecordRefusal,
+        vouchers.RedeemVoucher,
+        vouchers.ExpireVoucher,
+        checkouts.CapturePoints,
+        merges.AcknowledgeMerge,
+    }
+)
+"""What was set aside before the revocation may still be taken; nothing comes in or back any more."""

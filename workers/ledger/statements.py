@@ -23,7 +23,7 @@ TRANSFER_COLUMNS: Final = (
 )  # fmt: skip
 OUTCOME_COLUMNS: Final = (
     "party_id", "command_id", "request_hash", "partition", "block", "number",
-    "citizen_id", "kind", "code", "points", "balances", "posted_on",
+    "citizen_id", "kind", "code", "points", "balances", "posted_on", "hold_id",
 )  # fmt: skip
 LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on", "origin", "balance")
 

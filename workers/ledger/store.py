@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.errors import PermanentError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
-from workers.ledger import statements
+from workers.ledger import state_store, statements
 from workers.ledger.accounts import LotKey, PoolRule
 from workers.ledger.book import Balance, Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
@@ -82,14 +82,16 @@ async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dic
 
 
 async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
-    """Put the union of the commands' footprints into the book: the lots, then the contra accounts."""
+    """Put the union of the commands' footprints into the book: lots, state, then the contra accounts."""
     citizens = {command.citizen_id for command in commands}
     lots = book.lots
     for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(
         statements.LOTS, list(citizens), book.today
     ):
         lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
-    names = {contra.name: contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
+    await state_store.load(tx, partition, commands, book)
+    contras = [contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)]
+    names = {contra.name: contra for contra in (*contras, *(hold.account for hold in book.holds.values()))}
     if names:
         for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
             book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])
@@ -104,6 +106,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
         await _write_lots(tx, partition, book)
         await _write_contras(tx, partition, block, book)
         await _write_rollups(tx, partition, book)
+    await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     await tx.execute(
         statements.SEAL, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,

@@ -3,25 +3,32 @@
 import json
 from collections.abc import Sequence
 from datetime import date
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid5
 
 from hub.transaction import Transaction
-from schemas.points import PostingAnswer, PostingCommand, PostingStatus
+from schemas.checkouts import ExpireAuthorisation
+from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand, PostingStatus
 from schemas.problems import RefusalCode
 from schemas.values import lane_of
 from workers.ledger import store
 from workers.ledger.accounts import PoolRule
-from workers.ledger.book import Book, Decision
+from workers.ledger.book import Book, Decision, Terms, refused
 from workers.ledger.chain import OutcomeRow, TransferRow
-from workers.ledger.operations import OPERATIONS, Operation
+from workers.ledger.holds import Hold
+from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, Operation
 from workers.ledger.store import Head, Known, Written
+
+
+LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
+"""The party of what the ledger does by itself."""
 
 
 class Writer:
     """Posts batches; remembers only the pools' rules, by the revision that the head's lock shows."""
 
-    def __init__(self, holding_period_days: int) -> None:
-        self._holding_period_days = holding_period_days
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
         self._pools: dict[str, PoolRule] = {}
         self._revision = -1
 
@@ -33,20 +40,19 @@ class Writer:
         partition = lane_of(commands[0].citizen_id)
         head = await store.lock(tx, partition)
         known = await store.load_known(tx, commands)
-        fresh = [command for command in commands if (command.party_id, command.command_id) not in known]
-        if not fresh:
-            return [_replay(command, known) for command in commands]
-        book = await self._book(tx, partition, head, fresh)
+        book = await self._book(tx, partition, head, [one for one in commands if _needs_book(one, known)])
         batch = _Batch(partition, head, book, known, tx)
-        answers = [batch.post(number, command) for number, command in enumerate(commands)]
-        await store.write(tx, partition, head, book, batch.written)
+        answers = [batch.answer(number, command) for number, command in enumerate(commands)]
+        if batch.written.outcomes:
+            await store.write(tx, partition, head, book, batch.written)
         return answers
 
     async def _book(self, tx: Transaction, partition: int, head: Head, commands: Sequence[PostingCommand]) -> Book:
         if head.revision != self._revision:
             self._pools, self._revision = await store.load_pools(tx), head.revision
-        book = Book(tx.business_date, self._holding_period_days, self._pools, head.next_account)
-        await store.load_book(tx, partition, commands, book)
+        book = Book(tx.business_date, tx.now, self._terms, self._pools, head.next_account)
+        if commands:
+            await store.load_book(tx, partition, commands, book)
         return book
 
 
@@ -63,19 +69,32 @@ class _Batch:
         self._known = known
         self._tx = tx
 
-    def post(self, number: int, command: PostingCommand) -> PostingAnswer:
+    def answer(self, number: int, command: PostingCommand) -> PostingAnswer:
+        """The command's one outcome, decided now or known from before."""
+        known = self._known.get((command.party_id, command.command_id))
+        if known is not None:
+            return self._replay(command, known)
+        for hold in self._book.over_holds(command.citizen_id):
+            self._post(number, _release(hold))
+        return self._post(number, command)
+
+    def _post(self, number: int, command: PostingCommand) -> PostingAnswer:
         """Decide one command, keep what it changes, say what has happened."""
-        if (command.party_id, command.command_id) in self._known:
-            return _replay(command, self._known)
         operation = OPERATIONS[type(command)]
-        decision: Decision = operation.decide(command, self._book)
+        decision = self._decide(command, operation)
         outcome = len(self.written.outcomes)
         self._transfer(command, operation, outcome, decision)
+        self._book.keep(decision, command.citizen_id)
         balances = {pool: self._book.balance(command.citizen_id, pool) for pool in decision.pools}
         self._record(command, operation, outcome, decision, balances)
         for event in decision.events:
             self._tx.emit(event, about=number)
-        return _answer(decision.code, decision.points, balances, self._book.today)
+        return self._answered(command, decision.code, decision.points, balances, self._book.today)
+
+    def _decide(self, command: PostingCommand, operation: Operation) -> Decision:
+        if command.citizen_id in self._book.revoked and type(command) not in ALLOWED_ONCE_REVOKED:
+            return refused(RefusalCode.citizen_revoked)
+        return operation.decide(command, self._book)
 
     def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
         transfers = self.written.transfers
@@ -92,27 +111,58 @@ class _Batch:
         decision: Decision,
         balances: dict[str, int],
     ) -> None:
+        hold_id = command.hold_id if isinstance(command, HoldCommand) else None
         row = OutcomeRow(
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
             command.citizen_id, operation.kind, decision.code, decision.points, json.dumps(balances), self._book.today,
+            hold_id,
         )  # fmt: skip
         self.written.outcomes.append(row)
         self._known[command.party_id, command.command_id] = Known(
             command.request_hash, decision.code, decision.points, balances, self._book.today
         )
 
+    def _replay(self, command: PostingCommand, known: Known) -> PostingAnswer:
+        if known.request_hash != command.request_hash:
+            return PostingAnswer(
+                status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=known.posted_on
+            )
+        answer = (known.code, known.points, known.balances, known.posted_on)
+        return self._answered(command, *answer, replayed=True)
 
-def _replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
-    outcome = known[command.party_id, command.command_id]
-    if outcome.request_hash != command.request_hash:
-        return PostingAnswer(status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=outcome.posted_on)
-    return _answer(outcome.code, outcome.points, outcome.balances, outcome.posted_on, replayed=True)
+    def _answered(
+        self,
+        command: PostingCommand,
+        code: str | None,
+        points: int,
+        balances: dict[str, int],
+        posted_on: date,
+        *,
+        replayed: bool = False,
+    ) -> PostingAnswer:
+        hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
+        return PostingAnswer(
+            status=PostingStatus.refused if code else PostingStatus.posted,
+            code=code,
+            points=points,
+            balances=balances,
+            posted_on=posted_on,
+            replayed=replayed,
+            hold=hold.view() if hold is not None and hold.citizen_id == command.citizen_id else None,
+        )
 
 
-def _answer(
-    code: str | None, points: int, balances: dict[str, int], posted_on: date, *, replayed: bool = False
-) -> PostingAnswer:
-    status = PostingStatus.refused if code else PostingStatus.posted
-    return PostingAnswer(
-        status=status, code=code, points=points, balances=balances, posted_on=posted_on, replayed=replayed
+def _needs_book(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> bool:
+    """Whether the command is new, or about a hold, which its answer shows again."""
+    return isinstance(command, HoldCommand) or (command.party_id, command.command_id) not in known
+
+
+def _release(hold: Hold) -> ExpireAuthorisation:
+    """What the ledger does by itself with a hold whose time is over, before anything else of its citizen."""
+    return ExpireAuthorisation(
+        party_id=LEDGER_ITSELF,
+        command_id=f"release.{hold.hold_id.hex}",
+        request_hash=hold.hold_id.bytes,
+        citizen_id=hold.citizen_id,
+        hold_id=hold.hold_id,
     )

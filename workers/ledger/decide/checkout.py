@@ -11,7 +11,8 @@ from schemas.checkouts import (
     RefundCapture,
     VoidAuthorisation,
 )
-from schemas.holds import HoldCommand, HoldKind, HoldState
+from schemas.holds import HoldKind, HoldState
+from schemas.points import HoldCommand
 from schemas.problems import RefusalCode
 from workers.ledger.accounts import Contra, Move
 from workers.ledger.book import Book, Decision, refused

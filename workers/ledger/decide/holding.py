@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from schemas.holds import HoldCommand, HoldKind, HoldState
+from schemas.holds import HoldKind, HoldState
+from schemas.points import HoldCommand
 from schemas.problems import RefusalCode
 from workers.ledger.accounts import LotKey, Move
 from workers.ledger.book import Book, take

@@ -22,3 +22,8 @@ def decide(command: RevokeCitizen, book: Book) -> Decision:
         CitizenRevoked(**about(command, book, pool, -points) | {"balance": 0}) for pool, points in by_pool.items()
     )
     return Decision(sum(by_pool.values()), moves, tuple(by_pool), events, revokes=True)
+
+
+def contras(command: RevokeCitizen, book: Book) -> tuple[Contra, ...]:
+    """The accounts that the citizen's points would go to."""
+    return tuple(Contra("expired", None, key.pool) for key, _ in book.all_lots(command.citizen_id))

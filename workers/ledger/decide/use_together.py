@@ -2,6 +2,7 @@
 
 from schemas.corrections import UseTogether
 from schemas.problems import RefusalCode
+from workers.ledger.accounts import Contra
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide import use
 
@@ -25,3 +26,8 @@ def decide(command: UseTogether, book: Book) -> Decision:
         tuple(pool for decision in decisions for pool in decision.pools),
         tuple(event for decision in decisions for event in decision.events),
     )
+
+
+def contras(command: UseTogether, _book: Book) -> tuple[Contra, ...]:
+    """The stores' accounts."""
+    return tuple(Contra("store", part.store_id) for part in command.parts)

@@ -1,0 +1,74 @@
+"""SQL of what only some commands need: holds, coupons, revocations, corrections."""
+
+from typing import Final
+
+EXCEPTIONS: Final = """
+SELECT citizen_id, hold_id FROM ledger.hold
+WHERE citizen_id = ANY ($1::uuid[]) AND state = 'open' AND kind = 'checkout' AND expires_at <= $2
+UNION ALL
+SELECT citizen_id, NULL FROM ledger.revoked WHERE citizen_id = ANY ($1::uuid[])
+"""
+HOLDS: Final = """
+SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points, remaining, taken, refunded, expires_at,
+    number, sealed_code, part_expires_on, part_origins, part_points
+FROM ledger.hold WHERE hold_id = ANY ($1::uuid[])
+"""
+NUMBERS_TAKEN: Final = "SELECT number FROM ledger.hold WHERE number = ANY ($1::text[]) AND state = 'open'"
+COUPONS: Final = """
+SELECT c.party_id, c.code_hash, c.points, c.pool, c.last, c.used_by
+FROM ledger.coupon AS c
+JOIN unnest($1::uuid[], $2::bytea[]) AS asked (party_id, code_hash)
+    ON asked.party_id = c.party_id AND asked.code_hash = c.code_hash
+ORDER BY c.party_id, c.code_hash FOR UPDATE OF c
+"""
+ORIGINALS: Final = """
+SELECT o.party_id, o.command_id, o.citizen_id, o.kind, o.points AS total, t.points,
+    d.pool AS debit_pool, d.expires_on AS debit_expires_on, d.origin AS debit_origin, dc.name AS debit_name,
+    c.pool AS credit_pool, c.expires_on AS credit_expires_on, c.origin AS credit_origin, cc.name AS credit_name,
+    EXISTS (SELECT FROM ledger.correction AS r
+            WHERE r.party_id = o.party_id AND r.command_id = o.command_id) AS corrected
+FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
+JOIN ledger.outcome AS o ON o.party_id = asked.party_id AND o.command_id = asked.command_id AND o.code IS NULL
+JOIN ledger.transfer AS t ON t.partition = o.partition AND t.block = o.block AND t.outcome = o.number
+LEFT JOIN ledger.lot AS d ON d.partition = t.partition AND d.account = t.debit
+LEFT JOIN ledger.lot AS c ON c.partition = t.partition AND c.account = t.credit
+LEFT JOIN ledger.contra AS dc ON dc.partition = t.partition AND dc.account = t.debit
+LEFT JOIN ledger.contra AS cc ON cc.partition = t.partition AND cc.account = t.credit
+WHERE o.partition = $3 ORDER BY t.block, t.line
+"""
+
+HOLD_COLUMNS: Final = (
+    "partition", "hold_id", "kind", "state", "citizen_id", "counterparty_id", "lg_code", "pool", "points", "remaining",
+    "taken", "refunded", "expires_at", "number", "sealed_code", "part_expires_on", "part_origins", "part_points",
+)  # fmt: skip
+CHANGE_HOLDS: Final = """
+UPDATE ledger.hold AS h SET state = u.state, remaining = u.remaining, taken = u.taken, refunded = u.refunded
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+    AS u (hold_id, state, remaining, taken, refunded)
+WHERE h.hold_id = u.hold_id
+"""
+USE_COUPONS: Final = """
+UPDATE ledger.coupon AS c SET used_by = u.citizen_id, used_on = $4
+FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) AS u (party_id, code_hash, citizen_id)
+WHERE c.party_id = u.party_id AND c.code_hash = u.code_hash
+"""
+REVOKE: Final = "INSERT INTO ledger.revoked (citizen_id, revoked_on) SELECT unnest($1::uuid[]), $2"
+CORRECTED: Final = """
+INSERT INTO ledger.correction (party_id, command_id, corrected_on) SELECT u.party_id, u.command_id, $3
+FROM unnest($1::uuid[], $2::text[]) AS u (party_id, command_id)
+"""
+REGISTER_COUPONS: Final = """
+INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last)
+SELECT $1, u.code_hash, u.points, u.pool, u.last
+FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[]) AS u (code_hash, points, pool, last)
+ON CONFLICT DO NOTHING RETURNING code_hash
+"""
+VOUCHER_OF_NUMBER: Final = """
+SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number
+FROM ledger.hold WHERE number = $1 AND state = 'open'
+"""
+DUE_HOLDS: Final = """
+SELECT hold_id, citizen_id, kind FROM ledger.hold
+WHERE partition = $1 AND state = 'open' AND expires_at <= $2 ORDER BY expires_at LIMIT $3
+"""
+"""Holds that nobody took in time, the oldest first."""

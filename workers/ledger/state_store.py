@@ -1,0 +1,138 @@
+"""Loading and writing what only some commands need: holds, coupons, revocations, corrections."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from hub.database import Row
+from hub.keys import Sealer, place
+from hub.transaction import Transaction
+from schemas.corrections import CorrectPosting
+from schemas.grants import CreditCoupon
+from schemas.holds import HoldKind, HoldState
+from schemas.points import HoldCommand, PostingCommand
+from schemas.vouchers import IssueVoucher
+from workers.ledger import state_statements as statements
+from workers.ledger.accounts import Account, Contra, Kind, LotKey, Move
+from workers.ledger.book import Book
+from workers.ledger.holds import CouponRow, Hold, Original, Part
+
+REVERSIBLE = frozenset({Kind.credit, Kind.move, Kind.sweep, Kind.use, Kind.use_together, Kind.grant})
+"""Kinds that a correction may reverse. What is set aside has its own ways back; what ended stays ended."""
+
+
+async def load(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
+    """What these commands need besides lots; nothing is asked that none of them needs, but for the exceptions."""
+    hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
+    citizens = list({command.citizen_id for command in commands})
+    for row in await tx.fetch(statements.EXCEPTIONS, citizens, tx.now):
+        if row["hold_id"] is None:
+            book.revoked.add(row["citizen_id"])
+        else:
+            hold_ids.add(row["hold_id"])
+    if hold_ids:
+        for row in await tx.fetch(statements.HOLDS, list(hold_ids)):
+            book.holds[row["hold_id"]] = hold_from(row, tx.sealer)
+    numbers = [number for command in commands if isinstance(command, IssueVoucher) for number in command.numbers]
+    if numbers:
+        book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}
+    await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
+    await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
+
+
+async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book: Book) -> None:
+    if not commands:
+        return
+    parties, hashes = [c.party_id for c in commands], [c.code_hash for c in commands]
+    for row in await tx.fetch(statements.COUPONS, parties, hashes):
+        coupon = CouponRow(row["points"], row["pool"], row["last"], row["used_by"])
+        book.coupons[row["party_id"], row["code_hash"]] = coupon
+
+
+async def _load_originals(tx: Transaction, partition: int, commands: Sequence[CorrectPosting], book: Book) -> None:
+    if not commands:
+        return
+    parties, ids = [c.original_party_id for c in commands], [c.original_command_id for c in commands]
+    rows = await tx.fetch(statements.ORIGINALS, parties, ids, partition)
+    for key in {(row["party_id"], row["command_id"]): None for row in rows}:
+        mine = [row for row in rows if (row["party_id"], row["command_id"]) == key]
+        moves = tuple(Move(_account(row, "debit"), _account(row, "credit"), row["points"]) for row in mine)
+        first = mine[0]
+        book.originals[key] = Original(
+            first["citizen_id"], first["total"], moves, Kind(first["kind"]) in REVERSIBLE, first["corrected"]
+        )
+
+
+def _account(row: Row, side: str) -> Account:
+    name = row[f"{side}_name"]
+    if name is None:
+        return LotKey(row[f"{side}_pool"], row[f"{side}_expires_on"], row[f"{side}_origin"])
+    return Contra.named(name)
+
+
+def hold_from(row: Row, seal: Sealer) -> Hold:
+    lots = zip(row["part_expires_on"], row["part_origins"], row["part_points"], strict=True)
+    sealed = row["sealed_code"]
+    return Hold(
+        hold_id=row["hold_id"],
+        kind=HoldKind(row["kind"]),
+        state=HoldState(row["state"]),
+        citizen_id=row["citizen_id"],
+        counterparty_id=row["counterparty_id"],
+        lg_code=row["lg_code"],
+        pool=row["pool"],
+        points=row["points"],
+        left=row["remaining"],
+        taken=row["taken"],
+        refunded=row["refunded"],
+        expires_at=row["expires_at"],
+        number=row["number"],
+        check_code=None if sealed is None else seal.open(sealed, _place(row["hold_id"])).decode(),
+        parts=tuple(Part(LotKey(row["pool"], expires_on, origin), points) for expires_on, origin, points in lots),
+        is_new=False,
+    )
+
+
+def _place(hold_id: UUID) -> str:
+    return place("ledger.hold", "sealed_code", hold_id)
+
+
+async def write(tx: Transaction, partition: int, book: Book) -> None:
+    """Write what the batch changed besides balances; nothing is written that did not change."""
+    touched = [book.holds[hold_id] for hold_id in book.touched_holds]
+    new = [hold for hold in touched if hold.is_new]
+    if new:
+        await tx.copy("ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx.sealer) for hold in new])
+    await _change_holds(tx, [hold for hold in touched if not hold.is_new])
+    if book.coupons_used:
+        parties, hashes = [key[0] for key in book.coupons_used], [key[1] for key in book.coupons_used]
+        await tx.execute(statements.USE_COUPONS, parties, hashes, list(book.coupons_used.values()), book.today)
+    if book.newly_revoked:
+        await tx.execute(statements.REVOKE, list(book.newly_revoked), book.today)
+    if book.newly_corrected:
+        parties, ids = [key[0] for key in book.newly_corrected], [key[1] for key in book.newly_corrected]
+        await tx.execute(statements.CORRECTED, parties, ids, book.today)
+
+
+async def _change_holds(tx: Transaction, holds: Iterable[Hold]) -> None:
+    changed = list(holds)
+    if changed:
+        await tx.execute(
+            statements.CHANGE_HOLDS,
+            [hold.hold_id for hold in changed],
+            [hold.state.value for hold in changed],
+            [hold.left for hold in changed],
+            [hold.taken for hold in changed],
+            [hold.refunded for hold in changed],
+        )
+
+
+def _hold_row(partition: int, hold: Hold, seal: Sealer) -> tuple[Any, ...]:
+    code = None if hold.check_code is None else seal.seal(hold.check_code.encode(), _place(hold.hold_id))
+    expiries: list[date] = [part.lot.expires_on for part in hold.parts]
+    return (
+        partition, hold.hold_id, hold.kind.value, hold.state.value, hold.citizen_id, hold.counterparty_id, hold.lg_code,
+        hold.pool, hold.points, hold.left, hold.taken, hold.refunded, hold.expires_at, hold.number, code, expiries,
+        [part.lot.origin for part in hold.parts], [part.points for part in hold.parts],
+    )  # fmt: skip
