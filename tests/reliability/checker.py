@@ -268,7 +268,7 @@ def _totals(case: _Case) -> Iterator[Violation]:
 
 
 def _unclassified(case: _Case) -> Iterator[Violation]:
-    """Every error that reached a caller said whether another try can help."""
+    """A command that is well formed is answered, or may be asked again; nothing else comes out."""
     yield from (Violation("E", error) for error in case.history.unclassified)
 
 

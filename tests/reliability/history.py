@@ -31,7 +31,7 @@ class History:
     totals: list[int] = field(default_factory=list)
     """The sum over all accounts, each seen in one snapshot during the run: always 0 (I9)."""
     unclassified: list[str] = field(default_factory=list)
-    """Errors that do not know whether another try can help: each is a defect."""
+    """What came out of a call and was neither an answer nor worth another try: each is a defect."""
     final: dict[Key, PostingAnswer] = field(default_factory=dict)
     """The final reads: what the ledger says became of each key."""
     heal_to_drained_s: float = 0.0

@@ -95,10 +95,10 @@ async def change_contras(
     changed: Rows = []
     for account, name, party, balance in zip(accounts, names, parties, balances, strict=True):
         await tx.lock(("contra", (partition, name)))
+        new = {"partition": partition, "account": account, "name": name, "party_id": party, "balance": balance}
         row = tx.get("contra", (partition, name))
-        new = {"partition": partition, "account": account, "name": name, "party_id": party}
         if row is None or row["account"] == account:
-            tx.put("contra", (partition, name), (row or new) | {"balance": balance})
+            tx.put("contra", (partition, name), new)
             changed.append({"account": account})
     return changed
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from random import Random
 from typing import Final
+from uuid import UUID
 
 from schemas.points import PostingCommand
 from tests.workers.ledger.world import (
@@ -26,18 +27,22 @@ from tests.workers.ledger.world import (
     use,
 )
 
-CITIZENS: Final = tuple(citizen(number, lane) for lane in range(3) for number in (1, 2))
+CITIZENS: Final = (citizen(1, 0), citizen(2, 0), citizen(1, 1), citizen(1, 2))
 POOLS: Final = (FOREVER, MONTHLY, DATED, FESTIVAL, UNKNOWN)
 COUNTERS: Final = {FOREVER: TOWN, FESTIVAL: TOWN, MONTHLY: CITY, DATED: "131032", UNKNOWN: TOWN}
 OPERATIONS: Final = ("credit", "to_pool", "move", "use", "sweep", "expire", "refusal")
-WEIGHTS: Final = (6, 4, 4, 7, 2, 2, 1)
+WEIGHTS: Final = (6, 7, 5, 8, 3, 4, 1)
+LIKELY: Final = 0.8
+POOL_WEIGHTS: Final = (4, 4, 4, 4, 1)
 
 
 class Workload:
     """Commands, each with an id of its own, but for those that come again or conflict on purpose."""
 
-    def __init__(self, random: Random, name: str) -> None:
+    def __init__(self, random: Random, name: str, wallets: list[tuple[UUID, str]]) -> None:
+        """`wallets`: who was credited in which pool, shared by all callers, so that there is something to take."""
         self._random = random
+        self._wallets = wallets
         self._name = name
         self._count = 0
         self._made: list[PostingCommand] = []
@@ -56,18 +61,23 @@ class Workload:
 
     def _new(self) -> PostingCommand:
         self._count += 1
-        name, me = f"{self._name}-{self._count}", self._random.choice(CITIZENS)
-        amount = self._random.randint(1, 40)
-        pool = self._random.choice(POOLS)
+        name = f"{self._name}-{self._count}"
+        much, little = self._random.randint(10, 60), self._random.randint(1, 25)
+        operation = self._random.choices(OPERATIONS, WEIGHTS)[0]
+        me, pool = self._random.choice(CITIZENS), self._random.choices(POOLS, POOL_WEIGHTS)[0]
+        if operation in {"use", "expire"} and self._wallets and self._random.random() < LIKELY:
+            me, pool = self._random.choice(self._wallets)
+        elif operation in {"to_pool", "move"}:
+            self._wallets.append((me, pool))
         store = self._random.choice((STORE, OTHER_STORE))
         partner = self._random.choice((AIRLINE, CARD))
         make: dict[str, Callable[[], PostingCommand]] = {
-            "credit": lambda: credit(name, me, amount, party_id=partner),
-            "to_pool": lambda: credit(name, me, amount, pool, partner),
-            "move": lambda: move(name, me, amount, pool),
-            "use": lambda: use(name, me, amount, pool, store, COUNTERS[pool]),
+            "credit": lambda: credit(name, me, much, party_id=partner),
+            "to_pool": lambda: credit(name, me, much, pool, partner),
+            "move": lambda: move(name, me, little, pool),
+            "use": lambda: use(name, me, little, pool, store, COUNTERS[pool]),
             "sweep": lambda: sweep(name, me, self._random.choice((FOREVER, MONTHLY))),
             "expire": lambda: expire(name, me),
             "refusal": lambda: refusal(name, me),
         }
-        return make[self._random.choices(OPERATIONS, WEIGHTS)[0]]()
+        return make[operation]()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from unittest import mock
 from uuid import UUID
 
@@ -14,12 +14,13 @@ from hub.calls import Call, CallQueue
 from hub.deliveries import Due, Place
 from hub.transaction import Transaction
 from hub.transports.postgres import Receiver
-from schemas.points import PostingAnswer, PostingCommand
+from schemas.points import ExpirePoints, PostingAnswer, PostingCommand
 from schemas.values import RESERVE
 from workers.ledger import statements, store, writer
 from workers.ledger.accounts import LotKey
 from workers.ledger.book import Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.operations import OPERATIONS, Operation
 from workers.ledger.store import Head, Known
 
 
@@ -155,6 +156,12 @@ def chain_row_skipped() -> AbstractContextManager[Any]:
     return mock.patch.object(store, "block_hash", shorter)
 
 
+def expired_account_not_loaded() -> AbstractContextManager[Any]:
+    """An expiry touches an account that the book was not given."""
+    expiry = OPERATIONS[ExpirePoints]._replace(contras=lambda _command, _book: ())
+    return mock.patch.dict(cast("dict[type[PostingCommand], Operation]", OPERATIONS), {ExpirePoints: expiry})
+
+
 def refusals_not_kept() -> AbstractContextManager[Any]:
     """Only what was posted is stored."""
     copy = Transaction.copy
@@ -196,6 +203,7 @@ BUGS: Final = {
         Bug("origin_forgotten", origin_forgotten, frozenset({"I6"})),
         Bug("rollup_forgotten", rollup_forgotten, frozenset({"I2"})),
         Bug("chain_row_skipped", chain_row_skipped, frozenset({"I11"})),
+        Bug("expired_account_not_loaded", expired_account_not_loaded, frozenset({"E"})),
         Bug("refusals_not_kept", refusals_not_kept, frozenset({"I3"})),
         Bug("balance_of_the_batch_lost", balance_of_the_batch_lost, frozenset({"I2"})),
     )
