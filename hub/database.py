@@ -113,7 +113,7 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """Read one committed state over many statements, for as long as it takes; writers are not held up."""
         async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            yield Snapshot(connection, self._clock)
+            yield Snapshot(connection, self._clock, self.sealer)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

@@ -176,10 +176,11 @@ class Lot(Said):
 
 
 class Balances(Said):
-    """A citizen's points by pool, and the lots they consist of, earliest expiry first."""
+    """A citizen's usable points by pool, the lots they consist of, earliest expiry first, and what is set aside."""
 
     by_pool: dict[str, int]
     lots: list[Lot]
+    held: list[HoldView] = Field(default_factory=list)
 
 
 class BalanceOf(Query, Answered[Balances]):

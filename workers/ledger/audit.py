@@ -14,6 +14,7 @@ from hub.transaction import Reading, Snapshot
 from schemas.audit import Checkpoint, Fault, VerifyLedger, VerifyReport
 from schemas.values import lane_of
 from workers.ledger import audit_statements
+from workers.ledger.accounts import Kind
 from workers.ledger.chain import GENESIS, OutcomeRow, TransferRow, block_hash
 
 
@@ -129,11 +130,19 @@ def _outcomes_fault(outcomes: Sequence[OutcomeRow], transfers: Sequence[Transfer
             return _of_row(transfer, "its kind or date is not its outcome's")
         moved[transfer.outcome] += transfer.points
     for outcome, points in zip(outcomes, moved, strict=True):
-        if points != outcome.points or (outcome.code is None and not points):
+        if not _adds_up(outcome, points):
             return _of_row(outcome, f"it says {outcome.points} points, and its transfers add up to {points}")
         if lane_of(outcome.citizen_id) != outcome.partition:
             return _of_row(outcome, "its citizen belongs to another partition")
     return None
+
+
+def _adds_up(outcome: OutcomeRow, points: int) -> bool:
+    """Whether an outcome's transfers are what it says: a capture also gives the rest back, a revocation may be of 0."""
+    if outcome.kind == Kind.capture and outcome.code is None:
+        return 0 < outcome.points <= points
+    moves_something = points > 0 or outcome.code is not None or outcome.kind == Kind.revoke
+    return points == outcome.points and moves_something
 
 
 def _of_block(row: BlockRow, what: str) -> Fault:

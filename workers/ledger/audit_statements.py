@@ -37,7 +37,7 @@ SELECT 'contra' AS "table", concat_ws('/', c.partition, c.name) AS key,
          ELSE 'its name and its party do not fit' END AS what
 FROM ledger.contra AS c JOIN ledger.head AS h ON h.partition = c.partition
 WHERE c.partition = $1 AND (c.account >= h.next_account
-    OR CASE WHEN c.party_id IS NULL THEN c.name NOT LIKE 'expired:%'
+    OR CASE WHEN c.party_id IS NULL THEN split_part(c.name, ':', 1) NOT IN ('expired', 'voucher', 'checkout', 'merge')
             ELSE split_part(c.name, ':', 2) <> encode(uuid_send(c.party_id), 'hex') END)
 ORDER BY c.name LIMIT 1
 """
@@ -86,26 +86,51 @@ WHERE t.partition = $1 AND (
     OR coalesce(CASE t.kind
         WHEN 1 THEN dc.name = 'partner:' || encode(uuid_send(o.party_id), 'hex') AND cl.expires_on >= t.business_date
             AND (cl.origin = o.party_id) = (cl.pool = 'reserve')
+        WHEN 11 THEN dc.name = 'partner:' || encode(uuid_send(o.party_id), 'hex') AND cl.expires_on >= t.business_date
+            AND (cl.origin = o.party_id) = (cl.pool = 'reserve')
+        WHEN 10 THEN dc.name LIKE 'programme:%' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
         WHEN 2 THEN dl.pool = 'reserve' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
         WHEN 3 THEN dl.pool = 'reserve' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
             AND dl.expires_on < t.business_date
         WHEN 4 THEN dl.pool <> 'reserve' AND cc.name LIKE 'store:%' AND dl.expires_on >= t.business_date
         WHEN 5 THEN dl.pool <> 'reserve' AND cc.name = 'expired:' || dl.pool AND dl.expires_on < t.business_date
+        WHEN 6 THEN dl.pool <> 'reserve' AND cc.name LIKE 'store:%' AND dl.expires_on >= t.business_date
+        WHEN 20 THEN dl.pool <> 'reserve' AND cc.name = 'voucher:' || dl.pool AND dl.expires_on >= t.business_date
+        WHEN 21 THEN dc.name LIKE 'voucher:%' AND cc.name LIKE 'store:%'
+        WHEN 22 THEN replace(dc.name, 'voucher:', 'expired:') = cc.name
+        WHEN 30 THEN dl.pool <> 'reserve' AND cc.name = 'checkout:' || dl.pool AND dl.expires_on >= t.business_date
+        WHEN 31 THEN dc.name LIKE 'checkout:%' AND (cc.name LIKE 'shop:%' OR dc.name = 'checkout:' || cl.pool)
+        WHEN 32 THEN dc.name = 'checkout:' || cl.pool
+        WHEN 33 THEN dc.name = 'checkout:' || cl.pool
+        WHEN 34 THEN dc.name LIKE 'shop:%' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
+        WHEN 40 THEN dl.pool <> 'reserve' AND cc.name = 'merge:' || dl.pool AND dl.expires_on >= t.business_date
+        WHEN 41 THEN dc.name LIKE 'merge:%' AND cc.name LIKE 'street:%'
+        WHEN 42 THEN dc.name = 'merge:' || cl.pool
+        WHEN 50 THEN cc.name = 'expired:' || dl.pool
+        WHEN 51 THEN dl.account IS NOT NULL OR cl.account IS NOT NULL
     END, false) IS FALSE)
 ORDER BY t.block, t.line LIMIT 1
 """
 ROLLUPS: Final = """
-WITH settled AS (
-    SELECT t.business_date AS day, t.kind, coalesce(cl.pool, dl.pool) AS pool,
-        coalesce(
-            CASE WHEN cl.account IS NULL THEN cc.party_id WHEN dl.account IS NULL THEN dc.party_id ELSE dl.origin END,
-            '00000000-0000-0000-0000-000000000000') AS counterparty_id, t.points
+WITH sides AS (
+    SELECT t.business_date AS day, t.kind, t.points,
+        coalesce(dl.pool, CASE WHEN dc.party_id IS NULL THEN substring(dc.name FROM '[^:]*:(.*)') END) AS debit_pool,
+        coalesce(cl.pool, CASE WHEN cc.party_id IS NULL THEN substring(cc.name FROM '[^:]*:(.*)') END) AS credit_pool,
+        CASE WHEN dl.account IS NOT NULL AND cl.account IS NOT NULL
+             THEN coalesce(nullif(dl.origin, '00000000-0000-0000-0000-000000000000'), cl.origin)
+             ELSE coalesce(dc.party_id, cc.party_id, '00000000-0000-0000-0000-000000000000')
+        END AS counterparty_id
     FROM ledger.transfer AS t
     LEFT JOIN ledger.lot AS dl ON dl.partition = $1 AND dl.account = t.debit
     LEFT JOIN ledger.lot AS cl ON cl.partition = $1 AND cl.account = t.credit
     LEFT JOIN ledger.contra AS dc ON dc.partition = $1 AND dc.account = t.debit
     LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
     WHERE t.partition = $1
+), settled AS (
+    SELECT day, kind, points, counterparty_id,
+        CASE WHEN credit_pool = 'reserve' THEN coalesce(debit_pool, credit_pool)
+             ELSE coalesce(credit_pool, debit_pool) END AS pool
+    FROM sides
 ), recomputed AS (
     SELECT s.day, coalesce(p.lg_code, '') AS lg_code, s.counterparty_id, s.pool, s.kind,
         count(*) AS transfers, sum(s.points) AS points
@@ -122,5 +147,36 @@ WHERE s.transfers IS DISTINCT FROM r.transfers OR s.points IS DISTINCT FROM r.po
 ORDER BY day, lg_code, counterparty_id, pool, kind LIMIT 1
 """
 
-RULES: Final = (LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, ROLLUPS)
+HOLDS: Final = """
+WITH said AS (
+    SELECT hold_id, coalesce(sum(points) FILTER (WHERE kind IN (20, 30, 40)), 0) AS points,
+        coalesce(sum(points) FILTER (WHERE kind IN (21, 31, 41)), 0) AS taken,
+        coalesce(sum(points) FILTER (WHERE kind = 34), 0) AS refunded,
+        bool_or(kind IN (21, 22, 31, 32, 33, 41, 42)) AS resolved
+    FROM ledger.outcome WHERE partition = $1 AND hold_id IS NOT NULL AND code IS NULL GROUP BY hold_id
+), stored AS (
+    SELECT hold_id, points, taken, refunded, remaining FROM ledger.hold WHERE partition = $1
+)
+SELECT 'hold' AS "table", hold_id::text AS key, format('it says %s set aside, %s left, %s taken, %s refunded;'
+    ' its outcomes say %s, %s, %s, %s', h.points, h.remaining, h.taken, h.refunded,
+    s.points, CASE WHEN s.resolved THEN 0 ELSE s.points END, s.taken, s.refunded) AS what
+FROM stored AS h FULL JOIN said AS s USING (hold_id)
+WHERE (h.points, h.taken, h.refunded, h.remaining)
+    IS DISTINCT FROM (s.points, s.taken, s.refunded, CASE WHEN s.resolved THEN 0 ELSE s.points END)
+ORDER BY hold_id LIMIT 1
+"""
+SET_ASIDE: Final = """
+WITH held AS (
+    SELECT kind || ':' || pool AS name, sum(remaining) AS points FROM ledger.hold WHERE partition = $1 GROUP BY 1
+), stored AS (
+    SELECT name, balance FROM ledger.contra
+    WHERE partition = $1 AND split_part(name, ':', 1) IN ('voucher', 'checkout', 'merge')
+)
+SELECT 'contra' AS "table", concat_ws('/', $1::smallint, name) AS key,
+    format('its balance is %s, and what its holds have left is %s', balance, points) AS what
+FROM stored FULL JOIN held USING (name)
+WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
+"""
+
+RULES: Final = (LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, HOLDS, SET_ASIDE, ROLLUPS)
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

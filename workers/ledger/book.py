@@ -204,10 +204,13 @@ class Book:
         """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
         debit, credit = move.debit, move.credit
         pool = credit.pool or debit.pool
-        if isinstance(debit, LotKey) and isinstance(credit, LotKey):
-            counterparty: UUID | None = debit.origin if debit.origin != NO_ORIGIN else credit.origin
-        else:
-            counterparty = next((account.party_id for account in (debit, credit) if isinstance(account, Contra)), None)
+        if pool == RESERVE and debit.pool:
+            pool = debit.pool
+        counterparty = debit.origin if isinstance(debit, LotKey) else debit.party_id
+        if isinstance(credit, Contra):
+            counterparty = credit.party_id if isinstance(debit, LotKey) else debit.party_id or credit.party_id
+        elif counterparty == NO_ORIGIN:
+            counterparty = credit.origin
         rule = self.pools.get(pool)
         return RollupKey(rule.lg_code if rule else NO_MUNICIPALITY, counterparty or NO_ORIGIN, pool)
 

@@ -3,6 +3,7 @@
 import json
 
 from hub.transaction import Reading
+from schemas.holds import HoldView
 from schemas.points import (
     BalanceOf,
     Balances,
@@ -25,11 +26,17 @@ from workers.ledger import statements
 
 async def balance_of(query: BalanceOf, reading: Reading) -> Balances:
     """The citizen's usable points, by pool and by lot; earliest last day first."""
-    rows = await reading.fetch(statements.BALANCE_OF, query.citizen_id, reading.clock.business_date())
+    now = reading.clock.now()
+    rows = await reading.fetch(statements.BALANCE_OF, query.citizen_id, reading.clock.business_date(), now)
+    held = await reading.fetch(statements.HELD_OF, query.citizen_id, now)
     by_pool: dict[str, int] = {}
     for row in rows:
         by_pool[row["pool"]] = by_pool.get(row["pool"], 0) + row["points"]
-    return Balances(by_pool=by_pool, lots=[Lot.model_validate(dict(row)) for row in rows])
+    return Balances(
+        by_pool=by_pool,
+        lots=[Lot.model_validate(dict(row)) for row in rows],
+        held=[HoldView.model_validate(dict(row)) for row in held],
+    )
 
 
 async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:

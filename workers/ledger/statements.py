@@ -65,9 +65,22 @@ ON CONFLICT (pool) DO UPDATE SET expiry_rule = excluded.expiry_rule, first = exc
 """
 
 BALANCE_OF: Final = """
-SELECT pool, expires_on, sum(balance)::bigint AS points FROM ledger.lot
-WHERE citizen_id = $1 AND balance > 0 AND (expires_on >= $2 OR pool = 'reserve')
+WITH parts AS (
+    SELECT pool, expires_on, balance AS points FROM ledger.lot WHERE citizen_id = $1 AND balance > 0
+    UNION ALL
+    SELECT h.pool, p.expires_on, p.points FROM ledger.hold AS h
+    CROSS JOIN LATERAL unnest(h.part_expires_on, h.part_points) AS p (expires_on, points)
+    WHERE h.citizen_id = $1 AND h.state = 'open' AND h.kind = 'checkout' AND h.expires_at <= $3
+)
+SELECT pool, expires_on, sum(points)::bigint AS points FROM parts
+WHERE expires_on >= $2 OR pool = 'reserve'
 GROUP BY pool, expires_on ORDER BY expires_on, pool
+"""
+"""With what is set aside at a checkout whose time is over: that is free the moment it expires, posted or not."""
+HELD_OF: Final = """
+SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number
+FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (kind <> 'checkout' OR expires_at > $2)
+ORDER BY hold_id
 """
 DUE_CITIZENS: Final = """
 WITH page AS (
