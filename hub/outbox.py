@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from hub import failpoints
 from hub.routes import DELIVERED_TO
 from hub.sealing import body_of
 from schemas.values import lane_of
@@ -24,6 +25,7 @@ async def flush(tx: "Transaction") -> set[tuple[str, int]]:
     if not tx.said:
         return set()
     await tx.copy("hub", "message", MESSAGE_COLUMNS, [_message_row(tx, said) for said in tx.said])
+    failpoints.reach("outbox.mid_flush")
     by_lane = _by_lane(tx.said)
     await tx.copy("hub", "delivery", DELIVERY_COLUMNS, _delivery_rows(by_lane))
     return set(by_lane)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from hub import failpoints
 from hub.database import UNREACHABLE, Database
 from hub.metrics import OWNED
 from schemas.values import LANES
@@ -115,6 +116,7 @@ class Lanes:
                 held = {lane: epoch for lane, epoch in held.items() if lane not in extra}
             if len(held) < share:
                 won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
+                failpoints.reach("lanes.won")
                 held |= {r["lane"]: r["epoch"] for r in won}
         self._renewed_s = began_s
         self._hold(held)

@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from hub import failpoints
 from hub.database import UNREACHABLE, Database
 from hub.errors import DeadlineExceededError, HubError, PermanentError, TransientError, UnroutableError
 from hub.ids import uuid7
@@ -158,6 +159,8 @@ class RemoteCalls:
             return
         async with self._database.connection() as connection:
             rows = await connection.fetch(TAKE, list(self._served), free)
+        if rows:
+            failpoints.reach("call.taken")
         for row in rows:
             task = asyncio.create_task(self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"]))
             self._serving.add(task)
@@ -176,6 +179,7 @@ class RemoteCalls:
             replied = _told(answers)
         else:
             replied = [None if answer is None else answer.model_dump_json() for answer in answers]
+        failpoints.reach("call.before_reply")
         body = self._sealer_of(caller).seal(json.dumps(replied).encode(), _place("reply", call_id))
         try:
             async with self._database.connection() as connection:

@@ -7,6 +7,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+from hub import failpoints
 from hub.errors import PermanentError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
@@ -104,6 +105,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
     if written.transfers:
         await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
         await _write_lots(tx, partition, book)
+        failpoints.reach("ledger.mid_write")
         await _write_contras(tx, partition, block, book)
         await _write_rollups(tx, partition, book)
     await state_store.write(tx, partition, book)
