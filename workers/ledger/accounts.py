@@ -68,7 +68,6 @@ class Contra(NamedTuple):
         """Its name in the books, unique within a partition."""
         return f"{self.role}:{self.party_id.hex if self.party_id else self.pool}"
 
-
     @classmethod
     def named(cls, name: str) -> "Contra":
         """The account of this name."""

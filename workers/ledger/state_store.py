@@ -103,7 +103,9 @@ async def write(tx: Transaction, partition: int, book: Book) -> None:
     touched = [book.holds[hold_id] for hold_id in book.touched_holds]
     new = [hold for hold in touched if hold.is_new]
     if new:
-        await tx.copy("ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx.sealer) for hold in new])
+        await tx.copy(
+            "ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx.sealer) for hold in new]
+        )
     await _change_holds(tx, [hold for hold in touched if not hold.is_new])
     if book.coupons_used:
         parties, hashes = [key[0] for key in book.coupons_used], [key[1] for key in book.coupons_used]

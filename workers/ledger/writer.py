@@ -19,7 +19,6 @@ from workers.ledger.holds import Hold
 from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, Operation
 from workers.ledger.store import Head, Known, Written
 
-
 LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
 """The party of what the ledger does by itself."""
 
@@ -124,9 +123,7 @@ class _Batch:
 
     def _replay(self, command: PostingCommand, known: Known) -> PostingAnswer:
         if known.request_hash != command.request_hash:
-            return PostingAnswer(
-                status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=known.posted_on
-            )
+            return PostingAnswer(status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=known.posted_on)
         answer = (known.code, known.points, known.balances, known.posted_on)
         return self._answered(command, *answer, replayed=True)
 

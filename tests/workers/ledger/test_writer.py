@@ -35,9 +35,11 @@ from tests.workers.ledger.world import (
     use,
 )
 from workers.ledger import store
+from workers.ledger.book import Terms
 from workers.ledger.writer import Writer
 
 ME = citizen(1)
+TERMS = Terms(holding_period_days=21, refund_least_days=30, voucher_limit_days=30)
 
 
 async def count(process: HubProcess, sql: str) -> int:
@@ -209,7 +211,7 @@ async def test_a_fault_after_any_statement_leaves_nothing(ledger: HubProcess) ->
             async with ledger.database_of("ledger").transaction() as tx:
                 failing = Failing(tx._connection, tx.clock, "ledger", tx.sealer)
                 failing.left = statements
-                await Writer(21).post(batch, failing)
+                await Writer(TERMS).post(batch, failing)
                 ended = True
                 failing.left = 1
                 failing._next()

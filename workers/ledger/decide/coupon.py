@@ -3,10 +3,10 @@
 from schemas.grants import CreditCoupon
 from schemas.points import PointsCredited
 from schemas.problems import RefusalCode
+from workers.ledger.accounts import Contra, Move
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide.credit import target_lot
 from workers.ledger.decide.events import about
-from workers.ledger.accounts import Contra, Move
 
 
 def decide(command: CreditCoupon, book: Book) -> Decision:

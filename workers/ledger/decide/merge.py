@@ -59,7 +59,5 @@ def give_back(command: ReturnMerge, book: Book) -> Decision:
         **about(command, book, hold.pool, hold.left), hold_id=hold.hold_id, street_id=hold.counterparty_id
     )
     least = book.terms.refund_least_days
-    moves = tuple(
-        Move(hold.account, refunded_lot(part.lot, book.today, least), part.points) for part in hold.parts
-    )
+    moves = tuple(Move(hold.account, refunded_lot(part.lot, book.today, least), part.points) for part in hold.parts)
     return Decision(hold.left, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.returned))

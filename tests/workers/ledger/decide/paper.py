@@ -8,18 +8,20 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from hub.clock import start_of_day
 from schemas.message import Event
 from schemas.points import PointsEvent, PostingCommand
 from schemas.values import NO_ORIGIN
 from tests.workers.ledger.naive import NaiveLedger, Result
 from tests.workers.ledger.world import AIRLINE, CARD, POOLS, RULES, TODAY, citizen, pool_rules
 from workers.ledger.accounts import Contra, LotKey, Move
-from workers.ledger.book import Balance, Book, Decision
+from workers.ledger.book import Balance, Book, Decision, Terms
 from workers.ledger.operations import OPERATIONS
 
 ME: Final = citizen(1)
 SOMEBODY: Final = citizen(2)
 HOLDING_PERIOD_DAYS: Final = 21
+TERMS: Final = Terms(HOLDING_PERIOD_DAYS, refund_least_days=30, voucher_limit_days=30)
 
 Wallet = list[tuple[LotKey, int]]
 
@@ -55,7 +57,7 @@ class Paper:
     contras: Counter[Contra] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.book = Book(self.today, HOLDING_PERIOD_DAYS, pool_rules(), next_account=1)
+        self.book = Book(self.today, start_of_day(self.today), TERMS, pool_rules(), next_account=1)
         self.naive = NaiveLedger(RULES, HOLDING_PERIOD_DAYS)
         for citizen_id in (ME, SOMEBODY):
             for key, points in self.wallet:
