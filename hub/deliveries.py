@@ -26,22 +26,7 @@ LANES_WITH_WORK: Final = """
 SELECT lane, min(id) AS first_id FROM hub.delivery
 WHERE receiver = $1 AND state = 'due' AND lane = ANY ($2::smallint[]) GROUP BY lane
 """
-FETCH: Final = """
-SELECT d.id AS delivery_id, d.attempts, d.since, u.message_id,
-    m.type, m.correlation_id, m.body, m.time, m.source, m.subject
-FROM (
-    SELECT id, attempts, since, message_ids, cardinality(message_ids) AS size,
-        sum(cardinality(message_ids)) OVER (ORDER BY id) AS total
-    FROM (
-        SELECT id, attempts, since, message_ids FROM hub.delivery
-        WHERE receiver = $1 AND lane = $2 AND state = 'due' AND id > $3 ORDER BY id LIMIT $4
-    ) AS next
-) AS d
-CROSS JOIN LATERAL unnest(d.message_ids) WITH ORDINALITY AS u (message_id, n)
-LEFT JOIN hub.message AS m ON m.id = u.message_id
-WHERE d.total <= $5 OR d.total = d.size
-ORDER BY d.id, u.n
-"""
+FETCH: Final = "SELECT * FROM hub.due($1, $2, $3, $4, $5)"
 DONE: Final = """
 WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE)
 DELETE FROM hub.delivery AS d USING fence WHERE d.id = ANY ($4::bigint[]) RETURNING d.id

@@ -45,11 +45,7 @@ def imported(source: Source) -> Iterator[str]:
 def undeclared(source: Source, wanted: set[str], homes: Mapping[str, list[str]]) -> list[str]:
     """The imports of a file that no declared distribution brings; `homes` maps a package to distributions."""
     return sorted(
-        {
-            top
-            for top in imported(source)
-            if not wanted & {_normalised(home) for home in homes.get(top, [top])}
-        }
+        {top for top in imported(source) if not wanted & {_normalised(home) for home in homes.get(top, [top])}}
     )
 
 

@@ -99,8 +99,7 @@ def broad_excepts(source: Source) -> Iterator[Fault]:
 def _catches_all(caught: ast.expr | None) -> bool:
     names = caught.elts if isinstance(caught, ast.Tuple) else [caught]
     return any(
-        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"})
-        for name in names
+        name is None or (isinstance(name, ast.Name) and name.id in {"Exception", "BaseException"}) for name in names
     )
 
 

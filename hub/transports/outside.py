@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 import structlog
 
 from hub import deliveries, failpoints
+from hub.database import is_retryable, is_unreachable
 from hub.deliveries import Due, Place
-from hub.errors import HubError, PermanentError, UnroutableError
+from hub.errors import HubError, PermanentError, TransientError, UnroutableError
 from hub.metrics import FAILED, HANDLED
 from hub.transports.postgres import Receiver, envelope_of
 
@@ -80,7 +81,9 @@ class OutsideReceiver(Receiver):
 
 
 def _classified(error: Exception) -> HubError:
-    """What nobody classified is a defect: outside, trying on could do harm."""
+    """What nobody classified is a defect: outside, trying on could do harm. Our own database is not outside."""
     if isinstance(error, HubError):
         return error
+    if is_unreachable(error) or is_retryable(error):
+        return TransientError(f"PostgreSQL does not answer: {type(error).__qualname__}")
     return UnclassifiedError(type(error).__qualname__).with_traceback(error.__traceback__)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from schemas.points import PointsEvent, PostingAnswer, PostingCommand, PostingStatus
 from tests.reliability.history import History, Key
+from tests.reliability.listener import notice_id_of
 from tests.reliability.snapshot import ContraRow, LotRow, Snapshot
 from tests.workers.ledger.naive import NaiveLedger, Result, Rule
 from workers.ledger.accounts import Kind
@@ -71,7 +72,7 @@ def check(
     case = _Case(history, snapshot, NaiveLedger(rules, holding_period_days))
     checks = (
         _double_entry, _balances, _one_outcome, _answers, _asked_for, _replay, _wallets, _settlement, _events, _heard,
-        _totals, _drained, _chain, _unclassified,
+        _sent, _totals, _drained, _chain, _unclassified,
     )  # fmt: skip
     return [violation for each in checks for violation in each(case)]
 
@@ -258,6 +259,16 @@ def _heard(case: _Case) -> Iterator[Violation]:
     for citizen_id, places in by_citizen.items():
         if places != sorted(places):
             yield Violation("I10", f"{citizen_id} heard out of order: {places}")
+
+
+def _sent(case: _Case) -> Iterator[Violation]:
+    """I8: every notice left at least once, under its own id; without a fault just once; and no other left."""
+    sent = Counter(case.snapshot.sent)
+    rightly = {notice_id_of(row.type, row.party_id, row.command_id, row.pool) for row in case.snapshot.heard}
+    for notice_id in rightly | sent.keys():
+        count = sent[notice_id]
+        if (notice_id in rightly) != (count > 0) or (count > 1 and not case.history.faults):
+            yield Violation("I8", f"notice {notice_id} sent {count} times")
 
 
 def _totals(case: _Case) -> Iterator[Violation]:

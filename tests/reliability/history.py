@@ -34,6 +34,8 @@ class History:
     """What came out of a call and was neither an answer nor worth another try: each is a defect."""
     final: dict[Key, PostingAnswer] = field(default_factory=dict)
     """The final reads: what the ledger says became of each key."""
+    faults: int = 0
+    """How many faults there were; without any, nothing is done twice."""
     heal_to_drained_s: float = 0.0
 
     def record(self, command: PostingCommand, answer: PostingAnswer | None) -> None:

@@ -36,6 +36,7 @@ from hub.keys import Keys
 from hub.runner import Runner
 from hub.sealing import PURPOSE
 from hub.settings import Settings
+from hub.transports.outside import OutsideReceiver
 from hub.transports.postgres import Receiver
 from schemas.points import OutcomesOf, PostingAnswer, PostingCommand
 from tests.reliability import listener, virtual_time
@@ -108,7 +109,7 @@ class TwinDatabase(Database):
 class _Hosted:
     database: TwinDatabase
     calls: CallQueue
-    receiver: Receiver
+    receivers: dict[str, Receiver]
 
 
 class SimProcess:
@@ -123,7 +124,8 @@ class SimProcess:
         self.killed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.hosted = {one.name: self._host(one) for one in INSTALLED}
         for hosted in self.hosted.values():
-            hosted.receiver.start()
+            for receiver in hosted.receivers.values():
+                receiver.start()
 
     def _host(self, one: Installed) -> _Hosted:
         database = TwinDatabase(one.name, "", 4, self.clock, SEALER)
@@ -131,7 +133,16 @@ class SimProcess:
         database.on_commit = self._committed
         component = one.factory(Context(self.sim.settings, self.clock, cast("Any", None), database))
         runner = Runner(component, database)
-        return _Hosted(database, CallQueue(runner, 2), Receiver(one.name, runner, database, self.process_id))
+        receivers = {one.name: Receiver(one.name, runner, database, self.process_id)}
+        if component.outside:
+            name = f"{one.name}.outside"
+            receivers[name] = OutsideReceiver(name, runner, database, self.process_id)
+        return _Hosted(database, CallQueue(runner, 2), receivers)
+
+    def receiver(self, name: str) -> Receiver | None:
+        """What brings a receiver's deliveries here."""
+        hosted = self.hosted.get(name.partition(".")[0])
+        return hosted.receivers[name] if hosted else None
 
     def _connect(self) -> TwinConnection:
         return TwinConnection(self.sim.twin, self, self._travel, STATEMENTS, COPIES)
@@ -151,7 +162,8 @@ class SimProcess:
 
     def _committed(self, lanes: set[tuple[str, int]]) -> None:
         for receiver, lane in sorted(lanes):
-            if receiver in self.hosted and not self.hosted[receiver].receiver.wake(lane):
+            ours = self.receiver(receiver)
+            if ours is None or not ours.wake(lane):
                 self.sim.hint(self, receiver)
 
     def kill(self) -> None:
@@ -207,7 +219,6 @@ class Simulation:
         self.cut_rate = 0.0
         self.kill_rate = 0.0
         self.down_until_s = 0.0
-        self.faults = 0
         self._ids = 0
         self._wallets: list[tuple[UUID, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -234,8 +245,9 @@ class Simulation:
     def hint(self, teller: SimProcess, receiver: str) -> None:
         """A wake-up hint to the other processes; one in five is lost."""
         for process in self.processes:
-            if process is not teller and not process.dead and self.random.random() < 0.8:
-                process.hosted[receiver].receiver.poll_soon()
+            theirs = process.receiver(receiver)
+            if theirs and process is not teller and not process.dead and self.random.random() < 0.8:
+                theirs.poll_soon()
 
     async def play(self) -> tuple[History, Snapshot]:
         """Load with faults, heal, drain, read."""
@@ -297,7 +309,7 @@ class Simulation:
             await asyncio.sleep(self.random.uniform(0.2, 2.0))
             self.cut_rate = self.kill_rate = 0.0
             self.latency_limit_s = 0.002
-            self.faults += 1
+            self.history.faults += 1
             self.random.choice(menu)()
             self._spawn(self._replace_the_dead())
 
@@ -347,9 +359,14 @@ class Simulation:
         await self._replace_the_dead()
         healed_s = self.twin.now_s()
         give_up_s = healed_s + DRAIN_LIMIT_S + 1.0
-        while (self.twin.tables["delivery"] or self._tasks) and self.twin.now_s() < give_up_s:  # noqa: ASYNC110
+        while self._has_work() and self.twin.now_s() < give_up_s:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         self.history.heal_to_drained_s = self.twin.now_s() - healed_s
+
+    def _has_work(self) -> bool:
+        """Whether something is not done yet: deliveries, or calls that their callers gave up."""
+        calls = any(process.hosted["ledger"].calls._working for process in self.processes)
+        return calls or bool(self._tasks) or bool(self.twin.tables["delivery"])
 
     async def _read_finally(self) -> None:
         async with self.processes[0].hosted["ledger"].database.reading() as reading:
@@ -382,6 +399,7 @@ def snapshot_of(twin: Twin) -> Snapshot:
         ],
         [event_of(row["type"], row["body"]) for row in _events(twin)],
         [HeardRow(*row.values()) for _, row in sorted(twin.tables["heard"].items())],
+        [row["notice_id"] for row in twin.tables["sent"].values()],
     )
 
 
@@ -413,7 +431,7 @@ def play(seed: int) -> Played:
             history, snapshot = await sim.play()
         violations = check(history, snapshot, RULES)
         posted = Counter(Kind(row.kind).name for row in snapshot.outcomes if row.code is None)
-        return Played(seed, violations, sim.trace.hexdigest(), len(history.asked), sim.faults, posted)
+        return Played(seed, violations, sim.trace.hexdigest(), len(history.asked), history.faults, posted)
 
     return virtual_time.run(main())
 

@@ -80,6 +80,8 @@ class Snapshot(NamedTuple):
     deliveries: list[DeliveryRow]
     said: list[PointsEvent]
     heard: list[HeardRow]
+    sent: list[UUID]
+    """The notices sent, one entry a sending."""
 
 
 _HEADS: Final = "SELECT partition, block, hash, next_account FROM ledger.head"
@@ -100,22 +102,16 @@ _ROLLUPS: Final = """
 SELECT partition, day, lg_code, counterparty_id, pool, kind, transfers, points FROM ledger.rollup
 """
 _DELIVERIES: Final = "SELECT receiver, lane, state, cardinality(message_ids), reason FROM hub.delivery"
-_SAID: Final = "SELECT type, body FROM hub.message WHERE type LIKE 'jp.mykey.points.%' ORDER BY id"
-_HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.heard ORDER BY id"
-
-MAKE_HEARD: Final = """
-CREATE TABLE mail.heard (
-    id bigint GENERATED ALWAYS AS IDENTITY, type text NOT NULL, citizen_id uuid NOT NULL, party_id uuid NOT NULL,
-    command_id text NOT NULL, pool text NOT NULL
-);
-GRANT SELECT, INSERT ON mail.heard TO mykey_mail;
+_SAID: Final = """
+SELECT type, body FROM hub.message WHERE type ~ '^jp.mykey.points.(credited|moved|used|expired).v1$' ORDER BY id
 """
-"""The listener's own table (tests/reliability/listener.py), in the schema of the component that it stands in for."""
+_SENT: Final = "SELECT notice_id FROM mail.sent"
+_HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.heard ORDER BY id"
 
 RESET_SQL: Final = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
-    hub.message, hub.delivery, mail.heard;
+    hub.message, hub.delivery, mail.heard, mail.sent;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 SET session_replication_role = DEFAULT;
 """
@@ -140,6 +136,7 @@ async def from_postgres(connection: "asyncpg.Connection[asyncpg.Record]") -> Sna
             [DeliveryRow(*row) for row in await connection.fetch(_DELIVERIES)],
             [event_of(row["type"], row["body"]) for row in await connection.fetch(_SAID)],
             [HeardRow(*row) for row in await connection.fetch(_HEARD)],
+            [row["notice_id"] for row in await connection.fetch(_SENT)],
         )
 
 

@@ -25,7 +25,7 @@ from tests.reliability.checker import check
 from tests.reliability.history import History
 from tests.reliability.planted.bugs import BUGS
 from tests.reliability.sizes import MACHINE_EXAMPLES
-from tests.reliability.snapshot import MAKE_HEARD, RESET_SQL, TOTAL, from_postgres
+from tests.reliability.snapshot import RESET_SQL, TOTAL, from_postgres
 from tests.reliability.workload import CITIZENS, COUNTERS, POOLS
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
@@ -84,7 +84,7 @@ class World:
 
     async def _open(self) -> None:
         self.owner = await asyncpg.connect(self._url)
-        await self.owner.execute(MAKE_HEARD)
+        await self.owner.execute(listener.MAKE_TABLES)
         made = Settings.model_validate({"database_url": self._url, "secret_key": SECRET_KEY})
         components = [*installed(["ledger"]), listener.INSTALLED]
         for clock in self.clocks:

@@ -17,7 +17,7 @@ import asyncpg
 EPOCH: Final = datetime(2026, 1, 10, 3, tzinfo=UTC)
 TABLES: Final = (
     "head", "block", "transfer", "outcome", "lot", "contra", "rollup", "pool",
-    "message", "delivery", "lane", "process", "heard",
+    "message", "delivery", "lane", "process", "heard", "sent",
 )  # fmt: skip
 LOCK_TIMEOUT_S: Final = 20.0
 

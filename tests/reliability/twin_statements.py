@@ -329,6 +329,11 @@ async def hear(tx: Tx, *columns: Sequence[Any]) -> Rows:
     return []
 
 
+async def send(tx: Tx, notice_id: UUID) -> Rows:
+    tx.put("sent", tx.twin.next_id(), {"notice_id": notice_id})
+    return []
+
+
 STATEMENTS: Final[dict[str, Statement]] = {
     statements.LOCK: lock_head,
     bugs.READ_HEAD: read_head,
@@ -358,6 +363,7 @@ STATEMENTS: Final[dict[str, Statement]] = {
     lanes.RELEASE_ALL: release,
     lanes.GONE: gone,
     listener.HEAR: hear,
+    listener.SENT: send,
 }
 COPIES: Final[dict[str, Copy]] = {
     "ledger.outcome": copy_into("outcome", "party_id", "command_id"),

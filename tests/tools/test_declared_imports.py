@@ -31,7 +31,4 @@ def test_undeclared_is_found_even_inside_a_function() -> None:
 
 
 def test_declared_own_and_standard_are_left_alone() -> None:
-    assert (
-        faults("import os, aiohttp.web, google\nfrom prometheus_client import Gauge\nfrom hub import bus\n")
-        == []
-    )
+    assert faults("import os, aiohttp.web, google\nfrom prometheus_client import Gauge\nfrom hub import bus\n") == []

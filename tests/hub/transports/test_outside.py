@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
+
 from hub.errors import PermanentError, TransientError
 from hub.transports import outside as outside_module
 from hub.transports.outside import MARK_LIMIT
@@ -96,6 +98,16 @@ async def test_what_fails_for_now_is_tried_again_under_the_same_id(start: Start,
 
     assert outside.done == [1, 3, 2]
     assert outside.ids == [*ids, ids[1]]
+
+
+async def test_what_fails_because_our_database_is_away_is_tried_again(start: Start, probe: Probe) -> None:
+    outside = Outside()
+    outside.failing = {1: asyncpg.ConnectionDoesNotExistError("cut"), 2: ConnectionRefusedError()}
+    async with start(fake("registry"), fake("mail", outside=outside)) as process:
+        await say(process, notice(1), notice(2))
+        await wait_until(lambda: len(outside.ids) == 2)
+        await process.drained(10)
+        assert {row["state"] for row in await probe.deliveries()} == {"scheduled"}
 
 
 async def test_what_can_not_work_is_parked_and_so_is_what_nobody_classified(start: Start, probe: Probe) -> None:

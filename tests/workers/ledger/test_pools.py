@@ -4,6 +4,7 @@ import asyncio
 
 from hub.database import Database
 from hub.process import HubProcess
+from schemas.municipalities import SchemeRegistered
 from tests.waiting import wait_until
 from tests.workers.ledger.naive import Rule
 from tests.workers.ledger.world import ask, citizen, credit, open_pools
@@ -36,5 +37,5 @@ async def test_a_scheme_whose_registration_committed_last_is_known(ledger: HubPr
         assert (await ask(ledger, credit(rule.lg_code, citizen(1), 5, rule.pool))).code is None
 
 
-def registered(rule: Rule) -> pools.SchemeRegistered:
-    return pools.SchemeRegistered(lg_code=rule.lg_code, municipality="", point_name="", expiry_rule=rule.expiry)
+def registered(rule: Rule) -> SchemeRegistered:
+    return SchemeRegistered(lg_code=rule.lg_code, municipality="", point_name="", expiry_rule=rule.expiry)
