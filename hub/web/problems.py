@@ -103,7 +103,7 @@ def problem_response(error: ProblemError, request_id: str) -> web.Response:
     document = problem_of(error, request_id).model_dump(mode="json")
     return web.Response(
         status=error.status,
-        text=json.dumps(document, ensure_ascii=False),
+        text=json.dumps(document),
         content_type=PROBLEM_TYPE,
         charset="utf-8",
         headers=error.headers,
