@@ -1,8 +1,9 @@
 """The writer: all commands that wait for a partition become one transaction, and one block of its chain."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import TypeAlias
 from uuid import UUID
 
 from hub.transaction import Transaction
@@ -15,6 +16,9 @@ from workers.ledger.book import Book, Decision
 from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.operations import OPERATIONS, Operation
 from workers.ledger.store import Head, Known, Written
+
+Key: TypeAlias = tuple[UUID, str]
+"""A command's idempotency key: its party, and the party's own id of it."""
 
 
 class Writer:
@@ -33,7 +37,7 @@ class Writer:
         partition = lane_of(commands[0].citizen_id)
         head = await store.lock(tx, partition)
         known = await store.load_known(tx, commands)
-        fresh = [command for command in commands if (command.party_id, command.command_id) not in known]
+        fresh = [c for c in commands if (c.party_id, c.command_id) not in known] if known else commands
         if not fresh:
             return [_replay(command, known) for command in commands]
         book = await self._book(tx, partition, head, fresh)
@@ -53,56 +57,56 @@ class Writer:
 class _Batch:
     """One batch under way."""
 
-    def __init__(
-        self, partition: int, head: Head, book: Book, known: dict[tuple[UUID, str], Known], tx: Transaction
-    ) -> None:
+    def __init__(self, partition: int, head: Head, book: Book, known: dict[Key, Known], tx: Transaction) -> None:
         self.written = Written()
         self._partition = partition
         self._block = head.block + 1
         self._book = book
         self._known = known
+        self._done: dict[Key, int] = {}
+        """Of this batch: the number of the outcome."""
         self._tx = tx
 
     def post(self, number: int, command: PostingCommand) -> PostingAnswer:
         """Decide one command, keep what it changes, say what has happened."""
-        if (command.party_id, command.command_id) in self._known:
+        key = (command.party_id, command.command_id)
+        if self._known and key in self._known:
             return _replay(command, self._known)
-        operation = OPERATIONS[type(command)]
-        decision: Decision = operation.decide(command, self._book)
         outcome = len(self.written.outcomes)
+        if (done := self._done.setdefault(key, outcome)) != outcome:
+            return _replay(command, {key: _known(self.written.outcomes[done])})
+        operation = OPERATIONS[type(command)]
+        book = self._book
+        decision: Decision = operation.decide(command, book)
         self._transfer(command, operation, outcome, decision)
-        balances = {pool: self._book.balance(command.citizen_id, pool) for pool in decision.pools}
-        self._record(command, operation, outcome, decision, balances)
-        for event in decision.events:
-            self._tx.emit(event, about=number)
-        return _answer(decision.code, decision.points, balances, self._book.today)
-
-    def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
-        transfers = self.written.transfers
-        at = (self._partition, self._block)
-        for debit, credit, points in self._book.apply(command.citizen_id, operation.kind, decision.moves):
-            row = TransferRow(*at, len(transfers), outcome, operation.kind, debit, credit, points, self._book.today)
-            transfers.append(row)
-
-    def _record(
-        self,
-        command: PostingCommand,
-        operation: Operation,
-        outcome: int,
-        decision: Decision,
-        balances: dict[str, int],
-    ) -> None:
+        balances = {pool: book.balance(command.citizen_id, pool) for pool in decision.pools}
         row = OutcomeRow(
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
-            command.citizen_id, operation.kind, decision.code, decision.points, json.dumps(balances), self._book.today,
+            command.citizen_id, operation.kind, decision.code, decision.points, _text_of(balances), book.today,
         )  # fmt: skip
         self.written.outcomes.append(row)
-        self._known[command.party_id, command.command_id] = Known(
-            command.request_hash, decision.code, decision.points, balances, self._book.today
-        )
+        for event in decision.events:
+            self._tx.emit(event, about=number)
+        return _answer(decision.code, decision.points, balances, book.today)
+
+    def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
+        transfers, partition, block = self.written.transfers, self._partition, self._block
+        book, kind = self._book, operation.kind
+        for debit, credit, points in book.apply(command.citizen_id, kind, decision.moves):
+            line = len(transfers)
+            transfers.append(TransferRow(partition, block, line, outcome, kind, debit, credit, points, book.today))
 
 
-def _replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
+def _text_of(balances: dict[str, int]) -> str:
+    """JSON; a pool's name has no character in it that would have to be escaped."""
+    return "{" + ", ".join([f'"{pool}": {points}' for pool, points in balances.items()]) + "}"
+
+
+def _known(row: OutcomeRow) -> Known:
+    return Known(row.request_hash, row.code, row.points, json.loads(row.balances), row.posted_on)
+
+
+def _replay(command: PostingCommand, known: Mapping[Key, Known]) -> PostingAnswer:
     outcome = known[command.party_id, command.command_id]
     if outcome.request_hash != command.request_hash:
         return PostingAnswer(status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=outcome.posted_on)
