@@ -1,6 +1,7 @@
 """The bugs, each switched on in a simulated process or, by MYKEY_PLANTED, in a real one (worker_process.py)."""
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NamedTuple, cast
@@ -78,12 +79,11 @@ def no_inbox_mark() -> Iterator[None]:
 
 def no_row_lock() -> AbstractContextManager[Any]:
     """The head is read without its lock, and blocks get numbers that never collide."""
-    numbers = iter(range(1, 10**9))
 
     async def lock(tx: Transaction, partition: int) -> Head:
         row = await tx.fetch_row(READ_HEAD, partition)
         assert row is not None
-        return Head(row["block"] * 1000 + next(numbers), row["hash"], row["next_account"], row["revision"] or 0)
+        return Head(row["block"] + random.randrange(10**9), row["hash"], row["next_account"], row["revision"] or 0)
 
     return mock.patch.object(store, "lock", lock)
 
