@@ -1,15 +1,26 @@
 """The book: what the operations of one batch look at, and what their decisions change, all in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState
+from schemas.merges import SendMerge
 from schemas.message import Event
+from schemas.points import MovePoints, UsePoints
 from schemas.values import NO_ORIGIN, RESERVE
-from workers.ledger.accounts import NO_MUNICIPALITY, Contra, Kind, LotKey, Move, PoolRule, RollupKey
+from workers.ledger.accounts import (
+    NO_MUNICIPALITY,
+    Contra,
+    Kind,
+    LotKey,
+    Move,
+    PoolRule,
+    RollupKey,
+    reversed_kind,
+)
 from workers.ledger.holds import CouponRow, Hold, Original
 
 
@@ -70,7 +81,10 @@ class Book:
     contras: dict[Contra, Balance] = field(default_factory=dict)
     touched_lots: set[tuple[UUID, LotKey]] = field(default_factory=set)
     touched_contras: set[Contra] = field(default_factory=set)
-    rollups: dict[tuple[RollupKey, Kind], list[int]] = field(default_factory=dict)
+    rollups: dict[tuple[RollupKey, int], list[int]] = field(default_factory=dict)
+    """Who settles what with whom → transfers, points; a correction has the kind it reverses, negative."""
+    transactions: dict[tuple[RollupKey, int], int] = field(default_factory=dict)
+    """The same → commands, each counted once however many lots it took from."""
     holds: dict[UUID, Hold] = field(default_factory=dict)
     touched_holds: set[UUID] = field(default_factory=set)
     numbers_taken: set[str] = field(default_factory=set)
@@ -80,6 +94,12 @@ class Book:
     newly_revoked: set[UUID] = field(default_factory=set)
     originals: dict[tuple[UUID, str], Original] = field(default_factory=dict)
     newly_corrected: set[tuple[UUID, str]] = field(default_factory=set)
+    over: Container[UUID] = frozenset()
+    """Citizens who have checkout holds whose time was over when the batch began; none is over as it is made."""
+    coming: Mapping[UUID, set[str]] = field(default_factory=dict)
+    """Pools that the batch's other commands may bring points into, where a command of it wants to know."""
+    wanted: Container[tuple[UUID, str]] = frozenset()
+    """The postings that the batch's corrections are about."""
 
     # what operations ask
 
@@ -131,6 +151,8 @@ class Book:
 
     def over_holds(self, citizen_id: UUID) -> list[Hold]:
         """The citizen's checkout holds that nobody captured in time: their points count as free."""
+        if citizen_id not in self.over:
+            return []
         return [
             hold
             for hold in self.holds.values()
@@ -140,6 +162,20 @@ class Book:
             and hold.expires_at is not None
             and hold.expires_at <= self.now
         ]
+
+    def change(self, pool: str, moves: Iterable[Move]) -> int:
+        """What these moves add to the usable points of this pool."""
+        total = 0
+        for debit, credit, points in moves:
+            if isinstance(credit, LotKey) and credit.pool == pool and self._counts(credit):
+                total += points
+            if isinstance(debit, LotKey) and debit.pool == pool and self._counts(debit):
+                total -= points
+        return total
+
+    def pools_of(self, citizen_id: UUID) -> set[str]:
+        """Every pool that the citizen may have points in before the batch is over."""
+        return {key.pool for key, _ in self._of(citizen_id)} | self.coming.get(citizen_id, set())
 
     def _of(self, citizen_id: UUID) -> Iterable[tuple[LotKey, Balance]]:
         lots = self.lots.get(citizen_id)
@@ -156,12 +192,17 @@ class Book:
 
         Raises OverdrawnError.
         """
+        counted: set[tuple[RollupKey, int]] = set()
         for move in moves:
             debit = self._change(citizen_id, move.debit, -move.points)
             credit = self._change(citizen_id, move.credit, move.points)
-            line = self.rollups.setdefault((self._rollup_key(move), kind), [0, 0])
+            key = self._rollup_key(move), kind if kind is not Kind.correct else reversed_kind(move)
+            line = self.rollups.setdefault(key, [0, 0])
             line[0] += 1
             line[1] += move.points
+            if key not in counted:
+                counted.add(key)
+                self.transactions[key] = self.transactions.get(key, 0) + 1
             yield debit, credit, move.points
 
     def keep(self, decision: Decision, citizen_id: UUID) -> None:
@@ -218,6 +259,14 @@ class Book:
 def _in_order(lot: tuple[LotKey, int]) -> tuple[date, str, int]:
     key = lot[0]
     return key.expires_on, key.pool, key.origin.int
+
+
+def wanted(command: UsePoints | MovePoints | SendMerge, held: int) -> int:
+    """How many points a command is after where `held` are there: what it says, or with `at_most` as many as there are.
+
+    Where nothing is there it is what it says, so that it is refused.
+    """
+    return min(command.points, held) or command.points if command.at_most else command.points
 
 
 def take(lots: Iterable[tuple[LotKey, int]], points: int) -> list[tuple[LotKey, int]]:

@@ -15,6 +15,7 @@ from workers.ledger import state_store, statements
 from workers.ledger.accounts import LotKey, PoolRule
 from workers.ledger.book import Balance, Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 
 
@@ -92,7 +93,7 @@ async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingC
         lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
     await state_store.load(tx, partition, commands, book)
     contras = [contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)]
-    names = {contra.name: contra for contra in (*contras, *(hold.account for hold in book.holds.values()))}
+    names = {contra.name: contra for contra in (*contras, *of_holds(book))}
     if names:
         for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
             book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])
@@ -107,7 +108,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
         await _write_lots(tx, partition, book)
         failpoints.reach("ledger.mid_write")
         await _write_contras(tx, partition, block, book)
-        await _write_rollups(tx, partition, book)
+        await _write_rollups(tx, partition, block, book)
     await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     await tx.execute(
@@ -148,16 +149,18 @@ async def _write_contras(tx: Transaction, partition: int, block: int, book: Book
             raise StrayAccountError(f"partition {partition}, block {block}")
 
 
-async def _write_rollups(tx: Transaction, partition: int, book: Book) -> None:
+async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book) -> None:
     lines = book.rollups
     await tx.execute(
         statements.ROLL_UP,
         partition,
         book.today,
+        block,
         [key.lg_code for key, _ in lines],
         [key.counterparty_id for key, _ in lines],
         [key.pool for key, _ in lines],
         [int(kind) for _, kind in lines],
         [transfers for transfers, _ in lines.values()],
         [points for _, points in lines.values()],
+        [book.transactions[line] for line in lines],
     )

@@ -12,15 +12,17 @@ from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand
 from schemas.problems import RefusalCode
 from schemas.values import lane_of
 from workers.ledger import store
-from workers.ledger.accounts import PoolRule
+from workers.ledger.accounts import Kind, PoolRule
 from workers.ledger.book import Book, Decision, Terms, refused
 from workers.ledger.chain import OutcomeRow, TransferRow
-from workers.ledger.holds import Hold
-from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, Operation
+from workers.ledger.holds import Hold, Original
+from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, REVERSIBLE, SETS_ASIDE, Operation
 from workers.ledger.store import Head, Known, Written
 
 LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
 """The party of what the ledger does by itself."""
+NOT_SHOWN: Final = frozenset({RefusalCode.no_voucher, RefusalCode.no_hold})
+"""Who is told that there is no such hold is not shown it: a wrong check code tells nothing."""
 
 
 class Writer:
@@ -74,7 +76,8 @@ class _Batch:
         if known is not None:
             return self._replay(command, known)
         for hold in self._book.over_holds(command.citizen_id):
-            self._post(number, _release(hold))
+            if not (isinstance(command, ExpireAuthorisation) and command.hold_id == hold.hold_id):
+                self._post(number, _release(hold))
         return self._post(number, command)
 
     def _post(self, number: int, command: PostingCommand) -> PostingAnswer:
@@ -84,6 +87,7 @@ class _Batch:
         outcome = len(self.written.outcomes)
         self._transfer(command, operation, outcome, decision)
         self._book.keep(decision, command.citizen_id)
+        self._keep_original(command, operation.kind, decision)
         balances = {pool: self._book.balance(command.citizen_id, pool) for pool in decision.pools}
         self._record(command, operation, outcome, decision, balances)
         for event in decision.events:
@@ -94,6 +98,14 @@ class _Batch:
         if command.citizen_id in self._book.revoked and type(command) not in ALLOWED_ONCE_REVOKED:
             return refused(RefusalCode.citizen_revoked)
         return operation.decide(command, self._book)
+
+    def _keep_original(self, command: PostingCommand, kind: Kind, decision: Decision) -> None:
+        """A correction in this very batch may be about it."""
+        key = (command.party_id, command.command_id)
+        if decision.moves and key in self._book.wanted:
+            self._book.originals[key] = Original(
+                command.citizen_id, decision.points, decision.moves, kind in REVERSIBLE, corrected=False
+            )
 
     def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
         transfers = self.written.transfers
@@ -111,10 +123,11 @@ class _Batch:
         balances: dict[str, int],
     ) -> None:
         hold_id = command.hold_id if isinstance(command, HoldCommand) else None
+        terms = decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None
         row = OutcomeRow(
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
             command.citizen_id, operation.kind, decision.code, decision.points, json.dumps(balances), self._book.today,
-            hold_id,
+            hold_id, terms,
         )  # fmt: skip
         self.written.outcomes.append(row)
         self._known[command.party_id, command.command_id] = Known(
@@ -138,6 +151,7 @@ class _Batch:
         replayed: bool = False,
     ) -> PostingAnswer:
         hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
+        is_shown = hold is not None and hold.citizen_id == command.citizen_id and code not in NOT_SHOWN
         return PostingAnswer(
             status=PostingStatus.refused if code else PostingStatus.posted,
             code=code,
@@ -145,7 +159,7 @@ class _Batch:
             balances=balances,
             posted_on=posted_on,
             replayed=replayed,
-            hold=hold.view() if hold is not None and hold.citizen_id == command.citizen_id else None,
+            hold=hold.view() if hold is not None and is_shown else None,
         )
 
 
