@@ -79,6 +79,7 @@ class Settings(BaseSettings):
         holding_period_days: how long reserve points wait for the citizen before they move by themselves.
         holding_notice_days: how many days before their last day held a mail says so.
         expiry_notice_days: how many days before the last day of points a mail says so.
+        merge_overdue_h: hours after which a street that has not answered a merge is told of.
     """
 
     model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     voucher_limit_days: Annotated[int, Field(ge=1, le=30)] = 30
     holding_notice_days: Annotated[int, Field(ge=0, le=366)] = 7
     expiry_notice_days: Annotated[int, Field(ge=0, le=366)] = 14
+    merge_overdue_h: Annotated[int, Field(ge=1, le=8_784)] = 24
 
     @property
     def is_embedded(self) -> bool:

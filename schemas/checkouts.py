@@ -1,8 +1,9 @@
 """Paying at a shop or fund: points are authorised, captured or voided, and may be refunded (mission I.7, I.8)."""
 
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
+
+from pydantic import AwareDatetime
 
 from schemas.points import HoldCommand, PointsEvent
 from schemas.values import Points, Pool
@@ -15,7 +16,7 @@ class AuthorisePoints(HoldCommand):
     merchant_id: UUID
     pool: Pool
     points: Points
-    expires_at: datetime
+    expires_at: AwareDatetime
 
 
 class CapturePoints(HoldCommand):
@@ -50,7 +51,7 @@ class PointsAuthorised(PointsEvent):
     TYPE: ClassVar[str] = "jp.mykey.checkouts.authorised.v1"
     hold_id: UUID
     merchant_id: UUID
-    expires_at: datetime
+    expires_at: AwareDatetime
 
 
 class PointsCaptured(PointsEvent):
@@ -62,7 +63,7 @@ class PointsCaptured(PointsEvent):
 
 
 class AuthorisationReleased(PointsEvent):
-    """What was set aside is the citizen's again: voided, or `expired`."""
+    """What was set aside is the citizen's again: voided, or `expired`. Gone where the MyKey ID has ended meanwhile."""
 
     TYPE: ClassVar[str] = "jp.mykey.checkouts.released.v1"
     hold_id: UUID

@@ -26,7 +26,7 @@ class HoldState(StrEnum):
     returned = "returned"
     """Voided, expired at a checkout, or sent back by the street: the points are the citizen's again."""
     expired = "expired"
-    """A voucher nobody redeemed: the points are gone."""
+    """The points are gone: a voucher nobody redeemed, or what came back after its citizen's MyKey ID had ended."""
 
 
 class HoldView(Said):
@@ -46,17 +46,26 @@ class HoldView(Said):
 
 
 class DueHold(Said):
-    """An open hold whose time is over."""
+    """An open hold whose time is over since `expires_at`."""
 
     hold_id: UUID
     citizen_id: UUID
     kind: HoldKind
+    expires_at: datetime
+
+
+class HoldPlace(Said):
+    """A hold's place in a list by time: the cursor of such a list."""
+
+    at: datetime
+    hold_id: UUID
 
 
 class DueHolds(Said):
-    """The oldest due holds of a partition."""
+    """One page of due holds, the longest due first; `after` is where the next page begins, None on the last one."""
 
     holds: list[DueHold]
+    after: HoldPlace | None = None
 
 
 class DueHoldsOf(Query, Answered[DueHolds]):
@@ -64,6 +73,7 @@ class DueHoldsOf(Query, Answered[DueHolds]):
 
     TYPE: ClassVar[str] = "jp.mykey.holds.due-holds-of.v1"
     partition: int
+    after: HoldPlace | None = None
     limit: int = 500
 
     def key(self) -> UUID:

@@ -1,20 +1,27 @@
 """Merging into a shopping street's own points (mission III.14–17): sent, then acknowledged or returned."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from schemas.holds import HoldPlace
+from schemas.message import Answered, Event, Query, Said
 from schemas.points import HoldCommand, PointsEvent
 from schemas.values import LgCode, Points, Pool
 
 
 class SendMerge(HoldCommand):
-    """「合算」 (画面39): points leave for a street's system; `lg_code` is the municipality of the terminal."""
+    """「合算」 (画面39): points leave for a street's system; `lg_code` is the municipality of the terminal.
+
+    `points`, or with `at_most` as many of them as are there; the answer's `points` tell what was taken.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.merges.send.v1"
     street_id: UUID
     lg_code: LgCode
     pool: Pool
     points: Points
+    at_most: bool = False
 
 
 class AcknowledgeMerge(HoldCommand):
@@ -51,3 +58,51 @@ class MergeReturned(PointsEvent):
     TYPE: ClassVar[str] = "jp.mykey.merges.returned.v1"
     hold_id: UUID
     street_id: UUID
+
+
+class OpenMerge(Said):
+    """A merge that no street has answered since `opened_at`."""
+
+    hold_id: UUID
+    citizen_id: UUID
+    street_id: UUID
+    pool: Pool
+    points: int
+    opened_at: datetime
+
+
+class OpenMerges(Said):
+    """One page of open merges, the oldest first; `after` is where the next page begins, None on the last one."""
+
+    merges: list[OpenMerge]
+    after: HoldPlace | None
+
+
+class OpenMergesOf(Query, Answered[OpenMerges]):
+    """Which merges of this partition, sent at `opened_by` or before, has their street not answered yet?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.merges.open-merges-of.v1"
+    partition: int
+    opened_by: datetime
+    after: HoldPlace | None = None
+    limit: int = 500
+
+    def key(self) -> UUID:
+        """The partition."""
+        return UUID(int=self.partition)
+
+
+class MergeOverdue(Event):
+    """A street has not answered a merge in time; the points stay set aside until it does. Said once a merge."""
+
+    TYPE: ClassVar[str] = "jp.mykey.merges.overdue.v1"
+    citizen_id: UUID
+    hold_id: UUID
+    street_id: UUID
+    pool: Pool
+    points: int
+    opened_at: datetime
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id

@@ -74,11 +74,12 @@ class CreditPoints(PostingCommand):
 
 
 class MovePoints(PostingCommand):
-    """The citizen moves reserve points to a scheme or an event (画面41–51)."""
+    """The citizen moves reserve points to a scheme or an event (画面41–51): `points`, or with `at_most` what is there."""
 
     TYPE: ClassVar[str] = "jp.mykey.points.move.v1"
     pool: Pool
     points: Points
+    at_most: bool = False
 
 
 class SweepReserve(PostingCommand):
@@ -89,13 +90,17 @@ class SweepReserve(PostingCommand):
 
 
 class UsePoints(PostingCommand):
-    """Points are used at a counter (画面28–31): at a store of municipality `lg_code`."""
+    """Points are used at a counter (画面28–31): at a store of municipality `lg_code`.
+
+    `points`, or with `at_most` as many of them as are there; the answer's `points` tell what was taken.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.use.v1"
     pool: Pool
     points: Points
     store_id: UUID
     lg_code: LgCode
+    at_most: bool = False
 
 
 class ExpirePoints(PostingCommand):
@@ -175,12 +180,35 @@ class Lot(Said):
     points: int
 
 
+class Expiring(Said):
+    """So many points have their last day on `last` (date.max: never); reserve points move by themselves after it."""
+
+    last: date
+    points: int
+
+
+class PoolBalance(Said):
+    """One pool: points that can be used, points set aside, and the last days ahead, earliest first.
+
+    The points of `expiring` add up to `active`, those that never expire included.
+    """
+
+    pool: Pool
+    active: int
+    held: int
+    expiring: list[Expiring]
+
+
 class Balances(Said):
-    """A citizen's usable points by pool, the lots they consist of, earliest expiry first, and what is set aside."""
+    """A citizen's usable points by pool, the lots they consist of, earliest expiry first, and what is set aside.
+
+    `pools` says the same by pool, every pool in which something is usable or set aside.
+    """
 
     by_pool: dict[str, int]
     lots: list[Lot]
     held: list[HoldView] = Field(default_factory=list)
+    pools: list[PoolBalance] = Field(default_factory=list)
 
 
 class BalanceOf(Query, Answered[Balances]):

@@ -69,12 +69,13 @@ SELECT partition, 1, 'partner:' || replace($1::uuid::text, '-', ''), $1, -($2::b
 FROM bench_citizen GROUP BY partition
 """
 ROLLUPS: Final = """
-INSERT INTO ledger.rollup (partition, day, lg_code, counterparty_id, pool, kind, transfers, points)
+INSERT INTO ledger.rollup
 SELECT partition, $4::date, lg_code, $1::uuid, 'scheme:' || lg_code, 1, $3::bigint * count(*),
-    $2::bigint * $3::bigint * count(*)
+    $2::bigint * $3::bigint * count(*), count(*), 1, 1, '{1}'::bigint[]
 FROM bench_citizen GROUP BY partition, lg_code
 UNION ALL
-SELECT partition, $4, '', $1, 'reserve', 1, count(*), $2::bigint * count(*) FROM bench_citizen GROUP BY partition
+SELECT partition, $4, '', $1, 'reserve', 1, count(*), $2::bigint * count(*), count(*), 1, 1, '{1}'::bigint[]
+FROM bench_citizen GROUP BY partition
 """
 BLOCKS: Final = r"""
 INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)

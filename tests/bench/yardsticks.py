@@ -33,7 +33,7 @@ PLAIN_ACCOUNTS: Final = "INSERT INTO account SELECT id, 1000000 FROM generate_se
 COPY_TABLE: Final = """
 DROP TABLE IF EXISTS bench_copy;
 CREATE TABLE bench_copy (LIKE ledger.transfer INCLUDING DEFAULTS);
-ALTER TABLE bench_copy ADD PRIMARY KEY (partition, block, line);
+ALTER TABLE bench_copy ADD PRIMARY KEY (partition, block, outcome, line);
 """
 COPY_PROCESSES: Final = 2
 

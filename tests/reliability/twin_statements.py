@@ -112,13 +112,13 @@ async def change_contras(
     return changed
 
 
-async def roll_up(tx: Tx, partition: int, day: date, *columns: Sequence[Any]) -> Rows:
-    names = ("partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points")
+async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
+    names = ("partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points", "transactions")
     for line in zip(*columns, strict=True):
         key = (partition, day, *line[:4])
         await tx.lock(("rollup", key))
-        row = tx.get("rollup", key) or {"transfers": 0, "points": 0}
-        sums = (row["transfers"] + line[4], row["points"] + line[5])
+        row = tx.get("rollup", key) or {"transfers": 0, "points": 0, "transactions": 0}
+        sums = (row["transfers"] + line[4], row["points"] + line[5], row["transactions"] + line[6])
         tx.put("rollup", key, dict(zip(names, (*key, *sums), strict=True)))
     return []
 

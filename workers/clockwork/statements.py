@@ -28,3 +28,14 @@ COUNTS: Final = """
 SELECT kind, sum(said)::bigint AS said, sum(refused)::bigint AS refused
 FROM clockwork.day_work WHERE day = $1 GROUP BY kind
 """
+
+OVERDUE_TOLD: Final = "SELECT partition, opened_at, hold_id FROM clockwork.overdue_merge"
+
+# What was told before must still be the last: two at once tell nothing twice.
+TELL_OVERDUE: Final = """
+INSERT INTO clockwork.overdue_merge AS o (partition, opened_at, hold_id, told) VALUES ($1, $2, $3, $4)
+ON CONFLICT (partition) DO UPDATE SET opened_at = excluded.opened_at, hold_id = excluded.hold_id,
+    told = o.told + excluded.told
+WHERE o.opened_at = $5 AND o.hold_id = $6
+RETURNING true
+"""

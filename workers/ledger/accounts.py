@@ -86,6 +86,15 @@ class Move(NamedTuple):
     points: int
 
 
+_REVERSES: Final = {"partner": Kind.credit, "programme": Kind.grant, "store": Kind.use}
+
+
+def reversed_kind(move: Move) -> int:
+    """The kind that this move of a correction reverses, negative: who gets the points back, or gives them, tells."""
+    role = next((account.role for account in move[:2] if isinstance(account, Contra)), "")
+    return -_REVERSES.get(role, Kind.move)
+
+
 class RollupKey(NamedTuple):
     """A line of the day's settlement: which municipality with whom, in which pool."""
 

@@ -8,7 +8,7 @@ SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block W
 """
 OUTCOMES: Final = """
 SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
-    posted_on, hold_id
+    posted_on, hold_id, hold_terms
 FROM ledger.outcome WHERE partition = $1 ORDER BY block, number
 """
 TRANSFERS: Final = """
@@ -81,6 +81,8 @@ LEFT JOIN ledger.lot AS dl ON dl.partition = $1 AND dl.account = t.debit
 LEFT JOIN ledger.lot AS cl ON cl.partition = $1 AND cl.account = t.credit
 LEFT JOIN ledger.contra AS dc ON dc.partition = $1 AND dc.account = t.debit
 LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
+LEFT JOIN LATERAL (SELECT r.citizen_id, substring(cc.name FROM '^expired:(.*)') AS pool
+    FROM ledger.revoked AS r WHERE r.citizen_id = o.citizen_id) AS gone ON true
 WHERE t.partition = $1 AND (
     coalesce(dl.citizen_id, o.citizen_id) <> o.citizen_id OR coalesce(cl.citizen_id, o.citizen_id) <> o.citizen_id
     OR coalesce(CASE t.kind
@@ -99,13 +101,14 @@ WHERE t.partition = $1 AND (
         WHEN 21 THEN dc.name LIKE 'voucher:%' AND cc.name LIKE 'store:%'
         WHEN 22 THEN replace(dc.name, 'voucher:', 'expired:') = cc.name
         WHEN 30 THEN dl.pool <> 'reserve' AND cc.name = 'checkout:' || dl.pool AND dl.expires_on >= t.business_date
-        WHEN 31 THEN dc.name LIKE 'checkout:%' AND (cc.name LIKE 'shop:%' OR dc.name = 'checkout:' || cl.pool)
-        WHEN 32 THEN dc.name = 'checkout:' || cl.pool
-        WHEN 33 THEN dc.name = 'checkout:' || cl.pool
+        WHEN 31 THEN dc.name LIKE 'checkout:%' AND (cc.name LIKE 'shop:%' OR dc.name = 'checkout:' || cl.pool
+            OR gone.citizen_id IS NOT NULL AND cc.name = replace(dc.name, 'checkout:', 'expired:'))
+        WHEN 32 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
+        WHEN 33 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
         WHEN 34 THEN dc.name LIKE 'shop:%' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
         WHEN 40 THEN dl.pool <> 'reserve' AND cc.name = 'merge:' || dl.pool AND dl.expires_on >= t.business_date
         WHEN 41 THEN dc.name LIKE 'merge:%' AND cc.name LIKE 'street:%'
-        WHEN 42 THEN dc.name = 'merge:' || cl.pool
+        WHEN 42 THEN dc.name = 'merge:' || coalesce(cl.pool, gone.pool)
         WHEN 50 THEN cc.name = 'expired:' || dl.pool
         WHEN 51 THEN dl.account IS NOT NULL OR cl.account IS NOT NULL
     END, false) IS FALSE)
@@ -113,7 +116,9 @@ ORDER BY t.block, t.line LIMIT 1
 """
 ROLLUPS: Final = """
 WITH sides AS (
-    SELECT t.business_date AS day, t.kind, t.points,
+    SELECT t.block, t.outcome, t.business_date AS day, t.points,
+        CASE WHEN t.kind <> 51 THEN t.kind WHEN cc.name LIKE 'partner:%' THEN -1
+             WHEN cc.name LIKE 'programme:%' THEN -10 WHEN dc.name LIKE 'store:%' THEN -4 ELSE -2 END AS kind,
         coalesce(dl.pool, CASE WHEN dc.party_id IS NULL THEN substring(dc.name FROM '[^:]*:(.*)') END) AS debit_pool,
         coalesce(cl.pool, CASE WHEN cc.party_id IS NULL THEN substring(cc.name FROM '[^:]*:(.*)') END) AS credit_pool,
         CASE WHEN dl.account IS NOT NULL AND cl.account IS NOT NULL
@@ -127,23 +132,34 @@ WITH sides AS (
     LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
     WHERE t.partition = $1
 ), settled AS (
-    SELECT day, kind, points, counterparty_id,
+    SELECT block, outcome, day, kind, points, counterparty_id,
         CASE WHEN credit_pool = 'reserve' THEN coalesce(debit_pool, credit_pool)
              ELSE coalesce(credit_pool, debit_pool) END AS pool
     FROM sides
+), transactions AS (
+    SELECT day, counterparty_id, pool, kind, block, outcome, count(*) AS transfers, sum(points) AS points
+    FROM settled GROUP BY 1, 2, 3, 4, 5, 6
 ), recomputed AS (
-    SELECT s.day, coalesce(p.lg_code, '') AS lg_code, s.counterparty_id, s.pool, s.kind,
-        count(*) AS transfers, sum(s.points) AS points
-    FROM settled AS s LEFT JOIN ledger.pool AS p ON p.pool = s.pool
+    SELECT t.day, coalesce(p.lg_code, '') AS lg_code, t.counterparty_id, t.pool, t.kind,
+        sum(t.transfers) AS transfers, sum(t.points) AS points, count(*) AS transactions,
+        min(t.block) AS first_block, max(t.block) AS last_block,
+        CASE WHEN count(DISTINCT t.block) <= 16 THEN array_agg(DISTINCT t.block ORDER BY t.block) END AS blocks
+    FROM transactions AS t LEFT JOIN ledger.pool AS p ON p.pool = t.pool
     GROUP BY 1, 2, 3, 4, 5
 ), stored AS (
-    SELECT day, lg_code, counterparty_id, pool, kind, transfers, points FROM ledger.rollup WHERE partition = $1
+    SELECT day, lg_code, counterparty_id, pool, kind, transfers, points, transactions, first_block, last_block, blocks
+    FROM ledger.rollup WHERE partition = $1
 )
 SELECT 'rollup' AS "table", concat_ws('/', $1::smallint, day, lg_code, counterparty_id, pool, kind) AS key,
-    format('it says %s transfers and %s points, the journal %s and %s', coalesce(s.transfers, 0), coalesce(s.points, 0),
-           coalesce(r.transfers, 0), coalesce(r.points, 0)) AS what
+    CASE WHEN (s.transfers, s.points) IS DISTINCT FROM (r.transfers, r.points)
+         THEN format('it says %s transfers and %s points, the journal %s and %s',
+                     coalesce(s.transfers, 0), coalesce(s.points, 0), coalesce(r.transfers, 0), coalesce(r.points, 0))
+         ELSE format('it says %s transactions in %s to %s (%s), the journal %s in %s to %s (%s)', s.transactions,
+                     s.first_block, s.last_block, s.blocks, r.transactions, r.first_block, r.last_block, r.blocks)
+    END AS what
 FROM stored AS s FULL JOIN recomputed AS r USING (day, lg_code, counterparty_id, pool, kind)
-WHERE s.transfers IS DISTINCT FROM r.transfers OR s.points IS DISTINCT FROM r.points
+WHERE (s.transfers, s.points, s.transactions, s.first_block, s.last_block, s.blocks)
+    IS DISTINCT FROM (r.transfers, r.points, r.transactions, r.first_block, r.last_block, r.blocks)
 ORDER BY day, lg_code, counterparty_id, pool, kind LIMIT 1
 """
 
@@ -152,17 +168,39 @@ WITH said AS (
     SELECT hold_id, coalesce(sum(points) FILTER (WHERE kind IN (20, 30, 40)), 0) AS points,
         coalesce(sum(points) FILTER (WHERE kind IN (21, 31, 41)), 0) AS taken,
         coalesce(sum(points) FILTER (WHERE kind = 34), 0) AS refunded,
-        bool_or(kind IN (21, 22, 31, 32, 33, 41, 42)) AS resolved
+        (array_agg(hold_terms) FILTER (WHERE kind IN (20, 30, 40)))[1] AS terms,
+        count(*) FILTER (WHERE kind IN (21, 22, 31, 32, 33, 41, 42)) AS ends,
+        CASE min(kind) FILTER (WHERE kind IN (21, 22, 31, 32, 33, 41, 42))
+            WHEN 21 THEN 'taken' WHEN 31 THEN 'taken' WHEN 41 THEN 'taken' WHEN 22 THEN 'expired'
+            WHEN 32 THEN 'returned' WHEN 33 THEN 'returned' WHEN 42 THEN 'returned' ELSE 'open' END AS state
     FROM ledger.outcome WHERE partition = $1 AND hold_id IS NOT NULL AND code IS NULL GROUP BY hold_id
 ), stored AS (
-    SELECT hold_id, points, taken, refunded, remaining FROM ledger.hold WHERE partition = $1
+    SELECT h.hold_id, h.points, h.taken, h.refunded, h.remaining,
+        CASE WHEN h.state = 'expired' AND h.kind <> 'voucher' AND r.citizen_id IS NOT NULL THEN 'returned'
+             ELSE h.state END AS state,
+        sha256(convert_to(concat_ws(E'\t', replace(h.hold_id::text, '-', ''), h.kind,
+            replace(h.citizen_id::text, '-', ''), replace(h.counterparty_id::text, '-', ''), h.lg_code, h.pool,
+            h.points,
+            coalesce(to_char(h.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), ''),
+            coalesce(h.number, ''),
+            (SELECT string_agg(concat_ws('/', replace(p.day::text, 'infinity', '9999-12-31'),
+                    replace(p.origin::text, '-', ''), p.points), E'\t' ORDER BY p.place)
+             FROM unnest(h.part_expires_on, h.part_origins, h.part_points) WITH ORDINALITY
+                AS p (day, origin, points, place))), 'UTF8')) AS terms
+    FROM ledger.hold AS h LEFT JOIN ledger.revoked AS r ON r.citizen_id = h.citizen_id WHERE h.partition = $1
 )
-SELECT 'hold' AS "table", hold_id::text AS key, format('it says %s set aside, %s left, %s taken, %s refunded;'
-    ' its outcomes say %s, %s, %s, %s', h.points, h.remaining, h.taken, h.refunded,
-    s.points, CASE WHEN s.resolved THEN 0 ELSE s.points END, s.taken, s.refunded) AS what
+SELECT 'hold' AS "table", hold_id::text AS key,
+    CASE WHEN s.points IS NULL THEN 'no outcome ever set it aside'
+         WHEN h.points IS NULL THEN 'its outcomes are there, and it is not'
+         WHEN h.terms IS DISTINCT FROM s.terms THEN 'it is not as it was made'
+         WHEN s.ends > 1 THEN format('it was resolved %s times', s.ends)
+         WHEN h.state <> s.state THEN format('it says %s, and its outcomes %s', h.state, s.state)
+         ELSE format('it says %s set aside, %s left, %s taken, %s refunded; its outcomes say %s, %s, %s, %s',
+             h.points, h.remaining, h.taken, h.refunded,
+             s.points, CASE WHEN s.state = 'open' THEN s.points ELSE 0 END, s.taken, s.refunded) END AS what
 FROM stored AS h FULL JOIN said AS s USING (hold_id)
-WHERE (h.points, h.taken, h.refunded, h.remaining)
-    IS DISTINCT FROM (s.points, s.taken, s.refunded, CASE WHEN s.resolved THEN 0 ELSE s.points END)
+WHERE (h.points, h.taken, h.refunded, h.remaining, h.state, h.terms, 1) IS DISTINCT FROM (s.points, s.taken, s.refunded,
+    CASE WHEN s.state = 'open' THEN s.points ELSE 0 END, s.state, s.terms, greatest(s.ends, 1))
 ORDER BY hold_id LIMIT 1
 """
 SET_ASIDE: Final = """
@@ -178,5 +216,48 @@ FROM stored FULL JOIN held USING (name)
 WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
 """
 
-RULES: Final = (LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, HOLDS, SET_ASIDE, ROLLUPS)
+COUPONS: Final = """
+WITH stored AS (
+    SELECT party_id, used_by AS citizen_id, count(*) AS coupons, sum(points) AS points FROM ledger.coupon
+    WHERE used_by IS NOT NULL AND get_byte(uuid_send(used_by), 15) & 15 = $1 GROUP BY 1, 2
+), said AS (
+    SELECT party_id, citizen_id, count(*) AS coupons, sum(points) AS points FROM ledger.outcome
+    WHERE partition = $1 AND kind = 11 AND code IS NULL GROUP BY 1, 2
+)
+SELECT 'coupon' AS "table", concat_ws('/', party_id, citizen_id) AS key,
+    format('%s are used with %s points, and the outcomes say %s with %s', coalesce(c.coupons, 0),
+           coalesce(c.points, 0), coalesce(s.coupons, 0), coalesce(s.points, 0)) AS what
+FROM stored AS c FULL JOIN said AS s USING (party_id, citizen_id)
+WHERE (c.coupons, c.points) IS DISTINCT FROM (s.coupons, s.points) ORDER BY party_id, citizen_id LIMIT 1
+"""
+REVOKED: Final = """
+SELECT 'revoked' AS "table", citizen_id::text AS key,
+    CASE WHEN o.day IS NULL THEN 'no outcome ever ended this MyKey ID'
+         WHEN r.revoked_on IS NULL THEN 'its outcome is there, and it is not'
+         ELSE format('it says %s, and its outcome %s', r.revoked_on, o.day) END AS what
+FROM (SELECT citizen_id, revoked_on FROM ledger.revoked WHERE get_byte(uuid_send(citizen_id), 15) & 15 = $1) AS r
+FULL JOIN (SELECT citizen_id, posted_on AS day FROM ledger.outcome
+           WHERE partition = $1 AND kind = 50 AND code IS NULL) AS o USING (citizen_id)
+WHERE r.revoked_on IS DISTINCT FROM o.day ORDER BY citizen_id LIMIT 1
+"""
+CORRECTIONS: Final = """
+WITH stored AS (
+    SELECT o.citizen_id, count(*) AS corrections, sum(o.points) AS points
+    FROM ledger.correction AS c LEFT JOIN ledger.outcome AS o USING (party_id, command_id)
+    WHERE coalesce(o.partition, 0) = $1 GROUP BY 1
+), said AS (
+    SELECT citizen_id, count(*) AS corrections, sum(points) AS points FROM ledger.outcome
+    WHERE partition = $1 AND kind = 51 AND code IS NULL GROUP BY 1
+)
+SELECT 'correction' AS "table", coalesce(citizen_id::text, 'nobody') AS key,
+    format('%s are there over %s points, and the outcomes say %s over %s', coalesce(c.corrections, 0),
+           coalesce(c.points, 0), coalesce(s.corrections, 0), coalesce(s.points, 0)) AS what
+FROM stored AS c FULL JOIN said AS s USING (citizen_id)
+WHERE (c.corrections, c.points) IS DISTINCT FROM (s.corrections, s.points) ORDER BY citizen_id LIMIT 1
+"""
+
+RULES: Final = (
+    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, HOLDS, SET_ASIDE, COUPONS, REVOKED, CORRECTIONS,
+    ROLLUPS,
+)  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

@@ -1,16 +1,28 @@
 """The book: what the operations of one batch look at, and what their decisions change, all in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState
+from schemas.merges import SendMerge
 from schemas.message import Event
+from schemas.points import MovePoints, UsePoints
 from schemas.values import NO_ORIGIN, RESERVE
-from workers.ledger.accounts import NO_MUNICIPALITY, Contra, Kind, LotKey, Move, PoolRule, RollupKey
+from workers.ledger.accounts import (
+    NO_MUNICIPALITY,
+    Contra,
+    Kind,
+    LotKey,
+    Move,
+    PoolRule,
+    RollupKey,
+    reversed_kind,
+)
 from workers.ledger.holds import CouponRow, Hold, Original
 
 
@@ -51,12 +63,16 @@ class Balance:
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """A line of the day's rollups: what the batch adds to it."""
+    """A line of the day's rollups: what the batch adds to it.
+
+    A correction has the kind it reverses, negative. A command is one transaction, however many lots it took from.
+    """
 
     key: RollupKey
-    kind: Kind
+    kind: int
     transfers: int = 0
     points: int = 0
+    transactions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +100,7 @@ class Book:
     contras: dict[Contra, Balance] = field(default_factory=dict)
     changed_lots: list[tuple[UUID, LotKey, Balance]] = field(default_factory=list)
     changed_contras: list[tuple[Contra, Balance]] = field(default_factory=list)
-    lines: dict[tuple[int | UUID, str, Kind], Line] = field(default_factory=dict)
+    lines: dict[tuple[int | UUID, str, int], Line] = field(default_factory=dict)
     """Of the rollups: by the contra account, or between lots by the origin; with the pool and the kind."""
 
     holds: dict[UUID, Hold] = field(default_factory=dict)
@@ -97,8 +113,15 @@ class Book:
     originals: dict[tuple[UUID, str], Original] = field(default_factory=dict)
     newly_corrected: set[tuple[UUID, str]] = field(default_factory=set)
 
+    over: Container[UUID] = frozenset()
+    """Citizens who have checkout holds whose time was over when the batch began; none is over as it is made."""
+    coming: Mapping[UUID, set[str]] = field(default_factory=dict)
+    """Pools that the batch's other commands may bring points into, where a command of it wants to know."""
+    wanted: AbstractSet[tuple[UUID, str]] = frozenset()
+    """The postings that the batch's corrections are about."""
+
     @property
-    def rollups(self) -> dict[tuple[RollupKey, Kind], list[int]]:
+    def rollups(self) -> dict[tuple[RollupKey, int], list[int]]:
         """What the batch adds to the day's settlement: transfers and points."""
         return {(line.key, line.kind): [line.transfers, line.points] for line in self.lines.values()}
 
@@ -156,6 +179,8 @@ class Book:
 
     def over_holds(self, citizen_id: UUID) -> list[Hold]:
         """The citizen's checkout holds that nobody captured in time: their points count as free."""
+        if citizen_id not in self.over:
+            return []
         return [
             hold
             for hold in self.holds.values()
@@ -165,6 +190,20 @@ class Book:
             and hold.expires_at is not None
             and hold.expires_at <= self.now
         ]
+
+    def change(self, pool: str, moves: Iterable[Move]) -> int:
+        """What these moves add to the usable points of this pool."""
+        total = 0
+        for debit, credit, points in moves:
+            if isinstance(credit, LotKey) and credit.pool == pool and self._counts(credit):
+                total += points
+            if isinstance(debit, LotKey) and debit.pool == pool and self._counts(debit):
+                total -= points
+        return total
+
+    def pools_of(self, citizen_id: UUID) -> set[str]:
+        """Every pool that the citizen may have points in before the batch is over."""
+        return {key.pool for key, _ in self._of(citizen_id)} | self.coming.get(citizen_id, set())
 
     def _of(self, citizen_id: UUID) -> Iterable[tuple[LotKey, Balance]]:
         lots = self.lots.get(citizen_id)
@@ -182,12 +221,16 @@ class Book:
         Raises OverdrawnError.
         """
         posted: list[tuple[int, int, int]] = []
+        counted: list[Line] = []
         for move in moves:
             debit = self._change(citizen_id, move.debit, -move.points)
             credit = self._change(citizen_id, move.credit, move.points)
-            line = self._line(move, kind, debit, credit)
+            line = self._line(move, kind if kind is not Kind.correct else reversed_kind(move), debit, credit)
             line.transfers += 1
             line.points += move.points
+            if line not in counted:
+                counted.append(line)
+                line.transactions += 1
             posted.append((debit, credit, move.points))
         return posted
 
@@ -236,7 +279,7 @@ class Book:
         self.next_account += 1
         return Balance(self.next_account - 1, 0, is_new=True)
 
-    def _line(self, move: Move, kind: Kind, debit: int, credit: int) -> Line:
+    def _line(self, move: Move, kind: int, debit: int, credit: int) -> Line:
         """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
         by: int | UUID
         if not isinstance(move.credit, LotKey):
@@ -263,6 +306,14 @@ class Book:
 def _in_order(lot: tuple[LotKey, int]) -> tuple[date, str, int]:
     key = lot[0]
     return key.expires_on, key.pool, key.origin.int
+
+
+def wanted(command: UsePoints | MovePoints | SendMerge, held: int) -> int:
+    """How many points a command is after where `held` are there: what it says, or with `at_most` as many as there are.
+
+    Where nothing is there it is what it says, so that it is refused.
+    """
+    return min(command.points, held) or command.points if command.at_most else command.points
 
 
 def take(lots: Iterable[tuple[LotKey, int]], points: int) -> list[tuple[LotKey, int]]:

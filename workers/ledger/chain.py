@@ -30,6 +30,7 @@ class OutcomeRow(NamedTuple):
     balances: str
     posted_on: date
     hold_id: UUID | None = None
+    hold_terms: bytes | None = None
 
 
 class TransferRow(NamedTuple):
@@ -49,9 +50,10 @@ class TransferRow(NamedTuple):
 def outcome_line(row: OutcomeRow) -> str:
     """An outcome as the chain hashes it."""
     hold = f"\t{row.hold_id.hex}" if row.hold_id else ""
+    terms = f"\t{row.hold_terms.hex()}" if row.hold_terms else ""
     return (
         f"o\t{row.number}\t{row.party_id.hex}\t{row.command_id}\t{row.request_hash.hex()}\t{row.citizen_id.hex}"
-        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}{hold}\n"
+        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}{hold}{terms}\n"
     )
 
 

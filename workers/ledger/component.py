@@ -1,13 +1,21 @@
 """The ledger as a component."""
 
 from hub.component import Component, Context
-from schemas import audit, grants, holds, municipalities, points, settlement, vouchers
+from schemas import audit, grants, history, holds, merges, municipalities, points, settlement, vouchers
 from workers.ledger import pools, reading, reading_holds
 from workers.ledger.audit import Auditor
 from workers.ledger.book import Terms
 from workers.ledger.coupons import register_coupons
+from workers.ledger.details import details_of
+from workers.ledger.history import balance_as_of, history_of
 from workers.ledger.operations import OPERATIONS
-from workers.ledger.settlement import municipal_summary_of, partner_summary_of
+from workers.ledger.provenance import provenance_of
+from workers.ledger.settlement import (
+    municipal_summary_of,
+    partner_summary_of,
+    place_summary_of,
+    store_summary_of,
+)
 from workers.ledger.writer import Writer
 
 
@@ -29,11 +37,18 @@ def component(context: Context) -> Component:
             points.DueLotsOf: reading.due_lots_of,
             points.HeldByPool: reading.held_by_pool,
             points.HeldIn: reading.held_in,
+            history.HistoryOf: history_of,
+            history.BalanceAsOf: balance_as_of,
+            history.ProvenanceOf: provenance_of,
             holds.DueHoldsOf: reading_holds.due_holds_of,
+            merges.OpenMergesOf: reading_holds.open_merges_of,
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
             vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
             audit.VerifyLedger: Auditor(context.database).answer,
             settlement.PartnerSummaryOf: partner_summary_of,
             settlement.MunicipalSummaryOf: municipal_summary_of,
+            settlement.StoreSummaryOf: store_summary_of,
+            settlement.PlaceSummaryOf: place_summary_of,
+            settlement.DetailsOf: details_of,
         },
     )

@@ -1,6 +1,10 @@
-"""Which lots a command may look at and which contra accounts it may touch: the book has them before it is decided."""
+"""Which lots a command may look at and which contra accounts it may touch: the book has them before it is decided.
 
-from collections.abc import Callable
+The book knows the holds and lots that were there before the batch. What another command of the same batch makes, this
+one may touch too: so whoever makes a hold names all accounts that its end may need.
+"""
+
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas.corrections import CorrectPosting, UseTogether
@@ -9,6 +13,7 @@ from schemas.points import CreditPoints, HoldCommand, MovePoints, PostingCommand
 from schemas.values import RESERVE
 from workers.ledger.accounts import Contra, LotKey
 from workers.ledger.book import Book
+from workers.ledger.holds import Hold
 
 Footprint = Callable[[Any, Book], tuple[Contra, ...]]
 
@@ -57,29 +62,32 @@ def to_party(role: str, field: str) -> Footprint:
     return lambda command, _book: (Contra(role, getattr(command, field)),)
 
 
-def held_for(kind: str) -> Footprint:
-    """Where points of the command's pool are set aside."""
-    return lambda command, _book: (Contra(kind, None, command.pool),)
+def held_for(kind: str, role: str | None = None, field: str = "") -> Footprint:
+    """Where points of the command's pool are set aside, and where they may go: to a party, or nowhere any more."""
+
+    def footprint(command: Any, _book: Book) -> tuple[Contra, ...]:  # noqa: ANN401 - any command with a pool
+        party = () if role is None else (Contra(role, getattr(command, field)),)
+        return (Contra(kind, None, command.pool), Contra("expired", None, command.pool), *party)
+
+    return footprint
 
 
-def of_hold(role: str | None = None, field: str | None = None) -> Footprint:
-    """The account of the hold, and that of whom its points go to: a field of the command, or its counterparty."""
+def of_hold(role: str | None = None) -> Footprint:
+    """The account of the hold, its pool's expired points, and its counterparty in this role."""
 
     def footprint(command: HoldCommand, book: Book) -> tuple[Contra, ...]:
         hold = book.holds.get(command.hold_id)
         if hold is None:
             return ()
-        if role is None:
-            return (hold.account,)
-        return (hold.account, Contra(role, getattr(command, field) if field else hold.counterparty_id))
+        party = () if role is None else (Contra(role, hold.counterparty_id),)
+        return (hold.account, Contra("expired", None, hold.pool), *party)
 
     return footprint
 
 
-def of_pool(command: HoldCommand, book: Book) -> tuple[Contra, ...]:
-    """The account of the hold, and that of its pool's expired points."""
-    hold = book.holds.get(command.hold_id)
-    return () if hold is None else (hold.account, Contra("expired", None, hold.pool))
+def of_holds(holds: Iterable[Hold]) -> list[Contra]:
+    """Where the points of holds lie, and where they end: those of an order may go there by themselves."""
+    return [account for hold in holds for account in (hold.account, Contra("expired", None, hold.pool))]
 
 
 def of_original(command: CorrectPosting, book: Book) -> tuple[Contra, ...]:
@@ -88,3 +96,8 @@ def of_original(command: CorrectPosting, book: Book) -> tuple[Contra, ...]:
     if original is None:
         return ()
     return tuple(account for move in original.moves for account in move[:2] if isinstance(account, Contra))
+
+
+def of_everything_held(command: PostingCommand, book: Book) -> tuple[Contra, ...]:
+    """The expired points of every pool that the citizen may have points in by then."""
+    return tuple(Contra("expired", None, pool) for pool in book.pools_of(command.citizen_id))

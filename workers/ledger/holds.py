@@ -1,12 +1,15 @@
 """Holds, coupons and originals as the book knows them: plain values, no SQL."""
 
+import hashlib
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import UTC, date, datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState, HoldView
 from workers.ledger.accounts import Contra, LotKey, Move
+
+UNTIL_FORMAT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class Part(NamedTuple):
@@ -50,6 +53,16 @@ class Hold:
         """The hold once so many more points of what was taken came back."""
         return replace(self, refunded=self.refunded + points)
 
+    def terms(self) -> bytes:
+        """SHA-256 over what a hold never changes, for the chain (docs/contracts/ledger.md); not its check code."""
+        until = "" if self.expires_at is None else self.expires_at.astimezone(UTC).strftime(UNTIL_FORMAT)
+        parts = (f"{part.lot.expires_on}/{part.lot.origin.hex}/{part.points}" for part in self.parts)
+        fields = (
+            self.hold_id.hex, self.kind.value, self.citizen_id.hex, self.counterparty_id.hex, self.lg_code, self.pool,
+            str(self.points), until, self.number or "", *parts,
+        )  # fmt: skip
+        return hashlib.sha256("\t".join(fields).encode()).digest()
+
     def view(self) -> HoldView:
         """The hold as it is shown; never the check code."""
         return HoldView(
@@ -85,3 +98,7 @@ class Original:
     moves: tuple[Move, ...]
     reversible: bool
     corrected: bool
+
+    def lots(self) -> set[LotKey]:
+        """The citizen's lots that it touched."""
+        return {account for move in self.moves for account in move[:2] if isinstance(account, LotKey)}

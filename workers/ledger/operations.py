@@ -26,9 +26,9 @@ from workers.ledger.decide import (
 from workers.ledger.footprints import (
     all_pools,
     held_for,
+    of_everything_held,
     of_hold,
     of_original,
-    of_pool,
     own_and_reserve,
     own_pool,
     pool_of_coupon,
@@ -57,23 +57,25 @@ OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
     points.MovePoints: Operation(Kind.move, move.decide, own_and_reserve),
     points.SweepReserve: Operation(Kind.sweep, sweep.decide, own_and_reserve),
     points.UsePoints: Operation(Kind.use, use.decide, own_pool, to_party("store", "store_id")),
-    points.ExpirePoints: Operation(Kind.expire, expire.decide, all_pools, expire.contras),
+    points.ExpirePoints: Operation(Kind.expire, expire.decide, all_pools, of_everything_held),
     points.RecordRefusal: Operation(Kind.refusal, record_refusal.decide),
     corrections.UseTogether: Operation(Kind.use_together, use_together.decide, pools_of_parts, use_together.contras),
     grants.GrantPoints: Operation(Kind.grant, grant.decide, own_pool, to_party("programme", "programme_id")),
     grants.CreditCoupon: Operation(Kind.coupon, coupon.decide, pool_of_coupon, to_party("partner", "party_id")),
     vouchers.IssueVoucher: Operation(Kind.voucher_issue, voucher.issue, own_pool, held_for("voucher")),
-    vouchers.RedeemVoucher: Operation(Kind.voucher_redeem, voucher.redeem, pool_of_hold, of_hold("store", "store_id")),
-    vouchers.ExpireVoucher: Operation(Kind.voucher_expire, voucher.expire, pool_of_hold, of_pool),
-    checkouts.AuthorisePoints: Operation(Kind.authorise, checkout.authorise, own_pool, held_for("checkout")),
+    vouchers.RedeemVoucher: Operation(Kind.voucher_redeem, voucher.redeem, pool_of_hold, to_party("store", "store_id")),
+    vouchers.ExpireVoucher: Operation(Kind.voucher_expire, voucher.expire, pool_of_hold, of_hold()),
+    checkouts.AuthorisePoints: Operation(
+        Kind.authorise, checkout.authorise, own_pool, held_for("checkout", "shop", "merchant_id")
+    ),
     checkouts.CapturePoints: Operation(Kind.capture, checkout.capture, pool_of_hold, of_hold("shop")),
     checkouts.VoidAuthorisation: Operation(Kind.void, checkout.void, pool_of_hold, of_hold()),
     checkouts.ExpireAuthorisation: Operation(Kind.authorisation_expire, checkout.expire, pool_of_hold, of_hold()),
     checkouts.RefundCapture: Operation(Kind.refund, checkout.refund, pool_of_hold, of_hold("shop")),
-    merges.SendMerge: Operation(Kind.merge_send, merge.send, own_pool, held_for("merge")),
+    merges.SendMerge: Operation(Kind.merge_send, merge.send, own_pool, held_for("merge", "street", "street_id")),
     merges.AcknowledgeMerge: Operation(Kind.merge_acknowledge, merge.acknowledge, pool_of_hold, of_hold("street")),
     merges.ReturnMerge: Operation(Kind.merge_return, merge.give_back, pool_of_hold, of_hold()),
-    corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, all_pools, revoke.contras),
+    corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, all_pools, of_everything_held),
     corrections.CorrectPosting: Operation(Kind.correct, correct.decide, pools_of_original, of_original),
 }
 
@@ -83,7 +85,14 @@ ALLOWED_ONCE_REVOKED: Final = frozenset(
         vouchers.RedeemVoucher,
         vouchers.ExpireVoucher,
         checkouts.CapturePoints,
+        checkouts.VoidAuthorisation,
+        checkouts.ExpireAuthorisation,
         merges.AcknowledgeMerge,
+        merges.ReturnMerge,
     }
 )
-"""What was set aside before the revocation may still be taken; nothing comes in or back any more."""
+"""What was set aside before the revocation finds its end; what would come back of it expires, nothing comes in."""
+REVERSIBLE: Final = frozenset({Kind.credit, Kind.move, Kind.sweep, Kind.use, Kind.use_together, Kind.grant})
+"""Kinds that a correction may reverse. What is set aside has its own ways back; what ended stays ended."""
+SETS_ASIDE: Final = frozenset({Kind.voucher_issue, Kind.authorise, Kind.merge_send})
+"""Kinds that make a hold."""

@@ -1,6 +1,7 @@
 """Questions to the ledger: balances, due lots, outcomes. Answered from committed state."""
 
 import json
+from collections.abc import Sequence
 
 from hub.transaction import Reading
 from schemas.holds import HoldView
@@ -11,12 +12,14 @@ from schemas.points import (
     DueLot,
     DueLots,
     DueLotsOf,
+    Expiring,
     HeldByPool,
     HeldIn,
     Lot,
     Outcome,
     Outcomes,
     OutcomesOf,
+    PoolBalance,
     PoolTotals,
     PostingAnswer,
     PostingStatus,
@@ -25,18 +28,30 @@ from workers.ledger import statements
 
 
 async def balance_of(query: BalanceOf, reading: Reading) -> Balances:
-    """The citizen's usable points, by pool and by lot; earliest last day first."""
+    """The citizen's usable points, by pool and by lot, earliest last day first; and what is set aside."""
     now = reading.clock.now()
     rows = await reading.fetch(statements.BALANCE_OF, query.citizen_id, reading.clock.business_date(), now)
     held = await reading.fetch(statements.HELD_OF, query.citizen_id, now)
     by_pool: dict[str, int] = {}
     for row in rows:
         by_pool[row["pool"]] = by_pool.get(row["pool"], 0) + row["points"]
-    return Balances(
-        by_pool=by_pool,
-        lots=[Lot.model_validate(dict(row)) for row in rows],
-        held=[HoldView.model_validate(dict(row)) for row in held],
-    )
+    lots = [Lot.model_validate(dict(row)) for row in rows]
+    holds = [HoldView.model_validate(dict(row)) for row in held]
+    return Balances(by_pool=by_pool, lots=lots, held=holds, pools=_pools(lots, holds))
+
+
+def _pools(lots: Sequence[Lot], holds: Sequence[HoldView]) -> list[PoolBalance]:
+    """The same by pool; within a pool the lots are by their last day already."""
+    names = dict.fromkeys([*(lot.pool for lot in lots), *(hold.pool for hold in holds)])
+    return [
+        PoolBalance(
+            pool=pool,
+            active=sum(lot.points for lot in lots if lot.pool == pool),
+            held=sum(hold.left for hold in holds if hold.pool == pool),
+            expiring=[Expiring(last=lot.expires_on, points=lot.points) for lot in lots if lot.pool == pool],
+        )
+        for pool in names
+    ]
 
 
 async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:

@@ -13,6 +13,12 @@ SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points,
     number, sealed_code, part_expires_on, part_origins, part_points
 FROM ledger.hold WHERE hold_id = ANY ($1::uuid[])
 """
+PAST_LOTS: Final = """
+SELECT l.account, l.citizen_id, l.pool, l.expires_on, l.origin, l.balance
+FROM unnest($1::uuid[], $2::text[], $3::date[], $4::uuid[]) AS asked (citizen_id, pool, expires_on, origin)
+JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND l.pool = asked.pool
+    AND l.expires_on = asked.expires_on AND l.origin = asked.origin
+"""
 NUMBERS_TAKEN: Final = "SELECT number FROM ledger.hold WHERE number = ANY ($1::text[]) AND state = 'open'"
 COUPONS: Final = """
 SELECT c.party_id, c.code_hash, c.points, c.pool, c.last, c.used_by
@@ -40,6 +46,7 @@ WHERE o.partition = $3 ORDER BY t.block, t.line
 HOLD_COLUMNS: Final = (
     "partition", "hold_id", "kind", "state", "citizen_id", "counterparty_id", "lg_code", "pool", "points", "remaining",
     "taken", "refunded", "expires_at", "number", "sealed_code", "part_expires_on", "part_origins", "part_points",
+    "opened_at",
 )  # fmt: skip
 CHANGE_HOLDS: Final = """
 UPDATE ledger.hold AS h SET state = u.state, remaining = u.remaining, taken = u.taken, refunded = u.refunded
@@ -68,7 +75,15 @@ SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remainin
 FROM ledger.hold WHERE number = $1 AND state = 'open'
 """
 DUE_HOLDS: Final = """
-SELECT hold_id, citizen_id, kind FROM ledger.hold
-WHERE partition = $1 AND state = 'open' AND expires_at <= $2 ORDER BY expires_at LIMIT $3
+SELECT hold_id, citizen_id, kind, expires_at FROM ledger.hold
+WHERE partition = $1 AND state = 'open' AND expires_at <= $2
+    AND ($3::timestamptz IS NULL OR (expires_at, hold_id) > ($3, $4))
+ORDER BY expires_at, hold_id LIMIT $5
 """
-"""Holds that nobody took in time, the oldest first."""
+"""Holds that nobody took in time, the longest due first."""
+OPEN_MERGES: Final = """
+SELECT hold_id, citizen_id, counterparty_id AS street_id, pool, remaining AS points, opened_at FROM ledger.hold
+WHERE partition = $1 AND state = 'open' AND kind = 'merge' AND opened_at <= $2
+    AND ($3::timestamptz IS NULL OR (opened_at, hold_id) > ($3, $4))
+ORDER BY opened_at, hold_id LIMIT $5
+"""

@@ -1,5 +1,6 @@
 """Loading and writing what only some commands need: holds, coupons, revocations, corrections."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -8,29 +9,30 @@ from uuid import UUID
 from hub.database import Row
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
-from schemas.corrections import CorrectPosting
+from schemas.corrections import CorrectPosting, RevokeCitizen
 from schemas.grants import CreditCoupon
 from schemas.holds import HoldKind, HoldState
-from schemas.points import HoldCommand, PostingCommand
+from schemas.points import ExpirePoints, HoldCommand, PostingCommand
 from schemas.vouchers import IssueVoucher
 from workers.ledger import state_statements as statements
 from workers.ledger.accounts import Account, Contra, Kind, LotKey, Move
-from workers.ledger.book import Book
+from workers.ledger.book import Balance, Book
 from workers.ledger.holds import CouponRow, Hold, Original, Part
-
-REVERSIBLE = frozenset({Kind.credit, Kind.move, Kind.sweep, Kind.use, Kind.use_together, Kind.grant})
-"""Kinds that a correction may reverse. What is set aside has its own ways back; what ended stays ended."""
+from workers.ledger.operations import REVERSIBLE
 
 
 async def load(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
     """What these commands need besides lots; nothing is asked that none of them needs, but for the exceptions."""
     hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
     citizens = list({command.citizen_id for command in commands})
-    for row in await tx.fetch(statements.EXCEPTIONS, citizens, tx.now):
-        if row["hold_id"] is None:
-            book.revoked.add(row["citizen_id"])
+    over: set[UUID] = set()
+    for citizen_id, hold_id in await tx.fetch(statements.EXCEPTIONS, citizens, tx.now):
+        if hold_id is None:
+            book.revoked.add(citizen_id)
         else:
-            hold_ids.add(row["hold_id"])
+            hold_ids.add(hold_id)
+            over.add(citizen_id)
+    book.over = over
     if hold_ids:
         for row in await tx.fetch(statements.HOLDS, list(hold_ids)):
             book.holds[row["hold_id"]] = hold_from(row, tx.sealer)
@@ -39,6 +41,44 @@ async def load(tx: Transaction, partition: int, commands: Sequence[PostingComman
         book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}
     await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
     await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
+    await _load_past_lots(tx, set(citizens), book)
+    if any(isinstance(command, (ExpirePoints, RevokeCitizen)) for command in commands):
+        book.coming = _coming(commands, book)
+
+
+def _coming(commands: Sequence[PostingCommand], book: Book) -> dict[UUID, set[str]]:
+    """Which pools points may come into: by a command, out of a hold, or because a posting is reversed."""
+    coming: dict[UUID, set[str]] = defaultdict(set)
+    for command in commands:
+        if isinstance(command, CreditCoupon):
+            coupon = book.coupons.get((command.party_id, command.code_hash))
+            pool = coupon.pool if coupon else None
+        else:
+            pool = getattr(command, "pool", None)
+        if pool is not None:
+            coming[command.citizen_id].add(pool)
+    for hold in book.holds.values():
+        coming[hold.citizen_id].add(hold.pool)
+    for original in book.originals.values():
+        coming[original.citizen_id] |= {key.pool for key in original.lots()}
+    return coming
+
+
+async def _load_past_lots(tx: Transaction, citizens: set[UUID], book: Book) -> None:
+    """Empty lots past their last day, which are not in the book, but which points may yet come back to."""
+    keys = [
+        (hold.citizen_id, part.lot)
+        for hold in book.holds.values()
+        if hold.state is HoldState.open and hold.citizen_id in citizens
+        for part in hold.parts
+    ]
+    keys += [(original.citizen_id, key) for original in book.originals.values() for key in original.lots()]
+    asked = {(citizen_id, key) for citizen_id, key in keys if key not in book.lots[citizen_id]}
+    if not asked:
+        return
+    columns = list(zip(*((citizen_id, *key) for citizen_id, key in asked), strict=True))
+    for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(statements.PAST_LOTS, *columns):
+        book.lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
 
 
 async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book: Book) -> None:
@@ -53,8 +93,8 @@ async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book:
 async def _load_originals(tx: Transaction, partition: int, commands: Sequence[CorrectPosting], book: Book) -> None:
     if not commands:
         return
-    parties, ids = [c.original_party_id for c in commands], [c.original_command_id for c in commands]
-    rows = await tx.fetch(statements.ORIGINALS, parties, ids, partition)
+    book.wanted = asked = {(c.original_party_id, c.original_command_id) for c in commands}
+    rows = await tx.fetch(statements.ORIGINALS, [key[0] for key in asked], [key[1] for key in asked], partition)
     for key in {(row["party_id"], row["command_id"]): None for row in rows}:
         mine = [row for row in rows if (row["party_id"], row["command_id"]) == key]
         moves = tuple(Move(_account(row, "debit"), _account(row, "credit"), row["points"]) for row in mine)
@@ -72,6 +112,7 @@ def _account(row: Row, side: str) -> Account:
 
 
 def hold_from(row: Row, seal: Sealer) -> Hold:
+    """A row of ledger.hold; raises SealBrokenError where its check code does not open."""
     lots = zip(row["part_expires_on"], row["part_origins"], row["part_points"], strict=True)
     sealed = row["sealed_code"]
     return Hold(
@@ -103,9 +144,7 @@ async def write(tx: Transaction, partition: int, book: Book) -> None:
     touched = [book.holds[hold_id] for hold_id in book.touched_holds]
     new = [hold for hold in touched if hold.is_new]
     if new:
-        await tx.copy(
-            "ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx.sealer) for hold in new]
-        )
+        await tx.copy("ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx) for hold in new])
     await _change_holds(tx, [hold for hold in touched if not hold.is_new])
     if book.coupons_used:
         parties, hashes = [key[0] for key in book.coupons_used], [key[1] for key in book.coupons_used]
@@ -130,11 +169,11 @@ async def _change_holds(tx: Transaction, holds: Iterable[Hold]) -> None:
         )
 
 
-def _hold_row(partition: int, hold: Hold, seal: Sealer) -> tuple[Any, ...]:
-    code = None if hold.check_code is None else seal.seal(hold.check_code.encode(), _place(hold.hold_id))
+def _hold_row(partition: int, hold: Hold, tx: Transaction) -> tuple[Any, ...]:
+    code = None if hold.check_code is None else tx.sealer.seal(hold.check_code.encode(), _place(hold.hold_id))
     expiries: list[date] = [part.lot.expires_on for part in hold.parts]
     return (
         partition, hold.hold_id, hold.kind.value, hold.state.value, hold.citizen_id, hold.counterparty_id, hold.lg_code,
         hold.pool, hold.points, hold.left, hold.taken, hold.refunded, hold.expires_at, hold.number, code, expiries,
-        [part.lot.origin for part in hold.parts], [part.points for part in hold.parts],
+        [part.lot.origin for part in hold.parts], [part.points for part in hold.parts], tx.now,
     )  # fmt: skip

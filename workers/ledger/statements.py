@@ -26,7 +26,7 @@ TRANSFER_COLUMNS: Final = (
 )  # fmt: skip
 OUTCOME_COLUMNS: Final = (
     "party_id", "command_id", "request_hash", "partition", "block", "number",
-    "citizen_id", "kind", "code", "points", "balances", "posted_on", "hold_id",
+    "citizen_id", "kind", "code", "points", "balances", "posted_on", "hold_id", "hold_terms",
 )  # fmt: skip
 LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on", "origin", "balance")
 
@@ -43,13 +43,18 @@ ON CONFLICT (partition, name) DO UPDATE SET balance = c.balance + excluded.balan
 RETURNING c.account
 """
 ROLL_UP: Final = """
-INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points)
-SELECT $1, $2, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points
-FROM unnest($3::text[], $4::uuid[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[])
-    AS u (lg_code, counterparty_id, pool, kind, transfers, points)
+INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
+    first_block, last_block, blocks)
+SELECT $1, $2, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points, u.transactions,
+    $3::bigint, $3, ARRAY[$3]
+FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
+    AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions)
 ON CONFLICT (partition, day, lg_code, counterparty_id, pool, kind)
-DO UPDATE SET transfers = r.transfers + excluded.transfers, points = r.points + excluded.points
+DO UPDATE SET transfers = r.transfers + excluded.transfers, points = r.points + excluded.points,
+    transactions = r.transactions + excluded.transactions, last_block = excluded.last_block,
+    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || excluded.last_block END
 """
+"""`blocks` lets the details of whoever has few transactions a day be found without reading the day; then it is null."""
 SEAL: Final = """
 WITH sealed AS (
     INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
@@ -74,6 +79,7 @@ WITH parts AS (
     SELECT h.pool, p.expires_on, p.points FROM ledger.hold AS h
     CROSS JOIN LATERAL unnest(h.part_expires_on, h.part_points) AS p (expires_on, points)
     WHERE h.citizen_id = $1 AND h.state = 'open' AND h.kind = 'checkout' AND h.expires_at <= $3
+        AND NOT EXISTS (SELECT FROM ledger.revoked WHERE revoked.citizen_id = $1)
 )
 SELECT pool, expires_on, sum(points)::bigint AS points FROM parts
 WHERE expires_on >= $2 OR pool = 'reserve'
@@ -82,9 +88,10 @@ GROUP BY pool, expires_on ORDER BY expires_on, pool
 """With what is set aside at a checkout whose time is over: that is free the moment it expires, posted or not."""
 HELD_OF: Final = """
 SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number
-FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (kind <> 'checkout' OR expires_at > $2)
+FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (expires_at IS NULL OR expires_at > $2)
 ORDER BY hold_id
 """
+"""A voucher whose time is over is gone, one at a checkout free again: posted or not, neither is set aside."""
 DUE_CITIZENS: Final = """
 WITH page AS (
     SELECT DISTINCT citizen_id FROM ledger.lot
@@ -101,14 +108,4 @@ HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.l
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot
 WHERE citizen_id = ANY ($1::uuid[]) AND pool = $2 AND balance > 0 GROUP BY citizen_id
-"""
-SUMMARY_OF_PARTNER: Final = """
-SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points
-FROM ledger.rollup WHERE counterparty_id = $1 AND day BETWEEN $2 AND $3
-GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, lg_code, pool
-"""
-SUMMARY_OF_MUNICIPALITY: Final = """
-SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points
-FROM ledger.rollup WHERE lg_code = $1 AND day BETWEEN $2 AND $3
-GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, counterparty_id, pool
 """

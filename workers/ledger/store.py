@@ -15,6 +15,7 @@ from workers.ledger import state_store, statements
 from workers.ledger.accounts import LotKey, PoolRule
 from workers.ledger.book import Balance, Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 
 
@@ -90,7 +91,7 @@ async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingC
     mine = [hold for hold in book.holds.values() if hold.citizen_id in citizens_here]
     await _load_lots(tx, list(asked | {(hold.citizen_id, hold.pool) for hold in mine}), book)
     contras = {contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
-    names = {contra.name: contra for contra in (*contras, *(hold.account for hold in mine))}
+    names = {contra.name: contra for contra in (*contras, *of_holds(mine))}
     if names:
         for name, account in await tx.fetch(statements.CONTRAS, partition, list(names)):
             book.contras[names[name]] = Balance(account, 0)
@@ -117,7 +118,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
         await _write_lots(tx, partition, book)
         failpoints.reach("ledger.mid_write")
         await _write_contras(tx, partition, block, book)
-        await _write_rollups(tx, partition, book)
+        await _write_rollups(tx, partition, block, book)
     await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     await tx.execute(
@@ -156,16 +157,18 @@ async def _write_contras(tx: Transaction, partition: int, block: int, book: Book
             raise StrayAccountError(f"partition {partition}, block {block}")
 
 
-async def _write_rollups(tx: Transaction, partition: int, book: Book) -> None:
+async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book) -> None:
     lines = book.lines.values()
     await tx.execute(
         statements.ROLL_UP,
         partition,
         book.today,
+        block,
         [line.key.lg_code for line in lines],
         [line.key.counterparty_id for line in lines],
         [line.key.pool for line in lines],
         [int(line.kind) for line in lines],
         [line.transfers for line in lines],
         [line.points for line in lines],
+        [line.transactions for line in lines],
     )

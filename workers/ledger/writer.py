@@ -12,11 +12,11 @@ from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand
 from schemas.problems import RefusalCode
 from schemas.values import lane_of
 from workers.ledger import store
-from workers.ledger.accounts import PoolRule
+from workers.ledger.accounts import Kind, PoolRule
 from workers.ledger.book import Book, Decision, Terms, refused
 from workers.ledger.chain import OutcomeRow, TransferRow
-from workers.ledger.holds import Hold
-from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, Operation
+from workers.ledger.holds import Hold, Original
+from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, REVERSIBLE, SETS_ASIDE, Operation
 from workers.ledger.store import Head, Known, Written
 
 Key: TypeAlias = tuple[UUID, str]
@@ -25,6 +25,8 @@ Key: TypeAlias = tuple[UUID, str]
 
 LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
 """The party of what the ledger does by itself."""
+NOT_SHOWN: Final = frozenset({RefusalCode.no_voucher, RefusalCode.no_hold})
+"""Who is told that there is no such hold is not shown it: a wrong check code tells nothing."""
 
 
 class Writer:
@@ -82,7 +84,8 @@ class _Batch:
             return self._replay(command, _known(self.written.outcomes[done]))
         if self._book.holds:
             for hold in self._book.over_holds(command.citizen_id):
-                self._post(number, _release(hold))
+                if not (isinstance(command, ExpireAuthorisation) and command.hold_id == hold.hold_id):
+                    self._post(number, _release(hold))
         return self._post(number, command)
 
     def _post(self, number: int, command: PostingCommand) -> PostingAnswer:
@@ -93,11 +96,14 @@ class _Batch:
         self._done[command.party_id, command.command_id] = outcome
         self._transfer(command, operation, outcome, decision)
         book.keep(decision, command.citizen_id)
+        if book.wanted:
+            self._keep_original(command, operation.kind, decision)
         balances = {pool: book.balance(command.citizen_id, pool) for pool in decision.pools}
         row = OutcomeRow(
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
             command.citizen_id, operation.kind, decision.code, decision.points, _text_of(balances), book.today,
             command.hold_id if isinstance(command, HoldCommand) else None,
+            decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None,
         )  # fmt: skip
         self.written.outcomes.append(row)
         for event in decision.events:
@@ -109,6 +115,14 @@ class _Batch:
             return refused(RefusalCode.citizen_revoked)
         decision: Decision = operation.decide(command, self._book)
         return decision
+
+    def _keep_original(self, command: PostingCommand, kind: Kind, decision: Decision) -> None:
+        """A correction in this very batch may be about it."""
+        key = (command.party_id, command.command_id)
+        if decision.moves and key in self._book.wanted:
+            self._book.originals[key] = Original(
+                command.citizen_id, decision.points, decision.moves, kind in REVERSIBLE, corrected=False
+            )
 
     def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
         transfers, partition, block = self.written.transfers, self._partition, self._block
@@ -133,6 +147,7 @@ class _Batch:
         replayed: bool = False,
     ) -> PostingAnswer:
         hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
+        is_shown = hold is not None and hold.citizen_id == command.citizen_id and code not in NOT_SHOWN
         return PostingAnswer(
             status=PostingStatus.refused if code else PostingStatus.posted,
             code=code,
@@ -140,7 +155,7 @@ class _Batch:
             balances=balances,
             posted_on=posted_on,
             replayed=replayed,
-            hold=hold.view() if hold is not None and hold.citizen_id == command.citizen_id else None,
+            hold=hold.view() if hold is not None and is_shown else None,
         )
 
 

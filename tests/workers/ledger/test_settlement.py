@@ -8,6 +8,7 @@ from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.settlement import MunicipalSummaryOf, PartnerSummaryOf, Summary
 from tests.workers.ledger.naive import NaiveLedger
+from tests.workers.ledger.naive_wallets import Other
 from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
@@ -64,7 +65,7 @@ async def test_summaries_are_what_the_naive_ledger_settles(ledger: HubProcess, c
     for lg_code in (TOWN, PREFECTURE):
         summary = await ask(ledger, MunicipalSummaryOf(lg_code=lg_code, **period))
         assert lines(summary) == {key: points for key, points in naive.settled.items() if key[0] == lg_code}
-    assert naive.went_to[STORE] > 0
+    assert naive.others[Other("store", STORE)] > 0
 
 
 async def test_a_period_has_both_its_days(ledger: HubProcess, clock: AdjustableClock) -> None:

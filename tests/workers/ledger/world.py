@@ -24,7 +24,7 @@ from schemas.points import (
 )
 from tests.workers.ledger.naive import Result, Rule
 from workers.ledger import pools
-from workers.ledger.accounts import PoolRule
+from workers.ledger.accounts import Kind, PoolRule
 
 Answer = TypeVar("Answer")
 DEADLINE_S: Final = 20.0
@@ -91,7 +91,8 @@ def citizen(number: int, lane: int = 0) -> UUID:
     return UUID(int=(number << 8) | lane)
 
 
-def _hash(*content: object) -> bytes:
+def hash_of(*content: object) -> bytes:
+    """The request hash of a body."""
     return blake2b(repr(content).encode(), digest_size=16).digest()
 
 
@@ -100,48 +101,54 @@ def credit(
 ) -> CreditPoints:
     """A partner's credit."""
     return CreditPoints(
-        party_id=party_id, command_id=command_id, request_hash=_hash("credit", citizen_id, points, pool),
+        party_id=party_id, command_id=command_id, request_hash=hash_of("credit", citizen_id, points, pool),
         citizen_id=citizen_id, pool=pool, points=points,
     )  # fmt: skip
 
 
-def move(command_id: str, citizen_id: UUID, points: int, pool: str = FOREVER) -> MovePoints:
+def move(command_id: str, citizen_id: UUID, points: int, pool: str = FOREVER, *, at_most: bool = False) -> MovePoints:
     """The citizen's own move."""
     return MovePoints(
-        party_id=citizen_id, command_id=command_id, request_hash=_hash("move", points, pool),
-        citizen_id=citizen_id, pool=pool, points=points,
+        party_id=citizen_id, command_id=command_id, request_hash=hash_of("move", points, pool),
+        citizen_id=citizen_id, pool=pool, points=points, at_most=at_most,
     )  # fmt: skip
 
 
 def sweep(command_id: str, citizen_id: UUID, pool: str = FOREVER) -> SweepReserve:
     """The clockwork's sweep."""
     return SweepReserve(
-        party_id=CITY_OFFICE, command_id=command_id, request_hash=_hash("sweep", citizen_id, pool),
+        party_id=CITY_OFFICE, command_id=command_id, request_hash=hash_of("sweep", citizen_id, pool),
         citizen_id=citizen_id, pool=pool,
     )  # fmt: skip
 
 
 def use(
-    command_id: str, citizen_id: UUID, points: int, pool: str = FOREVER, store_id: UUID = STORE, lg_code: str = TOWN
-) -> UsePoints:
+    command_id: str, citizen_id: UUID, points: int, pool: str = FOREVER, store_id: UUID = STORE, lg_code: str = TOWN,
+    *, at_most: bool = False,
+) -> UsePoints:  # fmt: skip
     """A use at a counter."""
     return UsePoints(
-        party_id=store_id, command_id=command_id, request_hash=_hash("use", citizen_id, points, pool, lg_code),
+        party_id=store_id, command_id=command_id, request_hash=hash_of("use", citizen_id, points, pool, lg_code),
         citizen_id=citizen_id, pool=pool, points=points, store_id=store_id, lg_code=lg_code,
+        at_most=at_most,
     )  # fmt: skip
 
 
 def expire(command_id: str, citizen_id: UUID) -> ExpirePoints:
     """The clockwork's expiry."""
     return ExpirePoints(
-        party_id=CITY_OFFICE, command_id=command_id, request_hash=_hash("expire", citizen_id), citizen_id=citizen_id
+        party_id=CITY_OFFICE, command_id=command_id, request_hash=hash_of("expire", citizen_id), citizen_id=citizen_id
     )
 
 
 def refusal(command_id: str, citizen_id: UUID, code: str = "bad_points", party_id: UUID = AIRLINE) -> RecordRefusal:
     """What a door refused."""
     return RecordRefusal(
-        party_id=party_id, command_id=command_id, request_hash=_hash("refusal", code), citizen_id=citizen_id, code=code
+        party_id=party_id,
+        command_id=command_id,
+        request_hash=hash_of("refusal", code),
+        citizen_id=citizen_id,
+        code=code,
     )
 
 
@@ -153,6 +160,11 @@ async def ask(process: HubProcess, message: Answered[Answer]) -> Answer:
 async def ask_all(process: HubProcess, *commands: PostingCommand) -> list[PostingAnswer]:
     """Answers in order; what is asked of one lane at once makes one batch."""
     return await process.bus.call_many(commands, DEADLINE_S)
+
+
+def kind_name(kind: int) -> str:
+    """A rollup's kind as the naive ledger has it: what a correction takes back, with a minus before it."""
+    return f"-{Kind(-kind).name}" if kind < 0 else Kind(kind).name
 
 
 def result(answer: PostingAnswer) -> Result:

@@ -14,62 +14,73 @@ from schemas.checkouts import (
 from schemas.holds import HoldKind, HoldState
 from schemas.points import HoldCommand
 from schemas.problems import RefusalCode
+from schemas.values import RESERVE
 from workers.ledger.accounts import Contra, Move
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide.events import about
-from workers.ledger.decide.holding import back, into, open_hold, refunded_lot, set_aside, slice_of
+from workers.ledger.decide.holding import (
+    Purpose,
+    back,
+    given_back,
+    hold_of,
+    into,
+    is_over,
+    open_hold,
+    refunded_lot,
+    set_aside,
+    slice_of,
+)
 from workers.ledger.decide.opening import closed_code
 from workers.ledger.holds import Hold
 
 
 def authorise(command: AuthorisePoints, book: Book) -> Decision:
-    """Points are set aside for an order. Refused: no_scheme, no_event, bad_period, insufficient_points, hold_exists."""
+    """Points of a scheme, or of an event that is going on, are set aside for an order.
+
+    Refused: not_usable_here (reserve), no_scheme, no_event, event_closed, bad_period, hold_exists, insufficient_points.
+    """
     rule = book.rule(command.pool)
+    if command.pool == RESERVE:
+        return refused(RefusalCode.not_usable_here)
     if rule is None or not rule.first <= book.today <= rule.last:
         return refused(closed_code(command.pool, rule))
     if command.expires_at <= book.now:
         return refused(RefusalCode.bad_period)
-    hold = set_aside(
-        command,
-        book,
-        kind=HoldKind.checkout,
-        pool=command.pool,
-        points=command.points,
-        counterparty_id=command.merchant_id,
-        lg_code=rule.lg_code,
-        expires_at=command.expires_at,
-    )
+    purpose = Purpose(HoldKind.checkout, command.merchant_id, rule.lg_code, command.expires_at)
+    hold = set_aside(command, book, purpose, command.points)
     if isinstance(hold, RefusalCode):
         return refused(hold)
+    moves = into(hold)
     event = PointsAuthorised(
-        **about(command, book, command.pool, -command.points),
+        **about(command, book, command.pool, command.points, moves),
         hold_id=hold.hold_id,
         merchant_id=command.merchant_id,
         expires_at=command.expires_at,
     )
-    return Decision(command.points, into(hold), (command.pool,), (event,), hold=hold)
+    return Decision(command.points, moves, (command.pool,), (event,), hold=hold)
 
 
 def capture(command: CapturePoints, book: Book) -> Decision:
     """All or part of what is set aside goes to the merchant, the rest back to its lots; once.
 
-    An expired hold counts as free the moment it expires, so it can no longer be captured. Refused: no_hold,
-    hold_resolved, hold_expired, insufficient_points.
+    What was taken from the earliest lots is spent first. An expired hold counts as free the moment it expires, so it
+    can no longer be captured, given back already or not. Refused: no_hold, hold_expired, hold_resolved,
+    insufficient_points.
     """
-    hold = open_hold(command, book, HoldKind.checkout)
-    if isinstance(hold, RefusalCode):
-        return refused(hold)
-    if _is_over(hold, book):
+    hold = hold_of(command, book, HoldKind.checkout)
+    if hold is None:
+        return refused(RefusalCode.no_hold)
+    if hold.state is not HoldState.taken and is_over(hold, book):
         return refused(RefusalCode.hold_expired)
+    if hold.state is not HoldState.open:
+        return refused(RefusalCode.hold_resolved)
     points = hold.left if command.points is None else command.points
     if points > hold.left:
         return refused(RefusalCode.insufficient_points)
-    rest = back(hold, points, hold.left - points)
+    rest = back(hold, book, slice_of(hold.parts, points, hold.left - points))
     moves = (Move(hold.account, Contra("shop", hold.counterparty_id), points), *rest)
     event = PointsCaptured(
-        **about(command, book, hold.pool, hold.left - points, points=points),
-        hold_id=hold.hold_id,
-        merchant_id=hold.counterparty_id,
+        **about(command, book, hold.pool, points, moves), hold_id=hold.hold_id, merchant_id=hold.counterparty_id
     )
     return Decision(points, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.taken, taken=points))
 
@@ -87,7 +98,7 @@ def expire(command: ExpireAuthorisation, book: Book) -> Decision:
     hold = open_hold(command, book, HoldKind.checkout)
     if isinstance(hold, RefusalCode):
         return refused(hold)
-    if not _is_over(hold, book):
+    if not is_over(hold, book):
         return refused(RefusalCode.nothing_due)
     return _released(command, book, hold, expired=True)
 
@@ -98,8 +109,8 @@ def refund(command: RefundCapture, book: Book) -> Decision:
     The last lots spent come back first; never more than was captured, over all refunds. Refused: no_hold,
     not_captured, refund_limit.
     """
-    hold = book.holds.get(command.hold_id)
-    if hold is None or hold.kind is not HoldKind.checkout or hold.citizen_id != command.citizen_id:
+    hold = hold_of(command, book, HoldKind.checkout)
+    if hold is None:
         return refused(RefusalCode.no_hold)
     if hold.state is not HoldState.taken:
         return refused(RefusalCode.not_captured)
@@ -107,24 +118,21 @@ def refund(command: RefundCapture, book: Book) -> Decision:
         return refused(RefusalCode.refund_limit)
     parts = slice_of(hold.parts, hold.taken - hold.refunded - command.points, command.points)
     shop = Contra("shop", hold.counterparty_id)
-    least = book.terms.refund_least_days
-    moves = tuple(Move(shop, refunded_lot(part.lot, book.today, least), part.points) for part in parts)
+    moves = tuple(Move(shop, refunded_lot(part.lot, book), part.points) for part in parts)
     event = PointsRefunded(
-        **about(command, book, hold.pool, command.points), hold_id=hold.hold_id, merchant_id=hold.counterparty_id
+        **about(command, book, hold.pool, command.points, moves),
+        hold_id=hold.hold_id,
+        merchant_id=hold.counterparty_id,
     )
     return Decision(command.points, moves, (hold.pool,), (event,), hold=hold.refund(command.points))
 
 
-def _is_over(hold: Hold, book: Book) -> bool:
-    return hold.expires_at is not None and hold.expires_at <= book.now
-
-
 def _released(command: HoldCommand, book: Book, hold: Hold, *, expired: bool) -> Decision:
+    moves = back(hold, book, hold.parts)
     event = AuthorisationReleased(
-        **about(command, book, hold.pool, hold.left),
+        **about(command, book, hold.pool, hold.left, moves),
         hold_id=hold.hold_id,
         merchant_id=hold.counterparty_id,
         expired=expired,
     )
-    moves = back(hold, 0, hold.left)
-    return Decision(hold.left, moves, (hold.pool,), (event,), hold=hold.resolved(HoldState.returned))
+    return Decision(hold.left, moves, (hold.pool,), (event,), hold=given_back(hold, book))

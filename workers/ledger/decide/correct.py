@@ -27,16 +27,8 @@ def decide(command: CorrectPosting, book: Book) -> Decision:
     if not book.covers(command.citizen_id, moves):
         return refused(RefusalCode.insufficient_points)
     pools = tuple({account.pool: None for move in moves for account in move[:2] if isinstance(account, LotKey)})
-    change = sum(_change(move, pools[0]) for move in moves)
     event = PostingCorrected(
-        **about(command, book, pools[0], change, points=original.points),
+        **about(command, book, pools[0], original.points, moves),
         original_command_id=command.original_command_id,
     )
     return Decision(original.points, moves, pools, (event,), corrects=key)
-
-
-def _change(move: Move, pool: str) -> int:
-    """What a move adds to the citizen's points of this pool."""
-    gains = move.points if isinstance(move.credit, LotKey) and move.credit.pool == pool else 0
-    loses = move.points if isinstance(move.debit, LotKey) and move.debit.pool == pool else 0
-    return gains - loses

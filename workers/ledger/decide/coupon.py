@@ -22,6 +22,6 @@ def decide(command: CreditCoupon, book: Book) -> Decision:
     lot = target_lot(coupon.pool, command.party_id, book)
     if isinstance(lot, RefusalCode):
         return refused(lot)
-    event = PointsCredited(**about(command, book, coupon.pool, coupon.points), expires_on=lot.expires_on)
-    move = Move(Contra("partner", command.party_id), lot, coupon.points)
-    return Decision(coupon.points, (move,), (coupon.pool,), (event,), uses_coupon=key)
+    moves = (Move(Contra("partner", command.party_id), lot, coupon.points),)
+    event = PointsCredited(**about(command, book, coupon.pool, coupon.points, moves), expires_on=lot.expires_on)
+    return Decision(coupon.points, moves, (coupon.pool,), (event,), uses_coupon=key)

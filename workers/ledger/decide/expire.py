@@ -30,11 +30,6 @@ def decide(command: ExpirePoints, book: Book) -> Decision:
     return Decision(sum(by_pool.values()), moves, tuple(by_pool), events)
 
 
-def contras(command: ExpirePoints, book: Book) -> tuple[Contra, ...]:
-    """The accounts that the citizen's due points would go to."""
-    return tuple(Contra("expired", None, key.pool) for key, _ in book.due_lots(command.citizen_id, reserve=False))
-
-
 def _by_pool(due: list[tuple[LotKey, int]]) -> dict[str, int]:
     by_pool: dict[str, int] = defaultdict(int)
     for key, points in due:

@@ -17,10 +17,10 @@ def decide(command: GrantPoints, book: Book) -> Decision:
     if rule is None or not rule.is_open(book.today):
         return refused(closed_code(command.pool, rule))
     lot = LotKey(command.pool, rule.expires_on(book.today), NO_ORIGIN)
+    moves = (Move(Contra("programme", command.programme_id), lot, command.points),)
     event = PointsGranted(
-        **about(command, book, command.pool, command.points),
+        **about(command, book, command.pool, command.points, moves),
         programme_id=command.programme_id,
         expires_on=lot.expires_on,
     )
-    move = Move(Contra("programme", command.programme_id), lot, command.points)
-    return Decision(command.points, (move,), (command.pool,), (event,))
+    return Decision(command.points, moves, (command.pool,), (event,))

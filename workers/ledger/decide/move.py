@@ -4,22 +4,25 @@ from schemas.points import MovePoints, PointsMoved, SweepReserve
 from schemas.problems import RefusalCode
 from schemas.values import NO_ORIGIN, RESERVE
 from workers.ledger.accounts import LotKey, Move, PoolRule
-from workers.ledger.book import Book, Decision, refused, take
+from workers.ledger.book import Book, Decision, refused, take, wanted
 from workers.ledger.decide.opening import closed_code
 
 
 def decide(command: MovePoints, book: Book) -> Decision:
     """The earliest held reserve points go first; each part settles to the partner it came from.
 
-    Refused: same_pool, no_scheme, no_event, scheme_closed, event_closed, insufficient_points.
+    With `at_most`, as many of the points as there are. Refused: same_pool, no_scheme, no_event, scheme_closed,
+    event_closed, insufficient_points.
     """
     rule = book.rule(command.pool)
     if rule is None or not rule.is_open(book.today):
         return refused(closed_code(command.pool, rule))
     lots = book.usable_lots(command.citizen_id, RESERVE)
-    if sum(points for _, points in lots) < command.points:
+    held = sum(part for _, part in lots)
+    points = wanted(command, held)
+    if held < points:
         return refused(RefusalCode.insufficient_points)
-    return moved(command, book, rule, take(lots, command.points), by_itself=False)
+    return moved(command, book, rule, take(lots, points), by_itself=False)
 
 
 def moved(

@@ -11,19 +11,13 @@ from workers.ledger.decide.events import about
 def decide(command: RevokeCitizen, book: Book) -> Decision:
     """Every lot goes to its pool's account of expired points; from then on nothing can be posted for the citizen.
 
-    What is set aside stays so: a voucher in somebody's hand can still be redeemed, a street may still answer.
+    What is set aside stays so: a voucher in somebody's hand can still be redeemed, a street may still answer. What
+    would come back of it expires too.
     """
     lots = book.all_lots(command.citizen_id)
     by_pool: dict[str, int] = defaultdict(int)
     for key, points in lots:
         by_pool[key.pool] += points
     moves = tuple(Move(key, Contra("expired", None, key.pool), points) for key, points in lots)
-    events = tuple(
-        CitizenRevoked(**about(command, book, pool, -points) | {"balance": 0}) for pool, points in by_pool.items()
-    )
+    events = tuple(CitizenRevoked(**about(command, book, pool, points, moves)) for pool, points in by_pool.items())
     return Decision(sum(by_pool.values()), moves, tuple(by_pool), events, revokes=True)
-
-
-def contras(command: RevokeCitizen, book: Book) -> tuple[Contra, ...]:
-    """The accounts that the citizen's points would go to."""
-    return tuple(Contra("expired", None, key.pool) for key, _ in book.all_lots(command.citizen_id))

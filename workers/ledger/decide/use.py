@@ -3,32 +3,33 @@
 from schemas.points import PointsUsed, UsePoints
 from schemas.problems import RefusalCode
 from workers.ledger.accounts import Contra, Move
-from workers.ledger.book import Book, Decision, refused, take
+from workers.ledger.book import Book, Decision, refused, take, wanted
 
 
 def decide(command: UsePoints, book: Book) -> Decision:
     """The earliest last day is spent first, into the store's contra account.
 
     Usable at a counter: its municipality's points, that municipality's events, and its prefecture's events that name
-    it. Refused: not_usable_here, insufficient_points.
+    it. With `at_most`, as many of the points as there are. Refused: not_usable_here, insufficient_points.
     """
     rule = book.rule(command.pool)
     if rule is None or not rule.is_usable_at(command.lg_code, book.today):
         return refused(RefusalCode.not_usable_here)
     lots = book.usable_lots(command.citizen_id, command.pool)
-    held = sum(points for _, points in lots)
-    if held < command.points:
+    held = sum(part for _, part in lots)
+    points = wanted(command, held)
+    if held < points:
         return refused(RefusalCode.insufficient_points)
     store = Contra("store", command.store_id)
-    moves = tuple(Move(key, store, part) for key, part in take(lots, command.points))
+    moves = tuple(Move(key, store, part) for key, part in take(lots, points))
     event = PointsUsed(
         citizen_id=command.citizen_id,
         party_id=command.party_id,
         command_id=command.command_id,
         pool=command.pool,
-        points=command.points,
-        balance=held - command.points,
+        points=points,
+        balance=held - points,
         posted_on=book.today,
         store_id=command.store_id,
     )
-    return Decision(command.points, moves, (command.pool,), (event,))
+    return Decision(points, moves, (command.pool,), (event,))

@@ -10,7 +10,7 @@ from workers.ledger.decide import use
 def decide(command: UseTogether, book: Book) -> Decision:
     """Each part is decided as a use by itself; pools must differ, so that the parts do not touch each other.
 
-    Refused: same_pool, and whatever the first refused part is refused for.
+    Refused: same_pool, unknown_citizen, and whatever the first refused part is refused for.
     """
     if len({part.pool for part in command.parts}) != len(command.parts):
         return refused(RefusalCode.same_pool)

@@ -11,14 +11,14 @@ from schemas.vouchers import ExpireVoucher, IssueVoucher, RedeemVoucher, Voucher
 from workers.ledger.accounts import Contra, Move
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide.events import about
-from workers.ledger.decide.holding import into, open_hold, set_aside
+from workers.ledger.decide.holding import Purpose, hold_of, into, is_over, open_hold, set_aside
 
 
 def issue(command: IssueVoucher, book: Book) -> Decision:
     """Points go into the vouchers' account; the first free number is taken.
 
     The voucher has its own last day, at most 30 days on, whatever the points' is. Refused: not_usable_here,
-    bad_period, no_number, insufficient_points, hold_exists.
+    bad_period, no_number, hold_exists, insufficient_points.
     """
     rule = book.rule(command.pool)
     if rule is None or not rule.is_usable_at(command.lg_code, book.today):
@@ -28,24 +28,18 @@ def issue(command: IssueVoucher, book: Book) -> Decision:
     number = next((number for number in command.numbers if number not in book.numbers_taken), None)
     if number is None:
         return refused(RefusalCode.no_number)
-    hold = set_aside(
-        command,
-        book,
-        kind=HoldKind.voucher,
-        pool=command.pool,
-        points=command.points,
-        counterparty_id=NO_ORIGIN,
-        lg_code=command.lg_code,
-        expires_at=start_of_day(command.expires_on + timedelta(days=1)),
-        number=number,
-        check_code=command.check_code,
-    )
+    until = start_of_day(command.expires_on + timedelta(days=1))
+    purpose = Purpose(HoldKind.voucher, NO_ORIGIN, command.lg_code, until, number, command.check_code)
+    hold = set_aside(command, book, purpose, command.points)
     if isinstance(hold, RefusalCode):
         return refused(hold)
+    moves = into(hold)
     event = VoucherIssued(
-        **about(command, book, command.pool, -command.points), hold_id=hold.hold_id, expires_on=command.expires_on
+        **about(command, book, command.pool, command.points, moves),
+        hold_id=hold.hold_id,
+        expires_on=command.expires_on,
     )
-    return Decision(command.points, into(hold), (command.pool,), (event,), hold=hold)
+    return Decision(command.points, moves, (command.pool,), (event,), hold=hold)
 
 
 def redeem(command: RedeemVoucher, book: Book) -> Decision:
@@ -54,22 +48,22 @@ def redeem(command: RedeemVoucher, book: Book) -> Decision:
     An unknown voucher and a wrong check code get the same answer. Refused: no_voucher, voucher_used,
     voucher_expired, not_usable_here.
     """
-    hold = book.holds.get(command.hold_id)
-    if hold is None or hold.kind is not HoldKind.voucher or hold.citizen_id != command.citizen_id:
+    hold = hold_of(command, book, HoldKind.voucher)
+    if hold is None:
         return refused(RefusalCode.no_voucher)
     if not hmac.compare_digest((hold.check_code or "").encode(), command.check_code.encode()):
         return refused(RefusalCode.no_voucher)
     if hold.state is HoldState.taken:
         return refused(RefusalCode.voucher_used)
-    if hold.state is not HoldState.open or (hold.expires_at is not None and hold.expires_at <= book.now):
+    if hold.state is not HoldState.open or is_over(hold, book):
         return refused(RefusalCode.voucher_expired)
     if hold.lg_code != command.lg_code:
         return refused(RefusalCode.not_usable_here)
+    moves = (Move(hold.account, Contra("store", command.store_id), hold.left),)
     event = VoucherRedeemed(
-        **about(command, book, hold.pool, 0, points=hold.left), hold_id=hold.hold_id, store_id=command.store_id
+        **about(command, book, hold.pool, hold.left, moves), hold_id=hold.hold_id, store_id=command.store_id
     )
-    move = Move(hold.account, Contra("store", command.store_id), hold.left)
-    return Decision(hold.left, (move,), (), (event,), hold=hold.resolved(HoldState.taken, taken=hold.left))
+    return Decision(hold.left, moves, (), (event,), hold=hold.resolved(HoldState.taken, taken=hold.left))
 
 
 def expire(command: ExpireVoucher, book: Book) -> Decision:
@@ -77,7 +71,7 @@ def expire(command: ExpireVoucher, book: Book) -> Decision:
     hold = open_hold(command, book, HoldKind.voucher)
     if isinstance(hold, RefusalCode):
         return refused(hold)
-    if hold.expires_at is None or hold.expires_at > book.now:
+    if not is_over(hold, book):
         return refused(RefusalCode.nothing_due)
     move = Move(hold.account, Contra("expired", None, hold.pool), hold.left)
     return Decision(hold.left, (move,), (), (), hold=hold.resolved(HoldState.expired))

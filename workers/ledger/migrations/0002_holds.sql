@@ -1,6 +1,8 @@
 -- Points set aside, coupons, revoked citizens, corrections.
 
 ALTER TABLE ledger.outcome ADD COLUMN hold_id uuid;
+ALTER TABLE ledger.outcome ADD COLUMN hold_terms bytea;
+COMMENT ON COLUMN ledger.outcome.hold_terms IS 'SHA-256 over the hold as it was made, in the outcome that made it; part of the chain.';
 COMMENT ON COLUMN ledger.outcome.hold_id IS 'The hold that the command was about, if it was about one; part of the chain.';
 
 CREATE TABLE ledger.hold (
@@ -55,6 +57,6 @@ CREATE TABLE ledger.correction (
 );
 COMMENT ON TABLE ledger.correction IS 'Postings that were reversed: each at most once.';
 
-GRANT SELECT, INSERT, UPDATE ON ledger.hold TO mykey_ledger;
-GRANT SELECT, INSERT ON ledger.coupon, ledger.revoked, ledger.correction TO mykey_ledger;
+GRANT SELECT, INSERT ON ledger.hold, ledger.coupon, ledger.revoked, ledger.correction TO mykey_ledger;
+GRANT UPDATE (state, remaining, taken, refunded) ON ledger.hold TO mykey_ledger;
 GRANT UPDATE (used_by, used_on) ON ledger.coupon TO mykey_ledger;

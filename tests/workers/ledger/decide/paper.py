@@ -1,22 +1,33 @@
-"""One wallet kept twice: by the ledger's own book, and by the naive one; and what hypothesis puts into it."""
+"""Wallets kept twice: by the ledger's own book and writer, and by the naive ledger; and what hypothesis puts in."""
 
 from collections import Counter
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final, cast
 from uuid import UUID
 
 from hypothesis import strategies as st
 
-from hub.clock import start_of_day
+from hub.clock import business_date_of, start_of_day
+from hub.transaction import Transaction
 from schemas.message import Event
-from schemas.points import PointsEvent, PostingCommand
-from schemas.values import NO_ORIGIN
-from tests.workers.ledger.naive import NaiveLedger, Result
-from tests.workers.ledger.world import AIRLINE, CARD, POOLS, RULES, TODAY, citizen, pool_rules
-from workers.ledger.accounts import Contra, LotKey, Move
-from workers.ledger.book import Balance, Book, Decision, Terms
+from schemas.points import PointsEvent, PostingAnswer, PostingCommand
+from schemas.values import NO_EXPIRY, NO_ORIGIN
+from tests.workers.ledger.naive import Coupon as NaiveCoupon
+from tests.workers.ledger.naive import NaiveLedger
+from tests.workers.ledger.naive_holds import SetAside
+from tests.workers.ledger.naive_wallets import Lot, Said
+from tests.workers.ledger.world import AIRLINE, CARD, POOLS, RULES, TODAY, citizen, kind_name, pool_rules, result
+from tests.workers.ledger.world_holds import code_hash
+from workers.ledger.accounts import Contra, LotKey
+from workers.ledger.book import Balance, Book, Terms
+from workers.ledger.footprints import of_holds
+from workers.ledger.holds import CouponRow, Hold
 from workers.ledger.operations import OPERATIONS
+from workers.ledger.state_store import _coming
+from workers.ledger.store import Head, Known
+from workers.ledger.writer import _Batch
 
 ME: Final = citizen(1)
 SOMEBODY: Final = citizen(2)
@@ -46,54 +57,131 @@ pools: Final = st.sampled_from(POOLS)
 days: Final = st.integers(0, 120).map(lambda n: TODAY + timedelta(days=n))
 
 
+class _Everybody:
+    """Contains whatever one asks for."""
+
+    def __contains__(self, _one: object) -> bool:
+        return True
+
+
 @dataclass
 class Paper:
-    """Both books of one day, with the same wallet for ME and a copy of it for SOMEBODY."""
+    """Both books, with the same wallet for ME and a copy of it for SOMEBODY; all that happens on a day is one batch."""
 
     wallet: Wallet
     today: date = TODAY
     book: Book = field(init=False)
     naive: NaiveLedger = field(init=False)
     contras: Counter[Contra] = field(default_factory=Counter)
+    said: list[Event] = field(default_factory=list)
+    """The events of the last command."""
+    expected: set[str] = field(default_factory=set)
+    """The contra accounts that the batch's commands have said they may touch."""
+    settled: Counter[tuple[str, UUID, str, str]] = field(default_factory=Counter)
+    """Of the batches before this one, as the naive ledger has it."""
 
     def __post_init__(self) -> None:
-        self.book = Book(self.today, start_of_day(self.today), TERMS, pool_rules(), next_account=1)
+        self.now = start_of_day(self.today)
+        self.book = Book(self.today, self.now, TERMS, pool_rules(), next_account=1)
+        self.book.over = self.book.wanted = _Everybody()
         self.naive = NaiveLedger(RULES, HOLDING_PERIOD_DAYS)
         for citizen_id in (ME, SOMEBODY):
             for key, points in self.wallet:
                 self.book.next_account += 1
                 self.book.lots[citizen_id][key] = Balance(self.book.next_account, points)
-                self.naive.put(citizen_id, key.pool, key.expires_on, key.origin, points)
+                self.naive.put(citizen_id, Lot(*key), points)
+        self._batch = self._begin({})
 
-    def decide(self, command: PostingCommand) -> Decision:
-        """The ledger's decision; nothing is posted."""
-        decision: Decision = OPERATIONS[type(command)].decide(command, self.book)
-        return decision
+    def _begin(self, known: dict[tuple[UUID, str], Known]) -> _Batch:
+        return _Batch(0, Head(0, b"", 0, 0), self.book, known, cast("Transaction", self))
 
-    def post(self, command: PostingCommand) -> Decision:
+    def emit(self, event: Event, about: int = 0) -> None:
+        """What the writer says."""
+        assert about == 0
+        self.said.append(event)
+
+    def register(self, name: str, points: int, pool: str, last: date = NO_EXPIRY) -> None:
+        """A coupon of the airline's."""
+        self.book.coupons[AIRLINE, code_hash(name)] = CouponRow(points, pool, last, None)
+        self.naive.coupons[AIRLINE, code_hash(name)] = NaiveCoupon(points, pool, last)
+
+    def move_to(self, now: datetime) -> None:
+        """Another batch, later: what the book knows is what there was in the end."""
+        self.settled = self._settled()
+        old, self.now, self.today = self.book, now, business_date_of(now)
+        self.book = Book(self.today, now, TERMS, pool_rules(), old.next_account)
+        self.book.over = self.book.wanted = _Everybody()
+        self.book.lots, self.book.contras, self.book.revoked = old.lots, old.contras, old.revoked
+        self.book.originals = {
+            key: replace(one, corrected=one.corrected or key in old.newly_corrected)
+            for key, one in old.originals.items()
+        }
+        self.book.holds = {hold_id: replace(hold, is_new=False) for hold_id, hold in old.holds.items()}
+        self.book.numbers_taken = {hold.number for hold in old.holds.values() if hold.number and hold.left}
+        self.book.coupons = {
+            key: row._replace(used_by=old.coupons_used.get(key, row.used_by)) for key, row in old.coupons.items()
+        }
+        self.expected = set()
+        self._batch = self._begin(self._batch._known)
+
+    def pass_days(self, number: int) -> None:
+        """At the same hour, days later."""
+        self.move_to(self.now + timedelta(days=number))
+
+    def post_all(self, *commands: PostingCommand) -> list[PostingAnswer]:
+        """One batch: what each may touch is asked before the first is decided, as the store does."""
+        self.expect(commands)
+        return [self._post(command) for command in commands]
+
+    def post(self, command: PostingCommand) -> PostingAnswer:
         """Decide and post in both books; they agree in everything, and no point is made or lost."""
-        decision = self.decide(command)
-        expected = self.naive.ask(command, self.today)
-        list(self.book.apply(command.citizen_id, OPERATIONS[type(command)].kind, decision.moves))
-        self.count(decision.moves)
-        balances = {pool: self.book.balance(command.citizen_id, pool) for pool in decision.pools}
-        assert Result(decision.code, decision.points, balances) == expected
-        assert self.lots(ME) == self.naive.lots(ME)
-        assert self.lots(SOMEBODY) == self.naive.lots(SOMEBODY)
-        assert self.held() + self.contras.total() == 2 * sum(points for _, points in self.wallet)
-        self._agree_on_contras()
-        assert all(_says(event, decision, balances) for event in decision.events)
-        assert bool(decision.events) == (decision.code is None)
-        return decision
+        self.expect([command])
+        return self._post(command)
 
-    def count(self, moves: tuple[Move, ...]) -> None:
-        """What the moves do to contra accounts."""
-        for each in moves:
-            assert each.points > 0
-            if isinstance(each.debit, Contra):
-                self.contras[each.debit] -= each.points
-            if isinstance(each.credit, Contra):
-                self.contras[each.credit] += each.points
+    def expect(self, commands: Sequence[PostingCommand]) -> None:
+        """As the store does before a batch is decided."""
+        self.book.coming = _coming(commands, self.book)
+        accounts = [one for each in commands for one in OPERATIONS[type(each)].contras(each, self.book)]
+        accounts += of_holds(self.book)
+        self.expected |= {account.name for account in accounts}
+
+    def _post(self, command: PostingCommand) -> PostingAnswer:
+        self.said, before = [], len(self._batch.written.transfers)
+        answer = self._batch.answer(0, command)
+        expected = self.naive.ask(command, self.today, self.now)
+        assert result(answer) == expected
+        for row in self._batch.written.transfers[before:]:
+            assert row.points > 0
+        assert {contra.name for contra in self.book.touched_contras} <= self.expected
+        self._agree()
+        if not answer.replayed:
+            by_itself = Counter(map(_told, self.said)) - Counter(expected.said)
+            assert Counter(map(_told, self.said)) >= Counter(expected.said)
+            assert {said.what for said in by_itself} <= {"checkouts.released"}
+        return answer
+
+    def _agree(self) -> None:
+        for citizen_id in (ME, SOMEBODY):
+            assert self.lots(citizen_id) == self.naive.lots(citizen_id)
+        self.contras = Counter({contra: balance.points for contra, balance in self.book.contras.items()})
+        assert self.held() + self.contras.total() == 2 * sum(points for _, points in self.wallet)
+        rightly = {other.name: points for other, points in self.naive.others.items()}
+        assert {contra.name: points for contra, points in self.contras.items() if points} == {
+            name: points for name, points in rightly.items() if points
+        }
+        assert {hold_id: _seen(hold) for hold_id, hold in self.book.holds.items()} == {
+            hold_id: _rightly(aside) for hold_id, aside in self.naive.aside.items()
+        }
+        assert self._settled() == self.naive.settled
+        set_aside: Counter[str] = Counter()
+        for hold in self.book.holds.values():
+            set_aside[hold.account.name] += hold.left
+        boxes = {name: points for name, points in rightly.items() if name.split(":")[0] in _BOXES and points}
+        assert boxes == {name: points for name, points in set_aside.items() if points}
+
+    def _settled(self) -> Counter[tuple[str, UUID, str, str]]:
+        lines = Counter({(*key, kind_name(kind)): line[1] for (key, kind), line in self.book.rollups.items()})
+        return self.settled + lines
 
     def held(self) -> int:
         """All points in all wallets."""
@@ -103,13 +191,26 @@ class Paper:
         """(pool, last day, origin) → points, where there are any."""
         return Counter({key: b.points for key, b in self.book.lots[citizen_id].items() if b.points})
 
-    def _agree_on_contras(self) -> None:
-        assert {c.party_id: -p for c, p in self.contras.items() if c.role == "partner"} == dict(self.naive.came_from)
-        assert {c.party_id: p for c, p in self.contras.items() if c.role == "store"} == dict(self.naive.went_to)
-        assert {c.pool: p for c, p in self.contras.items() if c.role == "expired"} == dict(self.naive.expired)
+
+_BOXES: Final = ("voucher", "checkout", "merge")
 
 
-def _says(event: Event, decision: Decision, balances: dict[str, int]) -> bool:
+def _seen(hold: Hold) -> tuple[object, ...]:
+    return (
+        hold.kind.value, hold.citizen_id, hold.counterparty_id, hold.lg_code, hold.pool, hold.points, hold.expires_at,
+        hold.number, hold.state.value, hold.left, hold.taken, hold.refunded,
+        [(Lot(*part.lot), part.points) for part in hold.parts],
+    )  # fmt: skip
+
+
+def _rightly(aside: SetAside) -> tuple[object, ...]:
+    return (
+        aside.kind, aside.citizen_id, aside.to, aside.lg_code, aside.pool, aside.points, aside.ends,
+        aside.number, aside.state, aside.left, aside.taken, aside.refunded, aside.parts,
+    )  # fmt: skip
+
+
+def _told(event: Event) -> Said:
     assert isinstance(event, PointsEvent)
-    whole = len(decision.events) > 1 or event.points == decision.points
-    return whole and event.balance == balances[event.pool]
+    what = event.TYPE.removeprefix("jp.mykey.").removesuffix(".v1")
+    return Said(what, event.pool, event.points, event.balance)

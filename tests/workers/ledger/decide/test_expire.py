@@ -29,8 +29,8 @@ def test_everything_past_its_last_day_goes_and_says_so_by_pool() -> None:
             (good, 7),
         ]
     )
-    decision = paper.post(expire("1", ME))
-    said = {event.model_dump()["pool"]: event.model_dump()["points"] for event in decision.events}
+    paper.post(expire("1", ME))
+    said = {event.model_dump()["pool"]: event.model_dump()["points"] for event in paper.said}
     assert said == {FOREVER: 3, MONTHLY: 9}
     assert paper.lots(ME) == {held: 6, good: 7}
 
