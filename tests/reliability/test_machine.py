@@ -261,6 +261,7 @@ def play(world: World, examples: int, phases: Sequence[Phase] = tuple(Phase)) ->
             stateful_step_count=30,
             deadline=None,
             phases=phases,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )
