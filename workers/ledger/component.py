@@ -3,7 +3,7 @@
 from hub.component import Component, Context
 from schemas import audit, municipalities, points, settlement
 from workers.ledger import pools, reading
-from workers.ledger.audit import Auditor
+from workers.ledger.audit import verify_ledger
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.settlement import municipal_summary_of, partner_summary_of
 from workers.ledger.writer import Writer
@@ -25,7 +25,7 @@ def component(context: Context) -> Component:
             points.DueLotsOf: reading.due_lots_of,
             points.HeldByPool: reading.held_by_pool,
             points.HeldIn: reading.held_in,
-            audit.VerifyLedger: Auditor(context.database).answer,
+            audit.VerifyLedger: verify_ledger,
             settlement.PartnerSummaryOf: partner_summary_of,
             settlement.MunicipalSummaryOf: municipal_summary_of,
         },
