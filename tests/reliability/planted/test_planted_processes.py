@@ -21,6 +21,7 @@ CASES: Final = {
 """The bug, and the failpoint that brings it to light."""
 ASKED_AT_LEAST: Final = 300
 REACHED_LIMIT_S: Final = 25.0
+DRAIN_LIMIT_S: Final = 5.0
 
 Made = Callable[[str], Cluster]
 
@@ -53,7 +54,7 @@ async def play(cluster: Cluster, failpoint: str) -> set[str]:
         enough.set_result(True)
     await cluster.load_until(enough, seed=1, asked_at_least=ASKED_AT_LEAST)
     await enough
-    await cluster.drain()
+    await cluster.drain(DRAIN_LIMIT_S)
     return {violation.invariant for violation in await cluster.verdict()}
 
 
