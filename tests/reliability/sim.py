@@ -183,13 +183,13 @@ class SimProcess:
         if self.dead:
             return None
         try:
-            (future,) = self.hosted["ledger"].calls.put([command], self.sim.uuid())
-            either: list[asyncio.Future[Any]] = [future, self.killed]
+            asked = self.hosted["ledger"].calls.put([command], self.sim.uuid())
+            either: list[asyncio.Future[Any]] = [asked.ended, self.killed]
             await asyncio.wait(either, timeout=CALL_DEADLINE_S, return_when=asyncio.FIRST_COMPLETED)
-            if self.killed.done() or not future.done():
-                future.cancel()
+            if self.killed.done() or not asked.ended.done():
+                asked.ended.cancel()
                 return None
-            return cast("PostingAnswer", future.result())
+            return cast("PostingAnswer", (await asked.all())[0])
         except TransientError:
             return None
         except Exception as error:  # noqa: BLE001 - whatever else comes out is told by the checker
