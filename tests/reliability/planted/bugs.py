@@ -50,8 +50,7 @@ def ack_before_commit() -> AbstractContextManager[Any]:
             for handler, first, end in runner._runs([call.message for call in batch]):
                 answers.extend(await handler([call.message for call in batch[first:end]], tx) or [])
             for call, answer in zip(batch, answers, strict=True):
-                if not call.answer.done():
-                    call.answer.set_result(answer)
+                call.asked.settle(call.place, answer)
             await asyncio.sleep(0.3)
             failpoints.reach("planted.answered")
 
