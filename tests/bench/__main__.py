@@ -40,7 +40,7 @@ class Lengths:
     end_to_end_s: float
 
 
-SHORT: Final = Lengths(12, 5, 4, 20, 12)
+SHORT: Final = Lengths(10, 5, 4, 20, 10)
 LONG: Final = Lengths(60, 20, 10, 60, 60)
 
 

@@ -17,6 +17,14 @@ POINTS: Final = (
     "mail.before_mark",
     "lanes.won",
 )
+DOORS: Final = (
+    "partner.before_posting",
+    "ledger.before_tx",
+    "ledger.before_commit",
+    "ledger.after_commit",
+    "partner.after_posting",
+)
+"""Where a whole hub behind its HTTP door is killed (F01 to F03)."""
 ELSEWHERE: Final = {
     "mail.before_record": "tests/connectors/mail",
     "clockwork.before_page_done": "tests/workers/clockwork",

@@ -51,13 +51,14 @@ class Workload:
         self._made: list[PostingCommand] = []
 
     def next(self) -> PostingCommand:
-        """Mostly a new command; one in eight again as it was, one in sixteen with another body under an old id."""
+        """Mostly a new command; one in eight again as it was, one in sixteen under an old id for somebody else."""
         draw = self._random.random()
         if self._made and draw < 1 / 8:
             return self._random.choice(self._made)
         if self._made and draw < 3 / 16:
             old = self._random.choice(self._made)
-            return old.model_copy(update={"request_hash": self._random.randbytes(16)})
+            another = {"request_hash": self._random.randbytes(16), "citizen_id": self._random.choice(self._citizens)}
+            return old.model_copy(update=another)
         command = self._new()
         self._made.append(command)
         return command

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from hub import deliveries
+from hub import deliveries, failpoints
 from hub.calls import Call, CallQueue
 from hub.deliveries import Due, Place
 from hub.transaction import Transaction
@@ -50,9 +50,9 @@ def ack_before_commit() -> AbstractContextManager[Any]:
             for handler, first, end in runner._runs([call.message for call in batch]):
                 answers.extend(await handler([call.message for call in batch[first:end]], tx) or [])
             for call, answer in zip(batch, answers, strict=True):
-                if not call.answer.done():
-                    call.answer.set_result(answer)
-            await asyncio.sleep(0.02)
+                call.asked.settle(call.place, answer)
+            await asyncio.sleep(0.3)
+            failpoints.reach("planted.answered")
 
     return mock.patch.object(CallQueue, "_settle", settle)
 

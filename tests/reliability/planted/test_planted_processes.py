@@ -13,14 +13,15 @@ from tests.reliability.planted.bugs import BUGS
 from tests.waiting import wait_until
 
 CASES: Final = {
-    "ack_before_commit": "outbox.mid_flush:3",
+    "ack_before_commit": "planted.answered:9",
     "no_inbox_mark": "mail.after_commit:2",
     "no_row_lock": "",
     "lost_emit": "",
 }
 """The bug, and the failpoint that brings it to light."""
-ASKED_AT_LEAST: Final = 400
+ASKED_AT_LEAST: Final = 300
 REACHED_LIMIT_S: Final = 25.0
+DRAIN_LIMIT_S: Final = 5.0
 
 Made = Callable[[str], Cluster]
 
@@ -33,7 +34,7 @@ def make(server_url: str, admin: Admin, template_database: str) -> Iterator[Made
         def made(planted: str) -> Cluster:
             admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-            cluster = Cluster(with_database(server_url, name), planted)
+            cluster = Cluster(with_database(server_url, name), planted, answer_limit_s=4.0)
             stack.callback(cluster.close)
             return cluster
 
@@ -53,7 +54,7 @@ async def play(cluster: Cluster, failpoint: str) -> set[str]:
         enough.set_result(True)
     await cluster.load_until(enough, seed=1, asked_at_least=ASKED_AT_LEAST)
     await enough
-    await cluster.drain()
+    await cluster.drain(DRAIN_LIMIT_S)
     return {violation.invariant for violation in await cluster.verdict()}
 
 
