@@ -52,7 +52,7 @@ class Reading:
     async def snapshot(self) -> "AsyncIterator[Snapshot]":
         """One committed state for many statements, however long they take; writers are not held up."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-            yield Snapshot(self._connection, self.clock)
+            yield Snapshot(self._connection, self.clock, self.sealer)
 
 
 class Snapshot(Reading):

@@ -450,6 +450,11 @@ def tell(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+PLAYED: Final = (Kind.credit, Kind.move, Kind.sweep, Kind.use, Kind.expire)
+"""What the simulated partners, citizens and clockwork ask for. The operations on holds, coupons and corrections are
+held against the naive ledger by hypothesis (tests/workers/ledger); they do not take part here yet."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play seeds; exit status 1 when one is not clean."""
     parser = argparse.ArgumentParser(prog="python -m tests.reliability.sim")
@@ -469,7 +474,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             tell("\n".join(f"  {violation.invariant} {violation.what}" for violation in played.violations[:10]))
     took_s = time.perf_counter() - began_s
     tell(f"{options.count} seeds, {asked} asked, {faults} faults, {bad} bad, {took_s:.1f} s; posted {dict(posted)}")
-    idle = [kind.name for kind in Kind if kind is not Kind.refusal and posted[kind.name] < options.count // 4]
+    idle = [kind.name for kind in PLAYED if posted[kind.name] < options.count // 4]
     if idle:
         tell(f"too few were posted to prove anything: {idle}")
     return 1 if bad or idle else 0

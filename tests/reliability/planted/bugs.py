@@ -105,11 +105,10 @@ def lost_emit() -> AbstractContextManager[Any]:
 def id_conflict_unchecked() -> AbstractContextManager[Any]:
     """Whatever comes under a known id gets the stored answer."""
 
-    def replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
-        outcome = known[command.party_id, command.command_id]
-        return writer._answer(outcome.code, outcome.points, outcome.balances, outcome.posted_on, replayed=True)
+    def replay(self: writer._Batch, command: PostingCommand, known: Known) -> PostingAnswer:
+        return self._answered(command, known.code, known.points, known.balances, known.posted_on, replayed=True)
 
-    return mock.patch.object(writer, "_replay", replay)
+    return mock.patch.object(writer._Batch, "_replay", replay)
 
 
 def expired_lot_spent() -> AbstractContextManager[Any]:
@@ -139,7 +138,7 @@ def rollup_forgotten() -> AbstractContextManager[Any]:
 
     async def first_line(self: Transaction, sql: str, *args: Any) -> str:  # noqa: ANN401 - SQL values
         if sql == statements.ROLL_UP:
-            args = (*args[:2], *([column[0]] for column in args[2:]))
+            args = (*args[:3], *([column[0]] for column in args[3:]))
         return await execute(self, sql, *args)
 
     return mock.patch.object(Transaction, "execute", first_line)
