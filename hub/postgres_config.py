@@ -13,7 +13,7 @@ from hub.postgres_programs import Account
 
 IMMEDIATE_SHUTDOWN = signal.SIGQUIT
 
-_SHARED_BUFFERS_LIMIT_MB = 512
+_SHARED_BUFFERS_LIMIT_MB = 4096
 _SHARED_BUFFERS_LEAST_MB = 32
 _SHARED_BUFFERS_SHARE = 4
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")

@@ -5,7 +5,7 @@ import pytest
 from tests.reliability.planted.bugs import BUGS
 from tests.reliability.sim import play, quiet
 
-SEEDS_LIMIT = 60
+SEEDS_LIMIT = 200
 
 
 @pytest.mark.parametrize("name", BUGS)
