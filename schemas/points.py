@@ -74,7 +74,10 @@ class CreditPoints(PostingCommand):
 
 
 class MovePoints(PostingCommand):
-    """The citizen moves reserve points to a scheme or an event (画面41–51): `points`, or with `at_most` what is there."""
+    """The citizen moves reserve points to a scheme or an event (画面41–51).
+
+    `points`, or with `at_most` as many of them as are there; the answer's `points` tell what was moved.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.move.v1"
     pool: Pool

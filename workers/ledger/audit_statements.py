@@ -257,7 +257,7 @@ WHERE (c.corrections, c.points) IS DISTINCT FROM (s.corrections, s.points) ORDER
 """
 
 RULES: Final = (
-    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, ALLOWED, HOLDS, SET_ASIDE, COUPONS, REVOKED, CORRECTIONS,
+    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, REVOKED, CORRECTIONS, ALLOWED, HOLDS, SET_ASIDE,
     ROLLUPS,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

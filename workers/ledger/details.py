@@ -6,9 +6,10 @@ whoever reads all pages gets exactly what the rollups, and with them the summari
 change; of today a download has what was there when its pages were read.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -26,16 +27,23 @@ from schemas.settlement import (
 )
 from schemas.values import NO_ORIGIN
 from workers.ledger import settlement_statements as statements
-from workers.ledger.accounts import Contra
+from workers.ledger.accounts import Contra, Kind
 from workers.ledger.settlement import PARTNER_KINDS, PLACE_KINDS, PLACE_RETURN_KINDS, direction_of, named
 
 BLOCKS_AT_ONCE: Final = 64
 BLOCKS_LIMIT: Final = 4_096
-READS_LIMIT: Final = 512
-"""For one page: blocks read, and reads made. A page that found little by then ends early, and the next goes on."""
-ROLES: Final = ("partner", "programme", "store", "shop", "street")
+"""Blocks read for one page; a page that found little in them ends early, and the next goes on."""
+ROLLUPS_AT_ONCE: Final = 500
 BEFORE_ALL: Final = -1
 AFTER_ALL: Final = 2**31 - 1
+
+_ROLES: Final[Mapping[int, str]] = {
+    **dict.fromkeys((Kind.credit, Kind.coupon, -Kind.credit), "partner"),
+    **dict.fromkeys((Kind.use, Kind.use_together, Kind.voucher_redeem, -Kind.use), "store"),
+    **dict.fromkeys((Kind.capture, Kind.refund), "shop"),
+    Kind.merge_acknowledge: "street",
+}
+"""The role of the counterparty's account in such transfers; a move between lots has none."""
 
 
 class _Group(NamedTuple):
@@ -69,22 +77,50 @@ class _Scope:
             return cls(places, view.place_id, view.lg_code)
         return cls(places, view.store_id)
 
-    async def next_group(self, reading: Reading, after: _Group, last: date) -> _Group | None:
-        """The next day and partition with lines."""
+    async def rollups(self, reading: Reading, after: _Group, last: date) -> list[Row]:
+        """The next rollups whose transactions are wanted: whole days of a partition, in order."""
+        span = (*after, last, self.kinds)
         if self.counterparty_id is None:
-            sql = statements.NEXT_OF_MUNICIPALITY
-            row = await reading.fetch_row(sql, self.lg_code, *after, last, self.kinds, NO_ORIGIN)
-        else:
-            sql, who = statements.NEXT_OF_COUNTERPARTY, self.counterparty_id
-            row = await reading.fetch_row(sql, who, *after, last, self.kinds, self.lg_code)
-        return None if row is None else _Group(row["day"], row["partition"])
+            sql, key, other = statements.ROLLUPS_OF_MUNICIPALITY, self.lg_code, NO_ORIGIN
+            return await reading.fetch(sql, key, *span, other, ROLLUPS_AT_ONCE)
+        sql = statements.ROLLUPS_OF_COUNTERPARTY
+        return await reading.fetch(sql, self.counterparty_id, *span, self.lg_code, ROLLUPS_AT_ONCE)
 
-    async def rollups(self, reading: Reading, group: _Group) -> list[Row]:
-        """The rollups of this day and partition whose transactions are wanted."""
-        if self.counterparty_id is None:
-            return await reading.fetch(statements.OF_MUNICIPALITY, self.lg_code, *group, self.kinds, NO_ORIGIN)
-        sql, who = statements.OF_COUNTERPARTY, self.counterparty_id
-        return await reading.fetch(sql, who, *group, self.kinds, self.lg_code)
+
+@dataclass(slots=True)
+class _Read:
+    """Some blocks that are read at once, and the rollups whose transactions are wanted from them."""
+
+    blocks: list[tuple[_Group, int]] = field(default_factory=list)
+    wanted: dict[_Group, list[Row]] = field(default_factory=dict)
+
+    @property
+    def end(self) -> DetailPlace:
+        """How far it reads."""
+        group, block = self.blocks[-1]
+        return group.place(block, AFTER_ALL)
+
+    async def lines(self, reading: Reading) -> list[tuple[DetailPlace, DetailLine]]:
+        """What is found, in order, each with its place."""
+        rows = [row for rows in self.wanted.values() for row in rows]
+        named_rows = {(row["partition"], Contra(_ROLES[row["kind"]], row["counterparty_id"]).name)
+                      for row in rows if row["kind"] in _ROLES}  # fmt: skip
+        names = list(zip(*named_rows, strict=True)) or [(), ()]
+        accounts = [(row[0] << 48) + row[1] for row in await reading.fetch(statements.ACCOUNTS, *names)]
+        found = await reading.fetch(
+            statements.LINES,
+            [group.partition for group, _ in self.blocks],
+            [group.day for group, _ in self.blocks],
+            [block for _, block in self.blocks],
+            accounts,
+            [row["day"] for row in rows],
+            [row["partition"] for row in rows],
+            [row["counterparty_id"] for row in rows],
+            [row["pool"] for row in rows],
+            [row["kind"] for row in rows],
+            [row["lg_code"] for row in rows],
+        )
+        return [_line(row) for row in found]
 
 
 @dataclass(slots=True)
@@ -92,51 +128,56 @@ class _Page:
     """A page being filled with whole transactions; `place` is how far the books were read for it."""
 
     limit: int
+    start: DetailPlace
     place: DetailPlace
     lines: list[DetailLine] = field(default_factory=list)
-    reads: int = 0
     blocks: int = 0
 
     @property
     def is_full(self) -> bool:
         """Whether nothing more is to be read for it."""
-        return len(self.lines) >= self.limit or self.reads >= READS_LIMIT or self.blocks >= BLOCKS_LIMIT
+        return len(self.lines) >= self.limit or self.blocks >= BLOCKS_LIMIT
 
-    def add(self, group: _Group, blocks: Sequence[int], lines: Sequence[tuple[DetailPlace, DetailLine]]) -> None:
-        """Take what was read, or of it as many transactions as there is room for."""
-        self.reads += 1
-        self.blocks += len(blocks)
+    def add(self, read: _Read, lines: Iterable[tuple[DetailPlace, DetailLine]]) -> None:
+        """Take what was read after the start, or of it as many transactions as there is room for."""
+        self.blocks += len(read.blocks)
         for place, line in lines:
+            if _order(place) <= _order(self.start):
+                continue
             if len(self.lines) >= self.limit and place != self.place:
                 return
             self.lines.append(line)
             self.place = place
-        self.place = group.place(blocks[-1], AFTER_ALL)
+        self.place = read.end
 
 
 async def details_of(query: DetailsOf, reading: Reading) -> Details:
     """One page."""
     start = query.after or _Group(query.first, 0).place(BEFORE_ALL, BEFORE_ALL)
-    page = _Page(query.limit, start)
-    async for group, blocks, wanted in _reads(_Scope.of(query.view), start, query.last, reading):
+    page = _Page(query.limit, start, start)
+    async for read in _reads(_Scope.of(query.view), start, query.last, reading):
         if page.is_full:
             return Details(lines=page.lines, after=page.place)
-        page.add(group, blocks, await _read(reading, group, blocks, wanted, start))
+        page.add(read, await read.lines(reading))
     is_cut = page.place.number != AFTER_ALL and page.place != start
     return Details(lines=page.lines, after=page.place if is_cut else None)
 
 
-async def _reads(
-    scope: _Scope, start: DetailPlace, last: date, reading: Reading
-) -> AsyncIterator[tuple[_Group, list[int], list[Row]]]:
-    """What there is to read from a place on: a few blocks of a day and partition at a time, what is wanted there."""
-    group = await scope.next_group(reading, _Group(start.day, start.partition - 1), last)
-    while group is not None:
-        wanted = await scope.rollups(reading, group)
-        blocks = _blocks(wanted, start.block if group == (start.day, start.partition) else BEFORE_ALL)
-        for begin in range(0, len(blocks), BLOCKS_AT_ONCE):
-            yield group, list(blocks[begin : begin + BLOCKS_AT_ONCE]), wanted
-        group = await scope.next_group(reading, group, last)
+async def _reads(scope: _Scope, start: DetailPlace, last: date, reading: Reading) -> AsyncIterator[_Read]:
+    """What there is to read from a place on."""
+    read = _Read()
+    after = _Group(start.day, start.partition - 1)
+    while rollups := await scope.rollups(reading, after, last):
+        for after, rows in groupby(rollups, lambda row: _Group(row["day"], row["partition"])):
+            wanted = list(rows)
+            for block in _blocks(wanted, start.block if after == (start.day, start.partition) else BEFORE_ALL):
+                read.blocks.append((after, block))
+                read.wanted[after] = wanted
+                if len(read.blocks) == BLOCKS_AT_ONCE:
+                    yield read
+                    read = _Read()
+    if read.blocks:
+        yield read
 
 
 def _blocks(wanted: Sequence[Row], first: int) -> Sequence[int]:
@@ -147,27 +188,14 @@ def _blocks(wanted: Sequence[Row], first: int) -> Sequence[int]:
     return range(max(begin, first), max(row["last_block"] for row in wanted) + 1)
 
 
-async def _read(
-    reading: Reading, group: _Group, blocks: list[int], wanted: Sequence[Row], start: DetailPlace
-) -> list[tuple[DetailPlace, DetailLine]]:
-    """The wanted lines of these blocks after `start`, each with its place."""
-    keys = {(row["counterparty_id"], row["pool"], row["kind"]): row["lg_code"] for row in wanted}
-    names = [Contra(role, party_id).name for party_id in {key[0] for key in keys} for role in ROLES]
-    accounts = [row["account"] for row in await reading.fetch(statements.ACCOUNTS, group.partition, names)]
-    columns = [list(column) for column in zip(*keys, strict=True)]
-    rows = await reading.fetch(statements.LINES, group.partition, group.day, blocks, *columns, accounts)
-    lines: list[tuple[DetailPlace, DetailLine]] = []
-    for row in rows:
-        place = group.place(row["block"], row["number"])
-        if group != (start.day, start.partition) or (place.block, place.number) > (start.block, start.number):
-            lg_code = keys[row["counterparty_id"], row["pool"], row["kind"]]
-            lines.append((place, _line(row, place, lg_code)))
-    return lines
+def _order(place: DetailPlace) -> tuple[date, int, int, int]:
+    return place.day, place.partition, place.block, place.number
 
 
-def _line(row: Row, place: DetailPlace, lg_code: str) -> DetailLine:
+def _line(row: Row) -> tuple[DetailPlace, DetailLine]:
+    place = _Group(row["day"], row["partition"]).place(row["block"], row["number"])
     kind, reverses = named(row["kind"])
-    return DetailLine(
+    return place, DetailLine(
         day=place.day,
         transaction_id=f"{place.partition}-{place.block}-{place.number}",
         command_id=row["command_id"],
@@ -175,7 +203,7 @@ def _line(row: Row, place: DetailPlace, lg_code: str) -> DetailLine:
         reverses=reverses,
         direction=direction_of(row["kind"]),
         points=row["points"],
-        lg_code=lg_code or None,
+        lg_code=row["lg_code"] or None,
         pool=row["pool"],
         counterparty_id=row["counterparty_id"],
     )

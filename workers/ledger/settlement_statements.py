@@ -26,40 +26,43 @@ WHERE lg_code = $1 AND day BETWEEN $2 AND $3 AND kind = ANY ($4::smallint[] || $
 GROUP BY counterparty_id ORDER BY counterparty_id
 """
 
-# Details are found through the rollups: which day and partition have some, in which blocks.
-NEXT_OF_COUNTERPARTY: Final = """
-SELECT day, partition FROM ledger.rollup
+# Details are found through the rollups: which day and partition have some, in which blocks. Whole days of a partition.
+ROLLUPS_OF_COUNTERPARTY: Final = """
+SELECT day, partition, lg_code, counterparty_id, pool, kind, first_block, last_block, blocks FROM ledger.rollup
 WHERE counterparty_id = $1 AND (day, partition) > ($2, $3) AND day <= $4 AND kind = ANY ($5::smallint[])
     AND ($6::text IS NULL OR lg_code = $6)
-ORDER BY day, partition LIMIT 1
+ORDER BY day, partition FETCH FIRST ($7) ROWS WITH TIES
 """
-NEXT_OF_MUNICIPALITY: Final = """
-SELECT day, partition FROM ledger.rollup
+ROLLUPS_OF_MUNICIPALITY: Final = """
+SELECT day, partition, lg_code, counterparty_id, pool, kind, first_block, last_block, blocks FROM ledger.rollup
 WHERE lg_code = $1 AND (day, partition) > ($2, $3) AND day <= $4 AND kind = ANY ($5::smallint[])
     AND counterparty_id <> $6
-ORDER BY day, partition LIMIT 1
+ORDER BY day, partition FETCH FIRST ($7) ROWS WITH TIES
 """
-OF_COUNTERPARTY: Final = """
-SELECT lg_code, counterparty_id, pool, kind, first_block, last_block, blocks FROM ledger.rollup
-WHERE counterparty_id = $1 AND day = $2 AND partition = $3 AND kind = ANY ($4::smallint[])
-    AND ($5::text IS NULL OR lg_code = $5)
+ACCOUNTS: Final = """
+SELECT c.partition, c.account FROM unnest($1::smallint[], $2::text[]) AS asked (partition, name)
+JOIN ledger.contra AS c ON c.partition = asked.partition AND c.name = asked.name
 """
-OF_MUNICIPALITY: Final = """
-SELECT lg_code, counterparty_id, pool, kind, first_block, last_block, blocks FROM ledger.rollup
-WHERE lg_code = $1 AND day = $2 AND partition = $3 AND kind = ANY ($4::smallint[]) AND counterparty_id <> $5
-"""
-ACCOUNTS: Final = "SELECT account FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
 LINES: Final = """
-SELECT s.block, s.outcome AS number, s.kind, s.counterparty_id, s.pool, sum(s.points)::bigint AS points,
+WITH found AS MATERIALIZED (
+    SELECT s.business_date AS day, s.partition, s.block, s.outcome AS number, s.kind, s.counterparty_id, s.pool,
+        s.points
+    FROM unnest($1::smallint[], $2::date[], $3::bigint[]) AS span (partition, day, block)
+    JOIN ledger.settled AS s ON s.partition = span.partition AND s.block = span.block AND s.business_date = span.day
+    WHERE (s.partition::bigint << 48) + s.debit = ANY ($4::bigint[])
+        OR (s.partition::bigint << 48) + s.credit = ANY ($4::bigint[]) OR s.posted_kind IN (2, 3, 51)
+), lines AS MATERIALIZED (
+    SELECT day, partition, block, number, kind, counterparty_id, pool, lg_code, sum(points)::bigint AS points
+    FROM found
+    JOIN unnest($5::date[], $6::smallint[], $7::uuid[], $8::text[], $9::smallint[], $10::text[])
+        AS wanted (day, partition, counterparty_id, pool, kind, lg_code)
+        USING (day, partition, counterparty_id, pool, kind)
+    GROUP BY day, partition, block, number, kind, counterparty_id, pool, lg_code
+)
+SELECT l.day, l.partition, l.block, l.number, l.kind, l.counterparty_id, l.pool, l.lg_code, l.points,
     CASE WHEN o.party_id <> o.citizen_id THEN o.command_id END AS command_id
-FROM ledger.settled AS s
-JOIN unnest($4::uuid[], $5::text[], $6::smallint[]) AS wanted (counterparty_id, pool, kind)
-    USING (counterparty_id, pool, kind)
-JOIN ledger.outcome AS o ON o.partition = s.partition AND o.block = s.block AND o.number = s.outcome
-WHERE s.partition = $1 AND s.business_date = $2 AND s.block = ANY ($3::bigint[])
-    AND (s.debit = ANY ($7::bigint[]) OR s.credit = ANY ($7::bigint[]) OR s.posted_kind IN (2, 3, 51))
-GROUP BY s.block, s.outcome, s.kind, s.counterparty_id, s.pool, o.party_id, o.citizen_id, o.command_id
-ORDER BY s.block, s.outcome, s.counterparty_id, s.pool
+FROM lines AS l JOIN ledger.outcome AS o ON o.partition = l.partition AND o.block = l.block AND o.number = l.number
+ORDER BY l.day, l.partition, l.block, l.number, l.counterparty_id, l.pool
 """
-"""Lines of some blocks of a day. By their accounts ($7) most transfers of others are passed over at once; moves and
-corrections between lots have no account of their own."""
+"""Lines of some blocks. By their accounts ($4) most transfers of others are passed over at once; moves and corrections
+between lots have no account of their own. Step by step, so that only what is left is looked up further."""

@@ -162,6 +162,7 @@ class Holds(Wallets):
 
     def free(self, hold_id: UUID, today: date) -> None:
         """What happens by itself to an order that nobody captured in time."""
+        self.slip = []
         self._freed(self.aside[hold_id], today, "authorisation_expire", FREED)
 
     def refund(self, command: checkouts.RefundCapture, today: date) -> Result:

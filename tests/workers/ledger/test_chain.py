@@ -6,11 +6,12 @@ import asyncpg
 
 from hub.process import HubProcess
 from tests.workers.ledger.world import FOREVER, ask_all, citizen, credit, refusal, use
+from tests.workers.ledger.world_holds import authorise, capture, hold_of, issue, redeem
 
 OUTCOME_LINES = """
 SELECT o.block, concat_ws(E'\\t', 'o', o.number, replace(o.party_id::text, '-', ''), o.command_id,
     encode(o.request_hash, 'hex'), replace(o.citizen_id::text, '-', ''), o.kind, coalesce(o.code, ''), o.points,
-    o.balances, o.posted_on) AS line
+    o.balances, o.posted_on, replace(o.hold_id::text, '-', ''), encode(o.hold_terms, 'hex')) AS line
 FROM ledger.outcome AS o WHERE o.partition = 0 ORDER BY o.block, o.number
 """
 TRANSFER_LINES = """
@@ -19,14 +20,26 @@ FROM ledger.transfer AS t WHERE t.partition = 0 ORDER BY t.block, t.line
 """
 
 
+TERMS = """
+SELECT concat_ws(E'\\t', replace(h.hold_id::text, '-', ''), h.kind, replace(h.citizen_id::text, '-', ''),
+    replace(h.counterparty_id::text, '-', ''), h.lg_code, h.pool, h.points,
+    to_char(h.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.number,
+    concat_ws('/', replace(h.part_expires_on[1]::text, 'infinity', '9999-12-31'),
+        replace(h.part_origins[1]::text, '-', ''), h.part_points[1])) AS terms, o.hold_terms
+FROM ledger.hold AS h JOIN ledger.outcome AS o ON o.hold_id = h.hold_id AND o.hold_terms IS NOT NULL
+"""
+
+
 async def test_the_chain_is_plain_text_hashed(ledger: HubProcess, database_url: str) -> None:
     me = citizen(1)
     for n in range(5):
         await ask_all(ledger, credit(f"c{n}", me, 10, FOREVER), use(f"u{n}", me, 7), refusal(f"r{n}", me))
+    await ask_all(ledger, issue("v", me, 2), redeem("d", me, "v"), authorise("o", me, 99), capture("p", me, "o"))
     connection = await asyncpg.connect(database_url)
     try:
         blocks = await connection.fetch("SELECT block, hash FROM ledger.block WHERE partition = 0 ORDER BY block")
         lines = [*await connection.fetch(OUTCOME_LINES), *await connection.fetch(TRANSFER_LINES)]
+        vouchers = await connection.fetch(TERMS)
     finally:
         await connection.close()
     previous = "00"
@@ -34,4 +47,9 @@ async def test_the_chain_is_plain_text_hashed(ledger: HubProcess, database_url: 
         own = "".join(f"{line['line']}\n" for line in lines if line["block"] == row["block"])
         previous = hashlib.sha256(f"b\t0\t{row['block']}\t{previous}\n{own}".encode()).hexdigest()
         assert row["hash"].hex() == previous
-    assert len(blocks) == 5
+    assert len(blocks) == 6
+    assert len([line for line in lines if hold_of("v").hex in line["line"]]) == 2
+    assert [hashlib.sha256(row["terms"].encode()).digest() for row in vouchers] == [
+        row["hold_terms"] for row in vouchers
+    ]
+    assert len(vouchers) == 1

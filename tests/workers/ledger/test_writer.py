@@ -1,7 +1,7 @@
 """The writer: one outcome a command for ever, batches, two writers, what a fault leaves behind (nothing)."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from unittest import mock
 from uuid import UUID
@@ -15,13 +15,16 @@ from hub.errors import ContendedError, TransientError
 from hub.process import HubProcess
 from hub.runner import RERUN_LIMIT
 from hub.transaction import Transaction
-from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingStatus
+from schemas.audit import VerifyLedger
+from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingCommand, PostingStatus
 from tests.running import running
 from tests.workers.ledger.naive import Result
 from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
+    DATED,
     FOREVER,
+    START,
     STORE,
     ask,
     ask_all,
@@ -34,11 +37,29 @@ from tests.workers.ledger.world import (
     sweep,
     use,
 )
+from tests.workers.ledger.world_holds import (
+    authorise,
+    capture,
+    correct,
+    coupon,
+    grant,
+    issue,
+    redeem,
+    refund,
+    register,
+    revoke,
+    send,
+    send_back,
+)
 from workers.ledger import store
 from workers.ledger.book import Terms
 from workers.ledger.writer import Writer
 
-ME = citizen(1)
+ME, OTHER = citizen(1), citizen(2)
+FAR = START + timedelta(days=90)
+TABLES = (
+    "head", "block", "outcome", "transfer", "lot", "contra", "rollup", "hold", "coupon", "revoked", "correction",
+)  # fmt: skip
 TERMS = Terms(holding_period_days=21, refund_least_days=30, voucher_limit_days=30)
 
 
@@ -169,6 +190,15 @@ async def test_a_caller_that_goes_away_holds_nothing_up(ledger: HubProcess) -> N
     assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
 
 
+async def everything(process: HubProcess) -> list[int]:
+    """A hash of every row of every table of the ledger."""
+    async with process.database_of("ledger").reading() as reading:
+        return [
+            await reading.fetch_value(f"SELECT coalesce(sum(hashtextextended(t::text, 0)), 0) FROM ledger.{table} AS t")  # noqa: S608
+            for table in TABLES
+        ]
+
+
 class Failing(Transaction):
     """A transaction whose n-th statement is its last."""
 
@@ -199,11 +229,40 @@ class Failing(Transaction):
         self._next()
 
 
-async def test_a_fault_after_any_statement_leaves_nothing(ledger: HubProcess) -> None:
+async def first_six(ledger: HubProcess) -> list[PostingCommand]:
     await ask(ledger, credit("1", ME, 100, FOREVER))
-    batch = [credit("2", ME, 5), use("3", ME, 5), refusal("4", ME)]
-    tables = ("block", "outcome", "transfer", "lot", "contra", "rollup")
-    before = [await count(ledger, f"SELECT count(*) FROM ledger.{table}") for table in tables]  # noqa: S608
+    return [credit("2", ME, 5), use("3", ME, 5), refusal("4", ME)]
+
+
+async def holds_and_ends(ledger: HubProcess) -> list[PostingCommand]:
+    """Everything that is written only now and then, all in one batch."""
+    await register(ledger, ["c"])
+    wrong = use("w", ME, 5)
+    await ask_all(
+        ledger, credit("1", ME, 100, FOREVER), wrong, authorise("o", ME, 10), issue("v", ME, 10), send("m", ME, 10),
+        credit("d", ME, 9, DATED), authorise("late", ME, 9, DATED), expire("none", OTHER),
+    )  # fmt: skip
+    return [
+        coupon("k", ME, "c"), grant("g", ME, 5), correct("x", wrong), capture("p", ME, "o", 4), refund("f", ME, "o", 1),
+        redeem("r", ME, "v"), send_back("b", ME, "m"), issue("v2", ME, 5), authorise("o2", ME, 5, until=FAR),
+        send("m2", ME, 5), expire("e", ME), use("u", ME, 1), credit("i", OTHER, 3), revoke("end", OTHER),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "prepare, days, least", [(first_six, 0, 8), (holds_and_ends, 60, 18)], ids=["plain", "with-holds"]
+)
+async def test_a_fault_after_any_statement_leaves_nothing(
+    ledger: HubProcess,
+    clock: AdjustableClock,
+    prepare: Callable[[HubProcess], Awaitable[list[PostingCommand]]],
+    days: int,
+    least: int,
+) -> None:
+    """One connection a transaction: whatever the last statement was, all of them are gone."""
+    batch = await prepare(ledger)
+    clock.advance(timedelta(days=days))
+    before = await everything(ledger)
     statements, ended = 0, False
     while not ended:
         statements += 1
@@ -216,11 +275,11 @@ async def test_a_fault_after_any_statement_leaves_nothing(ledger: HubProcess) ->
                 failing.left = 1
                 failing._next()
         except TransientError:
-            after = [await count(ledger, f"SELECT count(*) FROM ledger.{table}") for table in tables]  # noqa: S608
-            assert after == before
-    assert statements > 8
+            assert await everything(ledger) == before
+    assert statements > least
     answers: list[PostingAnswer] = await ask_all(ledger, *batch)
-    assert [a.replayed for a in answers] == [False] * 3
+    assert [a.replayed for a in answers] == [False] * len(batch)
+    assert (await ask(ledger, VerifyLedger(partition=0))).fault is None
 
 
 async def test_a_batch_that_meets_another_again_and_again_is_told_to_come_back(ledger: HubProcess) -> None:
