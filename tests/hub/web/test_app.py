@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
 from pydantic import BaseModel
 
-from hub.errors import DeadlineExceededError, TransientError
 from hub.correlation import CORRELATION
+from hub.errors import DeadlineExceededError, TransientError
 from hub.web.app import PUBLIC, Audience, Caller, Route, RouteTableError, caller_of, check_routes, make_app, query_of
 from hub.web.bodies import read_json
 from hub.web.limits import RateLimiter, WaitingRoom
