@@ -1,24 +1,44 @@
-"""A year and a month go by: points of schemes whose rule is twelve months expire, after a reminder; others stay."""
+"""A year and a month go by: points whose last day has passed expire, after a reminder; others stay."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import date, timedelta
 
 from demo.stage import CALL_DEADLINE_S, Stage
 from hub.clock import expiry_after_months
-from schemas.points import HeldByPool
-from schemas.values import scheme_pool
+from schemas.points import DueKind, DueLotsOf, HeldByPool
+from schemas.values import LANES, scheme_pool
 
 MONTHS = 12
 
 
 async def play(stage: Stage) -> None:
-    """Everything of those schemes is gone, nothing of the others."""
+    """What the lots said before is gone afterwards, and nothing else; schemes without expiry lose nothing."""
     last_day = expiry_after_months(stage.clock.business_date(), MONTHS)
-    short = {scheme_pool(s.lg_code) for s in stage.world.schemes if s.expiry_rule == f"months:{MONTHS}"}
+    due = await _due(stage, last_day)
     before = (await stage.process.bus.call(HeldByPool(), CALL_DEADLINE_S)).totals
     await stage.live_until(last_day - timedelta(days=stage.process.settings.expiry_notice_days - 1))
     await stage.live_until(last_day + timedelta(days=1))
     after = (await stage.process.bus.call(HeldByPool(), CALL_DEADLINE_S)).totals
-    stage.check("expired", after, {pool: points for pool, points in before.items() if pool not in short})
+    left = {pool: points - due[pool] for pool, points in before.items() if points > due[pool]}
+    stage.check("expired", after, left)
+    forever = {scheme_pool(scheme.lg_code) for scheme in stage.world.schemes if scheme.expiry_rule == "none"}
+    kept = {pool: points for pool, points in before.items() if pool in forever}
+    stage.check("never expires", {pool: after.get(pool) for pool in kept}, kept)
     expired = sum(before.values()) - sum(after.values())
     stage.report["expired"] = expired
-    stage.say(f"{expired:,} points expired in {len(short)} schemes")
+    stage.say(f"{expired:,} points expired in {len(before) - len(after)} schemes")
+
+
+async def _due(stage: Stage, last: date) -> Counter[str]:
+    """Points by pool whose last day comes until then."""
+    due: Counter[str] = Counter()
+    for partition in range(LANES):
+        query = DueLotsOf(partition=partition, kind=DueKind.expire, first=stage.clock.business_date(), last=last)
+        while True:
+            page = await stage.process.bus.call(query, CALL_DEADLINE_S)
+            for lot in page.lots:
+                due[lot.pool] += lot.points
+            if page.after is None:
+                break
+            query = query.model_copy(update={"after": page.after})
+    return due
