@@ -49,7 +49,7 @@ bench: $(VENV)/.project ## Measure against the yardsticks
 	$(BIN)/mykey-hub bench $(ARGS)
 
 reliability: $(VENV)/.dev ## Run the reliability layers: simulator, state machine, failpoints, planted bugs
-	$(BIN)/python -m pytest tests/reliability $(ARGS)
+	MYKEY_RELIABILITY=full $(BIN)/python -m pytest tests/reliability $(ARGS)
 
 contracts: $(VENV)/.project ## Write docs/contracts anew
 	$(BIN)/mykey-hub contracts docs/contracts

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -24,12 +24,38 @@ WAITING_LIMIT: Final = 50_000
 
 
 @dataclass(slots=True, eq=False)
-class Call:
-    """One message that somebody waits for."""
+class Asked:
+    """Messages asked at once: their answers or errors, in order, and the one future of whoever waits for all."""
+
+    answers: list[BaseModel | BaseException | None]
+    left: int
+    ended: asyncio.Future[None]
+
+    def settle(self, place: int, answer: BaseModel | BaseException | None) -> None:
+        """One of them has ended; with the last one the waiting is over."""
+        self.answers[place] = answer
+        self.left -= 1
+        if not self.left and not self.ended.done():
+            self.ended.set_result(None)
+
+    async def all(self) -> list[BaseModel | None]:
+        """The answers, once all have ended. Raises the first error."""
+        await self.ended
+        answers: list[BaseModel | None] = []
+        for answer in self.answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            answers.append(answer)
+        return answers
+
+
+class Call(NamedTuple):
+    """One of the messages that somebody waits for."""
 
     message: Message
     correlation_id: UUID
-    answer: asyncio.Future[BaseModel | None]
+    asked: Asked
+    place: int
 
 
 class CallQueue:
@@ -43,21 +69,20 @@ class CallQueue:
         self._waiting = 0
         self._gauge = WAITING.labels(runner.component.name)
 
-    def put(self, messages: Sequence[Message], correlation_id: UUID) -> list[asyncio.Future[BaseModel | None]]:
-        """Take calls in; their futures are done after the commit. Raises TransientError when too many wait."""
+    def put(self, messages: Sequence[Message], correlation_id: UUID) -> Asked:
+        """Take calls in; each is answered after its commit. Raises TransientError when too many wait."""
         if self._waiting + len(messages) > WAITING_LIMIT:
             raise TransientError("too many calls are waiting", retry_after_s=1.0)
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[BaseModel | None]] = []
-        for message in messages:
-            future: asyncio.Future[BaseModel | None] = loop.create_future()
+        asked = Asked([None] * len(messages), len(messages), loop.create_future())
+        lanes = self._lanes
+        for place, message in enumerate(messages):
             lane = lane_of(message.key())
-            self._lanes[lane].append(Call(message, correlation_id, future))
+            lanes[lane].append(Call(message, correlation_id, asked, place))
             if lane not in self._working:
                 self._working[lane] = loop.create_task(self._work(lane))
-            futures.append(future)
         self._count(len(messages))
-        return futures
+        return asked
 
     async def close(self) -> None:
         """Wait until everything taken in has ended."""
@@ -75,7 +100,7 @@ class CallQueue:
                 async with self._slots:
                     batch = [queue.popleft() for _ in range(min(BATCH_LIMIT, len(queue)))]
                     self._count(-len(batch))
-                    await self._settle([call for call in batch if not call.answer.cancelled()])
+                    await self._settle([call for call in batch if not call.asked.ended.cancelled()])
         finally:
             del self._working[lane]
 
@@ -87,17 +112,12 @@ class CallQueue:
         )
         if not isinstance(outcome, Failure):
             for call, answer in zip(batch, outcome, strict=True):
-                if not call.answer.done():
-                    call.answer.set_result(answer)
+                call.asked.settle(call.place, answer)
         elif len(batch) > 1 and not outcome.unknown:
             step = SUSPECTS if len(batch) > SUSPECTS else 1
             for start in range(0, len(batch), step):
                 await self._settle(batch[start : start + step])
         else:
+            error = DeadlineExceededError() if outcome.unknown else outcome.error
             for call in batch:
-                _fail(call, outcome)
-
-
-def _fail(call: Call, failure: Failure) -> None:
-    if not call.answer.done():
-        call.answer.set_exception(DeadlineExceededError() if failure.unknown else failure.error)
+                call.asked.settle(call.place, error)

@@ -8,7 +8,7 @@ import asyncpg
 
 from hub.errors import TransientError
 from hub.outbox import flush
-from hub.transaction import Reading, Snapshot, Transaction
+from hub.transaction import Reading, Transaction
 
 if TYPE_CHECKING:
     from hub.clock import Clock
@@ -108,12 +108,6 @@ class Database:
         """Read committed state, each statement by itself."""
         async with self.connection() as connection:
             yield Reading(connection, self._clock, self.sealer)
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """Read one committed state over many statements, for as long as it takes; writers are not held up."""
-        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            yield Snapshot(connection, self._clock, self.sealer)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:

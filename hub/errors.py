@@ -34,6 +34,10 @@ class TransientError(HubError):
         self.retry_after_s = retry_after_s
 
 
+class OutsideDownError(TransientError):
+    """The other side is down as a whole: what waits for it waits on, in order, and that costs no attempts."""
+
+
 class DeadlineExceededError(TransientError):
     """No answer came in time, so whether it took effect is unknown; asking again with the same id is safe."""
 

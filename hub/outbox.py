@@ -1,7 +1,6 @@
-"""From `tx.emit` to the message store: one COPY of messages and one of deliveries, inside the sender's transaction."""
+"""From `tx.emit` to the message store: one COPY of messages and one INSERT of deliveries, all in the transaction."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -11,50 +10,48 @@ from hub.sealing import body_of
 from schemas.values import lane_of
 
 if TYPE_CHECKING:
-    from hub.transaction import Said, Transaction
+    from hub.transaction import Transaction
 
 DELIVERY_LIMIT: Final = 500
 """The most messages one delivery carries."""
 
 MESSAGE_COLUMNS: Final = ("id", "type", "source", "subject", "business_key", "correlation_id", "time", "body")
-DELIVERY_COLUMNS: Final = ("receiver", "lane", "state", "message_ids")
+
+DELIVER: Final = """
+INSERT INTO hub.delivery (receiver, lane, state, message_ids)
+SELECT receiver, lane, 'due', ($5::uuid[])[first:last]
+FROM unnest($1::text[], $2::smallint[], $3::int[], $4::int[]) AS u (receiver, lane, first, last)
+"""
+"""Arrays of arrays would have to be of one length, so all ids come as one, and each delivery takes its slice."""
 
 
 async def flush(tx: "Transaction") -> set[tuple[str, int]]:
     """Write what was said in `tx`; returns the (receiver, lane) pairs that have something to do after the commit."""
     if not tx.said:
         return set()
-    await tx.copy("hub", "message", MESSAGE_COLUMNS, [_message_row(tx, said) for said in tx.said])
+    by_lane: dict[tuple[str, int], list[UUID]] = defaultdict(list)
+    rows: list[tuple[Any, ...]] = []
+    for said_id, message, correlation_id in tx.said:
+        key = message.key()
+        for receiver in DELIVERED_TO[type(message)]:
+            by_lane[receiver, lane_of(key)].append(said_id)
+        body = body_of(message, said_id, tx.sealer)
+        rows.append((said_id, message.TYPE, tx.source, key, message.business_key(), correlation_id, tx.now, body))
+    await tx.copy("hub", "message", MESSAGE_COLUMNS, rows)
     failpoints.reach("outbox.mid_flush")
-    by_lane = _by_lane(tx.said)
-    await tx.copy("hub", "delivery", DELIVERY_COLUMNS, _delivery_rows(by_lane))
+    if by_lane:
+        await tx.execute(DELIVER, *_deliveries(by_lane))
     return set(by_lane)
 
 
-def _message_row(tx: "Transaction", said: "Said") -> tuple[Any, ...]:
-    message = said.message
-    return (
-        said.id,
-        message.TYPE,
-        tx.source,
-        message.key(),
-        message.business_key(),
-        said.correlation_id,
-        tx.now,
-        body_of(message, said.id, tx.sealer),
-    )
-
-
-def _by_lane(said: Sequence["Said"]) -> dict[tuple[str, int], list[UUID]]:
-    by_lane: dict[tuple[str, int], list[UUID]] = defaultdict(list)
-    for one in said:
-        lane = lane_of(one.message.key())
-        for receiver in DELIVERED_TO[type(one.message)]:
-            by_lane[receiver, lane].append(one.id)
-    return by_lane
-
-
-def _delivery_rows(by_lane: dict[tuple[str, int], list[UUID]]) -> Iterator[tuple[str, int, str, list[UUID]]]:
+def _deliveries(by_lane: dict[tuple[str, int], list[UUID]]) -> tuple[list[Any], ...]:
+    """By column: receiver, lane, first and last of its ids, counted from 1; and all ids."""
+    rows: list[tuple[str, int, int, int]] = []
+    all_ids: list[UUID] = []
     for (receiver, lane), ids in by_lane.items():
         for start in range(0, len(ids), DELIVERY_LIMIT):
-            yield receiver, lane, "due", ids[start : start + DELIVERY_LIMIT]
+            part = ids[start : start + DELIVERY_LIMIT]
+            rows.append((receiver, lane, len(all_ids) + 1, len(all_ids) + len(part)))
+            all_ids += part
+    receivers, lanes, firsts, lasts = zip(*rows, strict=True)
+    return list(receivers), list(lanes), list(firsts), list(lasts), all_ids

@@ -228,12 +228,7 @@ class HubProcess(Bus):
 async def _ask_hosted(hosted: _Hosted, messages: Sequence[Message], correlation_id: UUID) -> list[Any]:
     if isinstance(messages[0], Query):
         return [await _answer(hosted, message) for message in messages]
-    futures = hosted.calls.put(messages, correlation_id)
-    answers = await asyncio.gather(*futures, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return answers
+    return await hosted.calls.put(messages, correlation_id).all()
 
 
 async def _answer(hosted: _Hosted, query: Message) -> BaseModel:

@@ -1,6 +1,7 @@
 """What handlers get: the component's own tables inside the hub's transaction, and the word to say what is next."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
@@ -46,6 +47,12 @@ class Reading:
     async def fetch_value(self, sql: str, *args: Any) -> Any:
         """The first column of the first row, or None."""
         return await self._connection.fetchval(sql, *args)
+
+    @asynccontextmanager
+    async def snapshot(self) -> "AsyncIterator[Snapshot]":
+        """One committed state for many statements, however long they take; writers are not held up."""
+        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            yield Snapshot(self._connection, self.clock, self.sealer)
 
 
 class Snapshot(Reading):

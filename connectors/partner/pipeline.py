@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from connectors.partner.items import Checked, Fault, Faulty, Good
+from hub import failpoints
 from hub.bus import Bus
 from schemas.citizens import LinkedCitizensOf
 from schemas.points import CreditPoints, PostingAnswer, PostingStatus, RecordRefusal, nobody
@@ -93,7 +94,9 @@ class Pipeline:
         answers: dict[int, PostingAnswer] = {}
         for places in _rounds(prepared.asked):
             asked = [command for place in places if (command := prepared.asked[place]) is not None]
+            failpoints.reach("partner.before_posting")
             answered = await self._bus.call_many(asked, deadline_s=POSTING_DEADLINE_S)
+            failpoints.reach("partner.after_posting")
             answers.update(zip(places, answered, strict=True))
         return [_outcome(item, answers.get(place)) for place, item in enumerate(prepared.items)]
 

@@ -162,21 +162,22 @@ class Receiver:
                 due = await deliveries.fetch(self.database, place, cursor)
                 if not due:
                     return
-                await self.handle(place, due)
+                ended = await self.handle(place, due)
             except (OwnershipLostError, *UNREACHABLE) as error:
                 log.warning("lane_interrupted", receiver=self.receiver, lane=lane, error=type(error).__qualname__)
                 self._cursors[lane] = 0
                 await asyncio.sleep(LATE_S)
                 return  # the next poll that is answered wakes the lane
             # Where the cursor was taken back meanwhile, to a latecomer, it stays there.
-            if self._cursors[lane] == cursor:
+            if ended and self._cursors[lane] == cursor:
                 self._cursors[lane] = due[-1].delivery_id
 
-    async def handle(self, place: Place, due: Sequence[Due]) -> None:
-        """Do what is due. What has failed before goes by itself, the rest in one transaction."""
+    async def handle(self, place: Place, due: Sequence[Due]) -> bool:
+        """Do what is due: what has failed before by itself, the rest in one transaction. True: all has ended."""
         failpoints.reach("relay.before_handle")
         for first, end in _runs(due):
             await self._settle(place, due, first, end)
+        return True
 
     async def _settle(self, place: Place, due: Sequence[Due], first: int, end: int, tries: int = 0) -> None:
         """Do due[first:end]: at once or, where that fails, in smaller groups; what fails alone is put off."""

@@ -21,6 +21,8 @@ code, pre { font-family: ui-monospace, monospace; font-size: 0.9em; }
 pre { border: 1px solid; border-radius: 8px; overflow-x: auto; padding: 0.75rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid; padding: 0.4rem 0.5rem; text-align: left; vertical-align: top; }
+td:first-child, th:first-child { white-space: nowrap; padding-left: 0; }
+@media (min-width: 40rem) { td:last-child { overflow-wrap: normal; } }
 a:focus-visible, summary:focus-visible { background: #ffd43d; color: #000; outline: 4px solid #000; }
 """
 

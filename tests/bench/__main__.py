@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Final
 from rich.console import Console
 
 from tests.bench import report, world
-from tests.bench.books import BooksError
+from tests.bench.books import BooksError, prove
 from tests.bench.figures import ROWS, Measure, Results
 from tests.bench.p1_posting import Posting
 from tests.bench.p2_end_to_end import EndToEnd
@@ -40,7 +41,7 @@ class Lengths:
     end_to_end_s: float
 
 
-SHORT: Final = Lengths(12, 5, 4, 20, 12)
+SHORT: Final = Lengths(10, 5, 4, 20, 10)
 LONG: Final = Lengths(60, 20, 10, 60, 60)
 
 
@@ -65,7 +66,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="mykey-hub bench", description="Measure against yardsticks")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="interleaved rounds")
     parser.add_argument("--only", default="", metavar="P1,P2", help="these figures, with the yardsticks they need")
-    parser.add_argument("--full", action="store_true", help="rounds of a minute")
+    parser.add_argument("--full", action="store_true", help="rounds of a minute, and the proof of the books at the end")
     parser.add_argument("--load", type=int, default=LOTS, metavar="LOTS", help="lots in the ledger beforehand")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     options = parser.parse_args(arguments)
@@ -83,6 +84,7 @@ def _keys(only: str) -> set[str]:
 
 
 async def _run(server: Server, options: argparse.Namespace, console: Console) -> Results:
+    load = os.getloadavg()[0]
     connection = await connected(server.hub_url)
     settings = await settings_of(connection)
     await connection.close()
@@ -96,7 +98,10 @@ async def _run(server: Server, options: argparse.Namespace, console: Console) ->
             if key in options.keys:
                 with console.status(f"round {number + 1} of {options.rounds}: {key} {ROWS[key].what}"):
                     results.add(key, await measure())
-    report.show(results, console, settings, options.load)
+    report.show(results, console, settings, f"load before it {load:.1f}; {options.load:,} lots beforehand")
+    if options.full:
+        with console.status("verify"):
+            console.print(f"{await prove(server.hub_url):,} transfers verified")
     return results
 
 
@@ -110,7 +115,7 @@ async def _measures(server: Server, lengths: Lengths, citizens: int) -> Mapping[
         "Y1": pgbench.measure,
         "P1": Posting(server, citizens, lengths.warm_up_s, lengths.posting_s, CONNECTIONS).measure,
         "Y2": RawCopy(server).measure,
-        "P2": EndToEnd(server, lengths.end_to_end_s, AT_ONCE, SIZES).measure,
+        "P2": EndToEnd(server, citizens, lengths.end_to_end_s, AT_ONCE, SIZES).measure,
         "Y5": plain.measure,
     }
 

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Final, Self
 
+from hub.clock import SystemClock
+from schemas.audit import VerifyLedger
+from schemas.values import LANES
 from tests.bench.server import Connection
+from tests.running import running
+
+VERIFY_LIMIT_S: Final = 3_600.0
 
 READ: Final = """
 SELECT (SELECT coalesce(sum(balance), 0)::bigint FROM ledger.lot) AS held,
@@ -48,3 +54,15 @@ class Books:
         wrong = {name: by for name, by in faults.items() if by}
         if wrong:
             raise BooksError("; ".join(f"{name}: off by {by}" for name, by in wrong.items()))
+
+
+async def prove(database_url: str) -> int:
+    """What `mykey-hub verify` does: re-add everything, follow the chain. Returns the transfers. Raises BooksError."""
+    async with running(database_url, "ledger", clock=SystemClock()) as process:
+        reports = [
+            await process.bus.call(VerifyLedger(partition=partition), VERIFY_LIMIT_S) for partition in range(LANES)
+        ]
+    faults = [f"{r.fault.table} {r.fault.key}: {r.fault.what}" for r in reports if r.fault is not None]
+    if faults:
+        raise BooksError("; ".join(faults))
+    return sum(report.transfers for report in reports)

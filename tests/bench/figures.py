@@ -19,7 +19,7 @@ Measure = Callable[[], Awaitable[Measured]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of shared performance table: a yardstick, or a figure with its goals as ratios to yardsticks."""
+    """A row of the table: a yardstick, or a figure with its goals as ratios to yardsticks."""
 
     key: str
     what: str

@@ -13,6 +13,7 @@ from tests.bench.children import Child
 from tests.bench.figures import Measured
 from tests.bench.hub_process import Job as HubJob
 from tests.bench.partners import Job as ClientJob
+from tests.bench.seeding import LINKED_CITIZENS
 from tests.bench.server import Connection, Server, connected, even_out
 
 HUBS: Final = 2
@@ -28,8 +29,9 @@ DUE: Final = "SELECT EXISTS (SELECT FROM hub.delivery)"
 class EndToEnd:
     """P2."""
 
-    def __init__(self, server: Server, measured_s: float, at_once: int, sizes: dict[str, int]) -> None:
+    def __init__(self, server: Server, citizens: int, measured_s: float, at_once: int, sizes: dict[str, int]) -> None:
         self._server = server
+        self._linked = min(citizens, LINKED_CITIZENS)
         self._measured_s = measured_s
         self._at_once = at_once
         self._sizes = sizes
@@ -64,7 +66,7 @@ class EndToEnd:
 
     async def _send(self, urls: list[str], connection: Connection) -> tuple[dict[str, Any], float]:
         batches = int(BATCHES_A_SECOND * self._measured_s)
-        job = ClientJob(urls, f"p2.{time.time_ns()}", CLIENTS, self._at_once, self._measured_s, batches)
+        job = ClientJob(urls, f"p2.{time.time_ns()}", CLIENTS, self._at_once, self._measured_s, batches, self._linked)
         clients = await Child.start("partners", job)
         try:
             await clients.ready()

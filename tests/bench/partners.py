@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub import loop
 from tests.bench import world
 from tests.bench.children import say, tally, told
-from tests.bench.seeding import LINKED_CITIZENS
 from tests.peers.airline.signing import Signer
 
 BATCH: Final = 500
@@ -42,7 +41,10 @@ def private_key_of(partner: int) -> Ed25519PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`clients` partners, client n to hub n modulo their number; `batches` are made beforehand for each."""
+    """`clients` partners, client n to hub n modulo their number; `batches` are made beforehand for each.
+
+    `linked`: transfers are for the first so many citizens.
+    """
 
     urls: list[str]
     run: str
@@ -50,6 +52,7 @@ class Job:
     at_once: int
     measured_s: float
     batches: int
+    linked: int
 
 
 @dataclass(slots=True)
@@ -79,7 +82,7 @@ class Client:
 
     def __init__(self, job: Job, number: int) -> None:
         url = job.urls[number % len(job.urls)]
-        self.made = list(islice(_requests(f"{url}/api/partner/transfers", job.run, number), job.batches))
+        self.made = list(islice(_requests(f"{url}/api/partner/transfers", job, number), job.batches))
         self.requests = iter(self.made)
 
     async def work(self, session: aiohttp.ClientSession, until_s: float, sent: Sent) -> None:
@@ -105,19 +108,20 @@ class Client:
             sent.points += result["points"] if result["status"] == POSTED else 0
 
 
-def _requests(url: str, run: str, number: int) -> Iterator[Request]:
+def _requests(url: str, job: Job, number: int) -> Iterator[Request]:
     partner = number % world.PARTNERS
     signer = Signer(key_id_of(partner), private_key_of(partner))
-    chance = random.Random(f"{run} {number}")
+    chance = random.Random(f"{job.run} {number}")
     batch = 0
     while True:
         batch += 1
-        body = json.dumps({"transfers": [_item(f"{run}.{number}.{batch}.{n}", chance) for n in range(BATCH)]}).encode()
+        ids = [f"{job.run}.{number}.{batch}.{n}" for n in range(BATCH)]
+        body = json.dumps({"transfers": [_item(one, job.linked, chance) for one in ids]}).encode()
         yield Request(url, body, signer.headers("POST", url, body, {"Content-Type": "application/json"}))
 
 
-def _item(transfer_id: str, chance: random.Random) -> dict[str, object]:
-    who = chance.randrange(LINKED_CITIZENS)
+def _item(transfer_id: str, linked: int, chance: random.Random) -> dict[str, object]:
+    who = chance.randrange(linked)
     return {
         "transfer_id": transfer_id,
         "link_id": f"m-{who}",

@@ -41,7 +41,7 @@ class Job:
     warm_up_s: float
     measured_s: float
     connections: int
-    made_per_s: int = 20_000
+    made_per_s: int = 10_000
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ class Load:
         for command, answer in zip(chunk, answers, strict=True):
             if answer.code:
                 tally(self.posted.refusals, answer.code)
-            elif isinstance(command, UsePoints):
+            elif type(command) is UsePoints:
                 self.posted.used += answer.points
             else:
                 self.posted.credited += answer.points

@@ -16,10 +16,10 @@ FOLDER: Final = Path(".bench")
 MET, MISSED = "green", "red"
 
 
-def show(results: Results, console: Console, settings: Mapping[str, str], lots: int) -> None:
+def show(results: Results, console: Console, settings: Mapping[str, str], about: str) -> None:
     """The table: medians, ratios against goals, and the raw figure of every round with what belongs to it."""
     yardsticks = [key for key in results.rounds if key.startswith("Y")]
-    table = Table(title=_machine(lots), caption=", ".join(f"{name}={value}" for name, value in settings.items()))
+    table = Table(title=_machine(about), caption=", ".join(f"{name}={value}" for name, value in settings.items()))
     for heading in ("", "what", "median", *(f"× {key}" for key in yardsticks), "rounds", "beside it, last round"):
         table.add_column(heading, overflow="fold")
     for key in ROWS:
@@ -47,11 +47,8 @@ def _ratio(ratios: Mapping[str, float], goal: Mapping[str, float], yardstick: st
     return f"[{MET if met else MISSED}]{told}[/] (goal {goal[yardstick]:g})"
 
 
-def _machine(lots: int) -> str:
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
-        f" load before it {os.getloadavg()[2]:.1f}; {lots:,} lots beforehand"
-    )
+def _machine(about: str) -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {about}"
 
 
 def write(results: Results, extra: Path | None) -> None:

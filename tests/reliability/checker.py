@@ -16,6 +16,7 @@ from tests.reliability.history import History, Key
 from tests.reliability.listener import notice_id_of
 from tests.reliability.snapshot import ContraRow, LotRow, Snapshot
 from tests.workers.ledger.naive import NaiveLedger, Result, Rule
+from tests.workers.ledger.world import kind_name
 from workers.ledger.accounts import Kind
 from workers.ledger.audit import Chain
 from workers.ledger.chain import OutcomeRow, TransferRow
@@ -206,11 +207,8 @@ def _wallets(case: _Case) -> Iterator[Violation]:
     contras: Counter[str] = Counter()
     for contra in case.snapshot.contras:
         contras[contra.name] += contra.balance
-    naive = case.naive
-    rightly_by_name = {f"partner:{party.hex}": -points for party, points in naive.came_from.items()}
-    rightly_by_name |= {f"store:{party.hex}": points for party, points in naive.went_to.items()}
-    rightly_by_name |= {f"expired:{pool}": points for pool, points in naive.expired.items()}
-    if contras != rightly_by_name:
+    rightly_by_name = {other.name: points for other, points in case.naive.others.items() if points}
+    if {name: balance for name, balance in contras.items() if balance} != rightly_by_name:
         yield Violation("I6", f"contra accounts: {dict(contras)}, rightly {rightly_by_name}")
 
 
@@ -219,7 +217,7 @@ def _settlement(case: _Case) -> Iterator[Violation]:
     stored: Counter[tuple[str, UUID, str, str]] = Counter()
     transfers: Counter[int] = Counter()
     for row in case.snapshot.rollups:
-        stored[row.lg_code, row.counterparty_id, row.pool, Kind(row.kind).name] += row.points
+        stored[row.lg_code, row.counterparty_id, row.pool, kind_name(row.kind)] += row.points
         transfers[row.partition] += row.transfers
     if stored != case.naive.settled:
         yield Violation("I2", f"rollups: {dict(stored)}, rightly {dict(case.naive.settled)}")

@@ -33,7 +33,10 @@ from tests.workers.ledger.naive import NaiveLedger
 from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
+    DATED,
+    FESTIVAL,
     FOREVER,
+    MONTHLY,
     OTHER_STORE,
     RULES,
     START,
@@ -116,6 +119,7 @@ class World:
 citizens: Final = st.sampled_from(CITIZENS[:3])
 amounts: Final = st.integers(1, 40)
 pools: Final = st.sampled_from(POOLS)
+ending_pools: Final = st.sampled_from((MONTHLY, MONTHLY, DATED, FESTIVAL))
 processes: Final = st.integers(0, 1)
 
 
@@ -173,7 +177,7 @@ class Books(RuleBasedStateMachine):
         commands += [use(self.name(), me, amount, pool, lg_code=COUNTERS[pool]) for _ in range(count)]
         self.at_once([*commands, commands[-1], refusal(self.name(), me)])
 
-    @rule(days=st.integers(-3, 40), at=processes)
+    @rule(days=st.integers(-40, 40), at=processes)
     def days_go_by(self, days: int, at: int) -> None:
         """On one process's clock: they need not agree."""
         self.world.clocks[at].moved += timedelta(days=days)
@@ -185,7 +189,7 @@ class Books(RuleBasedStateMachine):
         self.days_go_by(days, at)
         self.use_points(at, me, 1, pool, STORE)
 
-    @rule(at=processes, me=citizens, amount=amounts, pool=pools, days=st.integers(1, 70))
+    @rule(at=processes, me=citizens, amount=amounts, pool=ending_pools, days=st.sampled_from((1, 22, 45, 70)))
     def let_go_by(self, at: int, me: UUID, amount: int, pool: str, days: int) -> None:
         """Credited, kept for days, then swept and expired as far as it is due."""
         self.credit_pool(at, me, amount, pool)
@@ -261,6 +265,7 @@ def play(world: World, examples: int, phases: Sequence[Phase] = tuple(Phase)) ->
             stateful_step_count=30,
             deadline=None,
             phases=phases,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         ),
     )

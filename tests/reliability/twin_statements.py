@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from hub import deliveries
+from hub import deliveries, outbox
 from hub.transports import lanes
 from tests.reliability import listener
 from tests.reliability.planted import bugs
@@ -58,21 +58,24 @@ async def outcomes(tx: Tx, parties: Sequence[UUID], ids: Sequence[str]) -> Rows:
     return [{name: row[name] for name in OUTCOME_ANSWER} for row in found if row is not None]
 
 
-async def lots(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
-    rows: dict[Any, Fields] = {}
-    for citizen in citizens:
-        rows.update(tx.twin.lots_of.get(citizen, {}))
+async def lots(tx: Tx, citizens: Sequence[UUID], pools: Sequence[str], today: date) -> Rows:
+    found: Rows = []
+    names = ("account", "pool", "expires_on", "origin", "balance")
     own = tx.writes.get("lot", {})
-    rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] in citizens})
-    names = ("account", "citizen_id", "pool", "expires_on", "origin", "balance")
-    return [
-        {name: row[name] for name in names} for row in rows.values() if row["balance"] > 0 or row["expires_on"] >= today
-    ]
+    for number, (citizen, pool) in enumerate(zip(citizens, pools, strict=True), start=1):
+        rows: dict[Any, Fields] = dict(tx.twin.lots_of.get(citizen, {}))
+        rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] == citizen})
+        found += [
+            {"n": number} | {name: row[name] for name in names}
+            for row in rows.values()
+            if pool in ("", row["pool"]) and (row["balance"] > 0 or row["expires_on"] >= today)
+        ]
+    return found
 
 
 async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
     found = (tx.get("contra", (partition, name)) for name in names)
-    return [{name: row[name] for name in ("account", "name", "balance")} for row in found if row is not None]
+    return [{name: row[name] for name in ("name", "account")} for row in found if row is not None]
 
 
 async def nothing(_tx: Tx, *_args: object) -> Rows:
@@ -95,13 +98,14 @@ async def change_contras(
     accounts: Sequence[int],
     names: Sequence[str],
     parties: Sequence[UUID | None],
-    balances: Sequence[int],
+    added: Sequence[int],
 ) -> Rows:
     changed: Rows = []
-    for account, name, party, balance in zip(accounts, names, parties, balances, strict=True):
+    for account, name, party, points in zip(accounts, names, parties, added, strict=True):
         await tx.lock(("contra", (partition, name)))
-        new = {"partition": partition, "account": account, "name": name, "party_id": party, "balance": balance}
         row = tx.get("contra", (partition, name))
+        balance = points + (row["balance"] if row is not None else 0)
+        new = {"partition": partition, "account": account, "name": name, "party_id": party, "balance": balance}
         if row is None or row["account"] == account:
             tx.put("contra", (partition, name), new)
             changed.append({"account": account})
@@ -154,9 +158,17 @@ async def copy_messages(tx: Tx, columns: Sequence[str], records: Iterable[Sequen
         tx.put("message", row["id"], row)
 
 
-async def copy_deliveries(tx: Tx, columns: Sequence[str], records: Iterable[Sequence[Any]]) -> None:
-    for record in records:
-        _deliver(tx, **dict(zip(columns, record, strict=True)))
+async def deliver(
+    tx: Tx,
+    receivers: Sequence[str],
+    lane_numbers: Sequence[int],
+    firsts: Sequence[int],
+    lasts: Sequence[int],
+    message_ids: Sequence[UUID],
+) -> Rows:
+    for receiver, lane, first, last in zip(receivers, lane_numbers, firsts, lasts, strict=True):
+        _deliver(tx, receiver=receiver, lane=lane, state="due", message_ids=list(message_ids[first - 1 : last]))
+    return []
 
 
 def _deliver(tx: Tx, **fields: Any) -> None:  # noqa: ANN401 - the columns
@@ -348,6 +360,7 @@ STATEMENTS: Final[dict[str, Statement]] = {
     statements.CHANGE_CONTRAS: change_contras,
     statements.ROLL_UP: roll_up,
     statements.SEAL: seal,
+    outbox.DELIVER: deliver,
     deliveries.LANES_WITH_WORK: lanes_with_work,
     deliveries.FETCH: fetch_due,
     deliveries.DONE: done,
@@ -370,5 +383,4 @@ COPIES: Final[dict[str, Copy]] = {
     "ledger.transfer": copy_into("transfer", "partition", "block", "line"),
     "ledger.lot": copy_into("lot", "partition", "account"),
     "hub.message": copy_messages,
-    "hub.delivery": copy_deliveries,
 }

@@ -1,6 +1,6 @@
 """What callers ask in every layer: a few citizens in a few lanes, every operation, repeated ids, conflicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 from uuid import UUID
@@ -39,8 +39,11 @@ POOL_WEIGHTS: Final = (4, 4, 4, 4, 1)
 class Workload:
     """Commands, each with an id of its own, but for those that come again or conflict on purpose."""
 
-    def __init__(self, random: Random, name: str, wallets: list[tuple[UUID, str]]) -> None:
+    def __init__(
+        self, random: Random, name: str, wallets: list[tuple[UUID, str]], citizens: Sequence[UUID] = CITIZENS
+    ) -> None:
         """`wallets`: who was credited in which pool, shared by all callers, so that there is something to take."""
+        self._citizens = citizens
         self._random = random
         self._wallets = wallets
         self._name = name
@@ -48,13 +51,14 @@ class Workload:
         self._made: list[PostingCommand] = []
 
     def next(self) -> PostingCommand:
-        """Mostly a new command; one in eight again as it was, one in sixteen with another body under an old id."""
+        """Mostly a new command; one in eight again as it was, one in sixteen under an old id for somebody else."""
         draw = self._random.random()
         if self._made and draw < 1 / 8:
             return self._random.choice(self._made)
         if self._made and draw < 3 / 16:
             old = self._random.choice(self._made)
-            return old.model_copy(update={"request_hash": self._random.randbytes(16)})
+            another = {"request_hash": self._random.randbytes(16), "citizen_id": self._random.choice(self._citizens)}
+            return old.model_copy(update=another)
         command = self._new()
         self._made.append(command)
         return command
@@ -64,7 +68,7 @@ class Workload:
         name = f"{self._name}-{self._count}"
         much, little = self._random.randint(10, 60), self._random.randint(1, 25)
         operation = self._random.choices(OPERATIONS, WEIGHTS)[0]
-        me, pool = self._random.choice(CITIZENS), self._random.choices(POOLS, POOL_WEIGHTS)[0]
+        me, pool = self._random.choice(self._citizens), self._random.choices(POOLS, POOL_WEIGHTS)[0]
         if operation in {"use", "expire"} and self._wallets and self._random.random() < LIKELY:
             me, pool = self._random.choice(self._wallets)
         elif operation in {"to_pool", "move"}:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from hub.clock import expiry_after_months
 from schemas.values import NO_EXPIRY, RESERVE
 
+LAST_DAYS_LIMIT: Final = 1024
+"""How many (rule, day) pairs are remembered: there are few rules, and one today."""
 NO_MUNICIPALITY: Final = ""
 """The rollups' lg_code of points that went to reserve: their municipality is not chosen yet."""
 
@@ -116,10 +119,7 @@ class PoolRule:
 
     def expires_on(self, today: date) -> date:
         """The last day of points credited today. Rules: `none`, `months:N` (end of month), `date:YYYY-MM-DD`."""
-        kind, _, value = self.expiry_rule.partition(":")
-        if kind == "months":
-            return expiry_after_months(today, int(value))
-        return date.fromisoformat(value) if kind == "date" else NO_EXPIRY
+        return _last_day(self.expiry_rule, today)
 
     def is_open(self, today: date) -> bool:
         """Whether points may still come in: within the service period, and not already expired as they come."""
@@ -128,6 +128,14 @@ class PoolRule:
     def is_usable_at(self, lg_code: str, today: date) -> bool:
         """Whether a counter of this municipality takes these points today."""
         return lg_code in self.usable_in and self.first <= today <= self.last
+
+
+@lru_cache(LAST_DAYS_LIMIT)
+def _last_day(expiry_rule: str, today: date) -> date:
+    kind, _, value = expiry_rule.partition(":")
+    if kind == "months":
+        return expiry_after_months(today, int(value))
+    return date.fromisoformat(value) if kind == "date" else NO_EXPIRY
 
 
 def is_reserve(key: LotKey) -> bool:

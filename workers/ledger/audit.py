@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from hub.database import Database
 from hub.transaction import Reading, Snapshot
 from schemas.audit import Checkpoint, Fault, VerifyLedger, VerifyReport
 from schemas.values import lane_of
@@ -209,13 +208,7 @@ async def verify(snapshot: Snapshot, partition: int, checkpoint: Checkpoint | No
     )  # fmt: skip
 
 
-class Auditor:
-    """Answers VerifyLedger from one snapshot, so that it holds while the writers go on."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def answer(self, query: VerifyLedger, _reading: Reading) -> VerifyReport:
-        """The proof of one partition."""
-        async with self._database.snapshot() as snapshot:
-            return await verify(snapshot, query.partition, query.checkpoint)
+async def verify_ledger(query: VerifyLedger, reading: Reading) -> VerifyReport:
+    """The proof of one partition, from one snapshot: it holds while the writers go on."""
+    async with reading.snapshot() as snapshot:
+        return await verify(snapshot, query.partition, query.checkpoint)

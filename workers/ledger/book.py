@@ -1,9 +1,11 @@
 """The book: what the operations of one batch look at, and what their decisions change, all in memory."""
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState
@@ -24,8 +26,7 @@ from workers.ledger.accounts import (
 from workers.ledger.holds import CouponRow, Hold, Original
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a command comes to: refused with a code, or posted with its moves (all or none) and events."""
 
     points: int = 0
@@ -50,13 +51,28 @@ class OverdrawnError(Exception):
     """A decision would take more from a lot than it holds: a defect in the operation; nothing was written."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Balance:
-    """An account's number and balance; `account` is 0 until a new account is given its number."""
+    """An account's number and its points; `is_changed` once a decision touched it."""
 
     account: int
     points: int
     is_new: bool = False
+    is_changed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A line of the day's rollups: what the batch adds to it.
+
+    A correction has the kind it reverses, negative. A command is one transaction, however many lots it took from.
+    """
+
+    key: RollupKey
+    kind: int
+    transfers: int = 0
+    points: int = 0
+    transactions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,10 @@ class Terms:
 
 @dataclass(slots=True)
 class Book:
-    """The lots of the batch's citizens, the contra accounts it touches, the pools' rules, on one business date."""
+    """The lots of the batch's citizens, the contra accounts it touches, the pools' rules, on one business date.
+
+    Of a contra account only what the batch adds to it is kept: it may go either way, so nobody asks what it holds.
+    """
 
     today: date
     now: datetime
@@ -79,12 +98,11 @@ class Book:
     next_account: int
     lots: dict[UUID, dict[LotKey, Balance]] = field(default_factory=lambda: defaultdict(dict))
     contras: dict[Contra, Balance] = field(default_factory=dict)
-    touched_lots: set[tuple[UUID, LotKey]] = field(default_factory=set)
-    touched_contras: set[Contra] = field(default_factory=set)
-    rollups: dict[tuple[RollupKey, int], list[int]] = field(default_factory=dict)
-    """Who settles what with whom → transfers, points; a correction has the kind it reverses, negative."""
-    transactions: dict[tuple[RollupKey, int], int] = field(default_factory=dict)
-    """The same → commands, each counted once however many lots it took from."""
+    changed_lots: list[tuple[UUID, LotKey, Balance]] = field(default_factory=list)
+    changed_contras: list[tuple[Contra, Balance]] = field(default_factory=list)
+    lines: dict[tuple[int | UUID, str, int], Line] = field(default_factory=dict)
+    """Of the rollups: by the contra account, or between lots by the origin; with the pool and the kind."""
+
     holds: dict[UUID, Hold] = field(default_factory=dict)
     touched_holds: set[UUID] = field(default_factory=set)
     numbers_taken: set[str] = field(default_factory=set)
@@ -94,12 +112,18 @@ class Book:
     newly_revoked: set[UUID] = field(default_factory=set)
     originals: dict[tuple[UUID, str], Original] = field(default_factory=dict)
     newly_corrected: set[tuple[UUID, str]] = field(default_factory=set)
+
     over: Container[UUID] = frozenset()
     """Citizens who have checkout holds whose time was over when the batch began; none is over as it is made."""
     coming: Mapping[UUID, set[str]] = field(default_factory=dict)
     """Pools that the batch's other commands may bring points into, where a command of it wants to know."""
-    wanted: Container[tuple[UUID, str]] = frozenset()
+    wanted: AbstractSet[tuple[UUID, str]] = frozenset()
     """The postings that the batch's corrections are about."""
+
+    @property
+    def rollups(self) -> dict[tuple[RollupKey, int], list[int]]:
+        """What the batch adds to the day's settlement: transfers and points."""
+        return {(line.key, line.kind): [line.transfers, line.points] for line in self.lines.values()}
 
     # what operations ask
 
@@ -113,7 +137,11 @@ class Book:
 
     def balance(self, citizen_id: UUID, pool: str) -> int:
         """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""
-        return sum(balance.points for key, balance in self._of(citizen_id) if key.pool == pool and self._counts(key))
+        points = 0
+        for key, balance in self._of(citizen_id):
+            if key.pool == pool and self._counts(key):
+                points += balance.points
+        return points
 
     def usable_lots(self, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
         """The citizen's lots of this pool with points, earliest last day first."""
@@ -187,23 +215,24 @@ class Book:
 
     # what a posted decision changes
 
-    def apply(self, citizen_id: UUID, kind: Kind, moves: Iterable[Move]) -> Iterator[tuple[int, int, int]]:
-        """Post moves: yields (debit account, credit account, points) and keeps the balances and rollups.
+    def apply(self, citizen_id: UUID, kind: Kind, moves: Iterable[Move]) -> list[tuple[int, int, int]]:
+        """Post moves: each as (debit account, credit account, points); keeps the balances and rollups.
 
         Raises OverdrawnError.
         """
-        counted: set[tuple[RollupKey, int]] = set()
+        posted: list[tuple[int, int, int]] = []
+        counted: list[Line] = []
         for move in moves:
             debit = self._change(citizen_id, move.debit, -move.points)
             credit = self._change(citizen_id, move.credit, move.points)
-            key = self._rollup_key(move), kind if kind is not Kind.correct else reversed_kind(move)
-            line = self.rollups.setdefault(key, [0, 0])
-            line[0] += 1
-            line[1] += move.points
-            if key not in counted:
-                counted.add(key)
-                self.transactions[key] = self.transactions.get(key, 0) + 1
-            yield debit, credit, move.points
+            line = self._line(move, kind if kind is not Kind.correct else reversed_kind(move), debit, credit)
+            line.transfers += 1
+            line.points += move.points
+            if line not in counted:
+                counted.append(line)
+                line.transactions += 1
+            posted.append((debit, credit, move.points))
+        return posted
 
     def keep(self, decision: Decision, citizen_id: UUID) -> None:
         """Keep what a posted decision changes besides balances."""
@@ -221,39 +250,57 @@ class Book:
             self.newly_revoked.add(citizen_id)
 
     def _change(self, citizen_id: UUID, account: LotKey | Contra, change: int) -> int:
-        if isinstance(account, Contra):
-            self.touched_contras.add(account)
-            balance = self.contras.get(account)
-            if balance is None:
-                balance = self.contras[account] = self._open()
-        else:
-            self.touched_lots.add((citizen_id, account))
-            lots = self.lots[citizen_id]
-            balance = lots.get(account)
-            if balance is None:
-                balance = lots[account] = self._open()
-            if balance.points + change < 0:
-                raise OverdrawnError(account.pool)
+        balance = self._contra(account) if isinstance(account, Contra) else self._lot(citizen_id, account, change)
         balance.points += change
         return balance.account
+
+    def _lot(self, citizen_id: UUID, key: LotKey, change: int) -> Balance:
+        lots = self.lots[citizen_id]
+        balance = lots.get(key)
+        if balance is None:
+            balance = lots[key] = self._open()
+        if balance.points + change < 0:
+            raise OverdrawnError(key.pool)
+        if not balance.is_changed:
+            balance.is_changed = True
+            self.changed_lots.append((citizen_id, key, balance))
+        return balance
+
+    def _contra(self, contra: Contra) -> Balance:
+        balance = self.contras.get(contra)
+        if balance is None:
+            balance = self.contras[contra] = self._open()
+        if not balance.is_changed:
+            balance.is_changed = True
+            self.changed_contras.append((contra, balance))
+        return balance
 
     def _open(self) -> Balance:
         self.next_account += 1
         return Balance(self.next_account - 1, 0, is_new=True)
 
-    def _rollup_key(self, move: Move) -> RollupKey:
+    def _line(self, move: Move, kind: int, debit: int, credit: int) -> Line:
         """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
-        debit, credit = move.debit, move.credit
-        pool = credit.pool or debit.pool
-        if pool == RESERVE and debit.pool:
-            pool = debit.pool
-        counterparty = debit.origin if isinstance(debit, LotKey) else debit.party_id
-        if isinstance(credit, Contra):
-            counterparty = credit.party_id if isinstance(debit, LotKey) else debit.party_id or credit.party_id
-        elif counterparty == NO_ORIGIN:
-            counterparty = credit.origin
-        rule = self.pools.get(pool)
-        return RollupKey(rule.lg_code if rule else NO_MUNICIPALITY, counterparty or NO_ORIGIN, pool)
+        by: int | UUID
+        if not isinstance(move.credit, LotKey):
+            pool, by, counterparty = move.credit.pool or move.debit.pool, credit, move.credit.party_id
+            if isinstance(move.debit, Contra) and counterparty is None:
+                counterparty = move.debit.party_id
+        elif isinstance(move.debit, Contra):
+            pool, by, counterparty = move.credit.pool, debit, move.debit.party_id
+        else:
+            pool, counterparty = move.credit.pool, move.debit.origin
+            if counterparty == NO_ORIGIN:
+                counterparty = move.credit.origin
+            by = counterparty
+        if pool == RESERVE and move.debit.pool:
+            pool = move.debit.pool
+        line = self.lines.get((by, pool, kind))
+        if line is None:
+            rule = self.pools.get(pool)
+            key = RollupKey(rule.lg_code if rule else NO_MUNICIPALITY, counterparty or NO_ORIGIN, pool)
+            line = self.lines[by, pool, kind] = Line(key, kind)
+        return line
 
 
 def _in_order(lot: tuple[LotKey, int]) -> tuple[date, str, int]:

@@ -3,7 +3,7 @@
 from hub.component import Component, Context
 from schemas import audit, grants, history, holds, merges, municipalities, points, settlement, vouchers
 from workers.ledger import pools, reading, reading_holds
-from workers.ledger.audit import Auditor
+from workers.ledger.audit import verify_ledger
 from workers.ledger.book import Terms
 from workers.ledger.coupons import register_coupons
 from workers.ledger.details import details_of
@@ -44,7 +44,7 @@ def component(context: Context) -> Component:
             merges.OpenMergesOf: reading_holds.open_merges_of,
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
             vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
-            audit.VerifyLedger: Auditor(context.database).answer,
+            audit.VerifyLedger: verify_ledger,
             settlement.PartnerSummaryOf: partner_summary_of,
             settlement.MunicipalSummaryOf: municipal_summary_of,
             settlement.StoreSummaryOf: store_summary_of,

@@ -23,45 +23,60 @@ from workers.ledger.decide import (
     use_together,
     voucher,
 )
-from workers.ledger.footprints import held_for, of_everything_held, of_hold, of_original, to_party
+from workers.ledger.footprints import (
+    all_pools,
+    held_for,
+    of_everything_held,
+    of_hold,
+    of_original,
+    own_and_reserve,
+    own_pool,
+    pool_of_coupon,
+    pool_of_hold,
+    pools_of_original,
+    pools_of_parts,
+    to_party,
+)
 
 
 class Operation(NamedTuple):
-    """One operation: its kind in the books, its pure function, and the contra accounts it may touch.
+    """One operation: its kind in the books, its pure function, and what of the books it may look at and touch.
 
-    These are asked for once the book has the lots and the holds: which pools expire is known only then.
+    That is the citizen's lots in some pools ('' is all of them), asked for once the book has holds, coupons and
+    originals; and contra accounts, asked for once it has the lots too: which pools expire is known only then.
     """
 
     kind: Kind
     decide: Callable[[Any, Book], Decision]
+    pools: Callable[[Any, Book], tuple[str, ...]] = lambda _command, _book: ()
     contras: Callable[[Any, Book], tuple[Contra, ...]] = lambda _command, _book: ()
 
 
 OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
-    points.CreditPoints: Operation(Kind.credit, credit.decide, to_party("partner", "party_id")),
-    points.MovePoints: Operation(Kind.move, move.decide),
-    points.SweepReserve: Operation(Kind.sweep, sweep.decide),
-    points.UsePoints: Operation(Kind.use, use.decide, to_party("store", "store_id")),
-    points.ExpirePoints: Operation(Kind.expire, expire.decide, of_everything_held),
+    points.CreditPoints: Operation(Kind.credit, credit.decide, own_pool, to_party("partner", "party_id")),
+    points.MovePoints: Operation(Kind.move, move.decide, own_and_reserve),
+    points.SweepReserve: Operation(Kind.sweep, sweep.decide, own_and_reserve),
+    points.UsePoints: Operation(Kind.use, use.decide, own_pool, to_party("store", "store_id")),
+    points.ExpirePoints: Operation(Kind.expire, expire.decide, all_pools, of_everything_held),
     points.RecordRefusal: Operation(Kind.refusal, record_refusal.decide),
-    corrections.UseTogether: Operation(Kind.use_together, use_together.decide, use_together.contras),
-    grants.GrantPoints: Operation(Kind.grant, grant.decide, to_party("programme", "programme_id")),
-    grants.CreditCoupon: Operation(Kind.coupon, coupon.decide, to_party("partner", "party_id")),
-    vouchers.IssueVoucher: Operation(Kind.voucher_issue, voucher.issue, held_for("voucher")),
-    vouchers.RedeemVoucher: Operation(Kind.voucher_redeem, voucher.redeem, to_party("store", "store_id")),
-    vouchers.ExpireVoucher: Operation(Kind.voucher_expire, voucher.expire, of_hold()),
+    corrections.UseTogether: Operation(Kind.use_together, use_together.decide, pools_of_parts, use_together.contras),
+    grants.GrantPoints: Operation(Kind.grant, grant.decide, own_pool, to_party("programme", "programme_id")),
+    grants.CreditCoupon: Operation(Kind.coupon, coupon.decide, pool_of_coupon, to_party("partner", "party_id")),
+    vouchers.IssueVoucher: Operation(Kind.voucher_issue, voucher.issue, own_pool, held_for("voucher")),
+    vouchers.RedeemVoucher: Operation(Kind.voucher_redeem, voucher.redeem, pool_of_hold, to_party("store", "store_id")),
+    vouchers.ExpireVoucher: Operation(Kind.voucher_expire, voucher.expire, pool_of_hold, of_hold()),
     checkouts.AuthorisePoints: Operation(
-        Kind.authorise, checkout.authorise, held_for("checkout", "shop", "merchant_id")
+        Kind.authorise, checkout.authorise, own_pool, held_for("checkout", "shop", "merchant_id")
     ),
-    checkouts.CapturePoints: Operation(Kind.capture, checkout.capture, of_hold("shop")),
-    checkouts.VoidAuthorisation: Operation(Kind.void, checkout.void, of_hold()),
-    checkouts.ExpireAuthorisation: Operation(Kind.authorisation_expire, checkout.expire, of_hold()),
-    checkouts.RefundCapture: Operation(Kind.refund, checkout.refund, of_hold("shop")),
-    merges.SendMerge: Operation(Kind.merge_send, merge.send, held_for("merge", "street", "street_id")),
-    merges.AcknowledgeMerge: Operation(Kind.merge_acknowledge, merge.acknowledge, of_hold("street")),
-    merges.ReturnMerge: Operation(Kind.merge_return, merge.give_back, of_hold()),
-    corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, of_everything_held),
-    corrections.CorrectPosting: Operation(Kind.correct, correct.decide, of_original),
+    checkouts.CapturePoints: Operation(Kind.capture, checkout.capture, pool_of_hold, of_hold("shop")),
+    checkouts.VoidAuthorisation: Operation(Kind.void, checkout.void, pool_of_hold, of_hold()),
+    checkouts.ExpireAuthorisation: Operation(Kind.authorisation_expire, checkout.expire, pool_of_hold, of_hold()),
+    checkouts.RefundCapture: Operation(Kind.refund, checkout.refund, pool_of_hold, of_hold("shop")),
+    merges.SendMerge: Operation(Kind.merge_send, merge.send, own_pool, held_for("merge", "street", "street_id")),
+    merges.AcknowledgeMerge: Operation(Kind.merge_acknowledge, merge.acknowledge, pool_of_hold, of_hold("street")),
+    merges.ReturnMerge: Operation(Kind.merge_return, merge.give_back, pool_of_hold, of_hold()),
+    corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, all_pools, of_everything_held),
+    corrections.CorrectPosting: Operation(Kind.correct, correct.decide, pools_of_original, of_original),
 }
 
 ALLOWED_ONCE_REVOKED: Final = frozenset(

@@ -13,10 +13,13 @@ FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
 JOIN ledger.outcome AS o ON o.party_id = asked.party_id AND o.command_id = asked.command_id
 """
 LOTS: Final = """
-SELECT account, citizen_id, pool, expires_on, origin, balance FROM ledger.lot
-WHERE citizen_id = ANY ($1::uuid[]) AND (balance > 0 OR expires_on >= $2)
+SELECT asked.n, l.account, l.pool, l.expires_on, l.origin, l.balance
+FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (citizen_id, pool, n)
+JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND (l.pool = asked.pool OR asked.pool = '')
+WHERE l.balance > 0 OR l.expires_on >= $3
 """
-CONTRAS: Final = "SELECT account, name, balance FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
+"""Of each citizen the lots of one pool, or with '' of all."""
+CONTRAS: Final = "SELECT name, account FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
 
 TRANSFER_COLUMNS: Final = (
     "partition", "block", "line", "outcome", "kind", "debit", "credit", "points", "business_date",
@@ -34,9 +37,9 @@ WHERE l.partition = $1 AND l.account = u.account
 """
 CHANGE_CONTRAS: Final = """
 INSERT INTO ledger.contra AS c (partition, account, name, party_id, balance)
-SELECT $1, u.account, u.name, u.party_id, u.balance
-FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, balance)
-ON CONFLICT (partition, name) DO UPDATE SET balance = excluded.balance WHERE c.account = excluded.account
+SELECT $1, u.account, u.name, u.party_id, u.points
+FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, points)
+ON CONFLICT (partition, name) DO UPDATE SET balance = c.balance + excluded.balance WHERE c.account = excluded.account
 RETURNING c.account
 """
 ROLL_UP: Final = """

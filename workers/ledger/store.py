@@ -84,19 +84,29 @@ async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dic
 
 
 async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
-    """Put the union of the commands' footprints into the book: lots, state, then the contra accounts."""
-    citizens = {command.citizen_id for command in commands}
-    lots = book.lots
-    for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(
-        statements.LOTS, list(citizens), book.today
-    ):
-        lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
+    """Put the union of the commands' footprints into the book: state, the lots, then the contra accounts."""
     await state_store.load(tx, partition, commands, book)
-    contras = [contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)]
-    names = {contra.name: contra for contra in (*contras, *of_holds(book))}
+    asked = {(c.citizen_id, pool) for c in commands for pool in OPERATIONS[type(c)].pools(c, book)}
+    citizens_here = {command.citizen_id for command in commands}
+    mine = [hold for hold in book.holds.values() if hold.citizen_id in citizens_here]
+    await _load_lots(tx, list(asked | {(hold.citizen_id, hold.pool) for hold in mine}), book)
+    contras = {contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
+    names = {contra.name: contra for contra in (*contras, *of_holds(mine))}
     if names:
-        for row in await tx.fetch(statements.CONTRAS, partition, list(names)):
-            book.contras[names[row["name"]]] = Balance(row["account"], row["balance"])
+        for name, account in await tx.fetch(statements.CONTRAS, partition, list(names)):
+            book.contras[names[name]] = Balance(account, 0)
+
+
+async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
+    """Of each citizen the lots of one pool, or with '' of all."""
+    if not asked:
+        return
+    wallets = [book.lots[citizen_id] for citizen_id, _ in asked]
+    citizens, pools = zip(*asked, strict=True)
+    for number, account, pool, expires_on, origin, points in await tx.fetch(
+        statements.LOTS, citizens, pools, book.today
+    ):
+        wallets[number - 1][LotKey(pool, expires_on, origin)] = Balance(account, points)
 
 
 async def write(tx: Transaction, partition: int, head: Head, book: Book, written: Written) -> None:
@@ -118,49 +128,47 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
 
 
 async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
-    new: list[tuple[int, int, UUID, str, date, UUID, int]] = []
-    accounts: list[int] = []
-    balances: list[int] = []
-    for citizen_id, key in book.touched_lots:
-        balance = book.lots[citizen_id][key]
-        if balance.is_new:
-            new.append((partition, balance.account, citizen_id, *key, balance.points))
-        else:
-            accounts.append(balance.account)
-            balances.append(balance.points)
+    new = [
+        (partition, balance.account, citizen_id, *key, balance.points)
+        for citizen_id, key, balance in book.changed_lots
+        if balance.is_new
+    ]
     if new:
         await tx.copy("ledger", "lot", statements.LOT_COLUMNS, new)
-    if accounts:
+    # In the order of their numbers, so that index and table are walked in one direction.
+    old = sorted([(balance.account, balance.points) for _, _, balance in book.changed_lots if not balance.is_new])
+    if old:
+        accounts, balances = zip(*old, strict=True)
         await tx.execute(statements.CHANGE_LOTS, partition, accounts, balances)
 
 
 async def _write_contras(tx: Transaction, partition: int, block: int, book: Book) -> None:
-    touched = [(contra, book.contras[contra]) for contra in book.touched_contras]
-    if touched:
-        changed = await tx.fetch(
+    changed = book.changed_contras
+    if changed:
+        written = await tx.fetch(
             statements.CHANGE_CONTRAS,
             partition,
-            [balance.account for _, balance in touched],
-            [contra.name for contra, _ in touched],
-            [contra.party_id for contra, _ in touched],
-            [balance.points for _, balance in touched],
+            [balance.account for _, balance in changed],
+            [contra.name for contra, _ in changed],
+            [contra.party_id for contra, _ in changed],
+            [balance.points for _, balance in changed],
         )
-        if len(changed) != len(touched):
+        if len(written) != len(changed):
             raise StrayAccountError(f"partition {partition}, block {block}")
 
 
 async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book) -> None:
-    lines = book.rollups
+    lines = book.lines.values()
     await tx.execute(
         statements.ROLL_UP,
         partition,
         book.today,
         block,
-        [key.lg_code for key, _ in lines],
-        [key.counterparty_id for key, _ in lines],
-        [key.pool for key, _ in lines],
-        [int(kind) for _, kind in lines],
-        [transfers for transfers, _ in lines.values()],
-        [points for _, points in lines.values()],
-        [book.transactions[line] for line in lines],
+        [line.key.lg_code for line in lines],
+        [line.key.counterparty_id for line in lines],
+        [line.key.pool for line in lines],
+        [int(line.kind) for line in lines],
+        [line.transfers for line in lines],
+        [line.points for line in lines],
+        [line.transactions for line in lines],
     )

@@ -1,9 +1,9 @@
 """The writer: all commands that wait for a partition become one transaction, and one block of its chain."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid5
 
 from hub.transaction import Transaction
@@ -18,6 +18,10 @@ from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.holds import Hold, Original
 from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, REVERSIBLE, SETS_ASIDE, Operation
 from workers.ledger.store import Head, Known, Written
+
+Key: TypeAlias = tuple[UUID, str]
+"""A command's idempotency key: its party, and the party's own id of it."""
+
 
 LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
 """The party of what the ledger does by itself."""
@@ -41,7 +45,8 @@ class Writer:
         partition = lane_of(commands[0].citizen_id)
         head = await store.lock(tx, partition)
         known = await store.load_known(tx, commands)
-        book = await self._book(tx, partition, head, [one for one in commands if _needs_book(one, known)])
+        needing = [command for command in commands if _needs_book(command, known)] if known else commands
+        book = await self._book(tx, partition, head, needing)
         batch = _Batch(partition, head, book, known, tx)
         answers = [batch.answer(number, command) for number, command in enumerate(commands)]
         if batch.written.outcomes:
@@ -60,44 +65,56 @@ class Writer:
 class _Batch:
     """One batch under way."""
 
-    def __init__(
-        self, partition: int, head: Head, book: Book, known: dict[tuple[UUID, str], Known], tx: Transaction
-    ) -> None:
+    def __init__(self, partition: int, head: Head, book: Book, known: dict[Key, Known], tx: Transaction) -> None:
         self.written = Written()
         self._partition = partition
         self._block = head.block + 1
         self._book = book
         self._known = known
+        self._done: dict[Key, int] = {}
+        """Of this batch: the number of the outcome."""
         self._tx = tx
 
     def answer(self, number: int, command: PostingCommand) -> PostingAnswer:
         """The command's one outcome, decided now or known from before."""
-        known = self._known.get((command.party_id, command.command_id))
-        if known is not None:
-            return self._replay(command, known)
-        for hold in self._book.over_holds(command.citizen_id):
-            if not (isinstance(command, ExpireAuthorisation) and command.hold_id == hold.hold_id):
-                self._post(number, _release(hold))
+        key = (command.party_id, command.command_id)
+        if self._known and key in self._known:
+            return self._replay(command, self._known[key])
+        if (done := self._done.get(key)) is not None:
+            return self._replay(command, _known(self.written.outcomes[done]))
+        if self._book.holds:
+            for hold in self._book.over_holds(command.citizen_id):
+                if not (isinstance(command, ExpireAuthorisation) and command.hold_id == hold.hold_id):
+                    self._post(number, _release(hold))
         return self._post(number, command)
 
     def _post(self, number: int, command: PostingCommand) -> PostingAnswer:
         """Decide one command, keep what it changes, say what has happened."""
-        operation = OPERATIONS[type(command)]
+        book, operation = self._book, OPERATIONS[type(command)]
         decision = self._decide(command, operation)
         outcome = len(self.written.outcomes)
+        self._done[command.party_id, command.command_id] = outcome
         self._transfer(command, operation, outcome, decision)
-        self._book.keep(decision, command.citizen_id)
-        self._keep_original(command, operation.kind, decision)
-        balances = {pool: self._book.balance(command.citizen_id, pool) for pool in decision.pools}
-        self._record(command, operation, outcome, decision, balances)
+        book.keep(decision, command.citizen_id)
+        if book.wanted:
+            self._keep_original(command, operation.kind, decision)
+        balances = {pool: book.balance(command.citizen_id, pool) for pool in decision.pools}
+        row = OutcomeRow(
+            command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
+            command.citizen_id, operation.kind, decision.code, decision.points, _text_of(balances), book.today,
+            command.hold_id if isinstance(command, HoldCommand) else None,
+            decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None,
+        )  # fmt: skip
+        self.written.outcomes.append(row)
         for event in decision.events:
             self._tx.emit(event, about=number)
-        return self._answered(command, decision.code, decision.points, balances, self._book.today)
+        return self._answered(command, decision.code, decision.points, balances, book.today)
 
     def _decide(self, command: PostingCommand, operation: Operation) -> Decision:
         if command.citizen_id in self._book.revoked and type(command) not in ALLOWED_ONCE_REVOKED:
             return refused(RefusalCode.citizen_revoked)
-        return operation.decide(command, self._book)
+        decision: Decision = operation.decide(command, self._book)
+        return decision
 
     def _keep_original(self, command: PostingCommand, kind: Kind, decision: Decision) -> None:
         """A correction in this very batch may be about it."""
@@ -108,37 +125,16 @@ class _Batch:
             )
 
     def _transfer(self, command: PostingCommand, operation: Operation, outcome: int, decision: Decision) -> None:
-        transfers = self.written.transfers
-        at = (self._partition, self._block)
-        for debit, credit, points in self._book.apply(command.citizen_id, operation.kind, decision.moves):
-            row = TransferRow(*at, len(transfers), outcome, operation.kind, debit, credit, points, self._book.today)
-            transfers.append(row)
-
-    def _record(
-        self,
-        command: PostingCommand,
-        operation: Operation,
-        outcome: int,
-        decision: Decision,
-        balances: dict[str, int],
-    ) -> None:
-        hold_id = command.hold_id if isinstance(command, HoldCommand) else None
-        terms = decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None
-        row = OutcomeRow(
-            command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
-            command.citizen_id, operation.kind, decision.code, decision.points, json.dumps(balances), self._book.today,
-            hold_id, terms,
-        )  # fmt: skip
-        self.written.outcomes.append(row)
-        self._known[command.party_id, command.command_id] = Known(
-            command.request_hash, decision.code, decision.points, balances, self._book.today
-        )
+        transfers, partition, block = self.written.transfers, self._partition, self._block
+        book, kind = self._book, operation.kind
+        for debit, credit, points in book.apply(command.citizen_id, kind, decision.moves):
+            line = len(transfers)
+            transfers.append(TransferRow(partition, block, line, outcome, kind, debit, credit, points, book.today))
 
     def _replay(self, command: PostingCommand, known: Known) -> PostingAnswer:
         if known.request_hash != command.request_hash:
             return PostingAnswer(status=PostingStatus.refused, code=RefusalCode.id_conflict, posted_on=known.posted_on)
-        answer = (known.code, known.points, known.balances, known.posted_on)
-        return self._answered(command, *answer, replayed=True)
+        return self._answered(command, known.code, known.points, known.balances, known.posted_on, replayed=True)
 
     def _answered(
         self,
@@ -163,7 +159,7 @@ class _Batch:
         )
 
 
-def _needs_book(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> bool:
+def _needs_book(command: PostingCommand, known: Mapping[Key, Known]) -> bool:
     """Whether the command is new, or about a hold, which its answer shows again."""
     return isinstance(command, HoldCommand) or (command.party_id, command.command_id) not in known
 
@@ -177,3 +173,12 @@ def _release(hold: Hold) -> ExpireAuthorisation:
         citizen_id=hold.citizen_id,
         hold_id=hold.hold_id,
     )
+
+
+def _text_of(balances: dict[str, int]) -> str:
+    """JSON; a pool's name has no character in it that would have to be escaped."""
+    return "{" + ", ".join([f'"{pool}": {points}' for pool, points in balances.items()]) + "}"
+
+
+def _known(row: OutcomeRow) -> Known:
+    return Known(row.request_hash, row.code, row.points, json.loads(row.balances), row.posted_on)

@@ -1,6 +1,7 @@
 """Work outside: with no transaction open, tried again later, marked in groups, one slow message no obstacle."""
 
 import asyncio
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hub.errors import PermanentError, TransientError
+from hub.errors import OutsideDownError, PermanentError, TransientError
 from hub.transports import outside as outside_module
 from hub.transports.outside import MARK_LIMIT
 from schemas.message import Envelope
@@ -75,7 +76,7 @@ async def test_a_slow_one_does_not_stop_other_lanes_nor_its_lane_s_neighbours(st
     async with start(fake("registry"), fake("mail", outside=outside, outside_limit=2)) as process:
         await say(process, notice(1, key_in(1)), notice(2, key_in(1)), *(notice(n, key_in(n)) for n in range(3, 16)))
         await wait_until(lambda: len(outside.done) == 14)
-        assert len(await probe.deliveries()) == 1, "other lanes are marked, too"
+        await wait_until(lambda: _deliveries(probe, 1))  # other lanes are marked, too
         outside.may_go_on.set()
         await process.drained(5)
 
@@ -170,5 +171,52 @@ def test_the_number_a_crash_could_repeat_is_small() -> None:
     assert outside_module.MARK_LIMIT <= 64
 
 
+async def _deliveries(probe: Probe, count: int) -> bool:
+    return len(await probe.deliveries()) == count
+
+
 async def _left(probe: Probe, count: int) -> bool:
     return sum(len(row["message_ids"]) for row in await probe.deliveries()) == count
+
+
+async def test_while_the_other_side_is_down_everything_waits_in_order_and_costs_no_attempts(
+    start: Start, probe: Probe
+) -> None:
+    outside = Outside()
+    outside.failing = dict.fromkeys(range(1, 31), OutsideDownError("no mail server", retry_after_s=0.1))
+    async with start(fake("registry"), fake("mail", outside=outside, outside_limit=4)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in range(1, 31)))
+        await wait_until(lambda: len(outside.ids) >= 9)
+        (waiting,) = await probe.deliveries()
+        outside.failing = {}
+        await process.drained(5)
+
+    assert (waiting["state"], waiting["attempts"], len(waiting["message_ids"])) == ("due", 0, 30)
+    assert outside.done == list(range(1, 31))
+    assert await probe.deliveries() == []
+
+
+async def test_while_the_other_side_is_down_one_probe_at_a_time_goes_out(start: Start) -> None:
+    outside = Outside()
+    outside.failing = dict.fromkeys(range(1, 31), OutsideDownError("no mail server", retry_after_s=0.1))
+    async with start(fake("registry"), fake("mail", outside=outside, outside_limit=4)) as process:
+        ids = await say(process, *(notice(n, key_in(1)) for n in range(1, 31)))
+        began_s = time.monotonic()
+        await wait_until(lambda: len(outside.ids) >= 8)
+        took_s = time.monotonic() - began_s
+
+    assert set(outside.ids[:4]) == set(ids[:4]), "the first ones found it down"
+    assert outside.ids[4:] == [ids[0]] * len(outside.ids[4:])
+    assert took_s > 0.3
+
+
+async def test_a_lane_whose_other_side_is_down_stops_when_told(start: Start, probe: Probe) -> None:
+    outside = Outside()
+    outside.failing = {1: OutsideDownError("no mail server", retry_after_s=3600)}
+    began_s = time.monotonic()
+    async with start(fake("registry"), fake("mail", outside=outside)) as process:
+        await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
+        await wait_until(lambda: outside.ids and outside.done == [2])
+
+    assert time.monotonic() - began_s < 3
+    assert len(await probe.deliveries("due")) == 1

@@ -1,6 +1,7 @@
 """The bugs, each switched on in a simulated process or, by MYKEY_PLANTED, in a real one (worker_process.py)."""
 
 import asyncio
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, NamedTuple, cast
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from hub import deliveries
+from hub import deliveries, failpoints
 from hub.calls import Call, CallQueue
 from hub.deliveries import Due, Place
 from hub.transaction import Transaction
@@ -49,9 +50,9 @@ def ack_before_commit() -> AbstractContextManager[Any]:
             for handler, first, end in runner._runs([call.message for call in batch]):
                 answers.extend(await handler([call.message for call in batch[first:end]], tx) or [])
             for call, answer in zip(batch, answers, strict=True):
-                if not call.answer.done():
-                    call.answer.set_result(answer)
-            await asyncio.sleep(0.02)
+                call.asked.settle(call.place, answer)
+            await asyncio.sleep(0.3)
+            failpoints.reach("planted.answered")
 
     return mock.patch.object(CallQueue, "_settle", settle)
 
@@ -78,12 +79,11 @@ def no_inbox_mark() -> Iterator[None]:
 
 def no_row_lock() -> AbstractContextManager[Any]:
     """The head is read without its lock, and blocks get numbers that never collide."""
-    numbers = iter(range(1, 10**9))
 
     async def lock(tx: Transaction, partition: int) -> Head:
         row = await tx.fetch_row(READ_HEAD, partition)
         assert row is not None
-        return Head(row["block"] * 1000 + next(numbers), row["hash"], row["next_account"], row["revision"] or 0)
+        return Head(row["block"] + random.randrange(10**9), row["hash"], row["next_account"], row["revision"] or 0)
 
     return mock.patch.object(store, "lock", lock)
 
@@ -105,11 +105,10 @@ def lost_emit() -> AbstractContextManager[Any]:
 def id_conflict_unchecked() -> AbstractContextManager[Any]:
     """Whatever comes under a known id gets the stored answer."""
 
-    def replay(command: PostingCommand, known: dict[tuple[UUID, str], Known]) -> PostingAnswer:
-        outcome = known[command.party_id, command.command_id]
-        return writer._answer(outcome.code, outcome.points, outcome.balances, outcome.posted_on, replayed=True)
+    def replay(self: writer._Batch, command: PostingCommand, known: Known) -> PostingAnswer:
+        return self._answered(command, known.code, known.points, known.balances, known.posted_on, replayed=True)
 
-    return mock.patch.object(writer, "_replay", replay)
+    return mock.patch.object(writer._Batch, "_replay", replay)
 
 
 def expired_lot_spent() -> AbstractContextManager[Any]:
@@ -139,7 +138,7 @@ def rollup_forgotten() -> AbstractContextManager[Any]:
 
     async def first_line(self: Transaction, sql: str, *args: Any) -> str:  # noqa: ANN401 - SQL values
         if sql == statements.ROLL_UP:
-            args = (*args[:2], *([column[0]] for column in args[2:]))
+            args = (*args[:3], *([column[0]] for column in args[3:]))
         return await execute(self, sql, *args)
 
     return mock.patch.object(Transaction, "execute", first_line)

@@ -111,6 +111,12 @@ async def test_a_chain_made_anew_is_shown_by_a_checkpoint(books: HubProcess) -> 
     assert (fault.table, fault.key, fault.what) == ("block", "0/3", "its hash is not the one of the checkpoint")
 
 
+async def test_all_partitions_are_proven_at_once(books: HubProcess) -> None:
+    """More proofs than the pool has connections: none of them waits for a second one."""
+    reports = await asyncio.gather(*(verify(books, partition) for partition in range(LANES)))
+    assert [report.fault for report in reports] == [None] * LANES
+
+
 async def test_books_are_proven_while_they_are_written(ledger: HubProcess) -> None:
     asked = ask_all(ledger, *(credit(f"c{n}", citizen(n), 5, FOREVER) for n in range(5_000)))
     writing = asyncio.ensure_future(asked)

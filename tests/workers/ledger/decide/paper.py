@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Final, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -57,10 +57,13 @@ pools: Final = st.sampled_from(POOLS)
 days: Final = st.integers(0, 120).map(lambda n: TODAY + timedelta(days=n))
 
 
-class _Everybody:
+class _Everybody(frozenset[Any]):
     """Contains whatever one asks for."""
 
     def __contains__(self, _one: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
         return True
 
 
@@ -142,7 +145,7 @@ class Paper:
         """As the store does before a batch is decided."""
         self.book.coming = _coming(commands, self.book)
         accounts = [one for each in commands for one in OPERATIONS[type(each)].contras(each, self.book)]
-        accounts += of_holds(self.book)
+        accounts += of_holds(self.book.holds.values())
         self.expected |= {account.name for account in accounts}
 
     def _post(self, command: PostingCommand) -> PostingAnswer:
@@ -152,7 +155,7 @@ class Paper:
         assert result(answer) == expected
         for row in self._batch.written.transfers[before:]:
             assert row.points > 0
-        assert {contra.name for contra in self.book.touched_contras} <= self.expected
+        assert {contra.name for contra, _ in self.book.changed_contras} <= self.expected
         self._agree()
         if not answer.replayed:
             by_itself = Counter(map(_told, self.said)) - Counter(expected.said)

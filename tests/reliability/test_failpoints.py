@@ -1,0 +1,86 @@
+"""Layer 2: a worker is killed (SIGKILL) at every failpoint, at its nth pass, with two workers and callers that go on.
+
+Rerun one case: `python -m pytest tests/reliability/test_failpoints.py -k ledger.before_commit-3`.
+"""
+
+import asyncio
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.conftest import Admin, with_database
+from tests.reliability.cluster import ROOT, Cluster
+from tests.reliability.failpoints import DOORS, EARLY, ELSEWHERE, POINTS
+from tests.reliability.sizes import PASSES
+from tests.waiting import wait_until
+
+ASKED_AT_LEAST: Final = 120
+REACHED_LIMIT_S: Final = 25.0
+CASES: Final = [(point, n) for point in POINTS for n in (PASSES if point not in EARLY else (1,))]
+AFTER: Final = {case: f"{point}:{n}" for case, (point, n) in pairwise([*CASES, CASES[0]])}
+"""The failpoint of the case after each."""
+REACH: Final = re.compile(r'failpoints\.reach\((f?)"([^"]+)"\)')
+
+
+@pytest.fixture(scope="module")
+def cluster(server_url: str, admin: Admin, template_database: str) -> Iterator[Cluster]:
+    """Started once for all cases."""
+    name = "mykey_failpoints"
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    made = Cluster(with_database(server_url, name))
+    yield made
+    made.close()
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def play(cluster: Cluster, point: str, n: int) -> None:
+    """Load, kill, heal, drain, read, check."""
+    await cluster.begin()
+    armed, *_ = await cluster.have_workers(f"{point}:{n}")
+    reached = asyncio.ensure_future(wait_until(armed.is_dead, REACHED_LIMIT_S))
+    await cluster.load_until(reached, seed=n, asked_at_least=ASKED_AT_LEAST)
+    await reached
+    assert armed.process.returncode == -signal.SIGKILL, "the failpoint was never reached"
+    cluster.history.faults += 1
+    await cluster.prepare(AFTER[point, n])
+    await cluster.drain()
+    violations = await cluster.verdict()
+    rerun = f"python -m pytest tests/reliability/test_failpoints.py -k {point}-{n}"
+    assert violations == [], f"{point}:{n} at {commit()}, seed {n}; rerun: {rerun}"
+    assert len(cluster.history.asked) >= ASKED_AT_LEAST
+    posted = sum(answer.code is None for answer in cluster.history.final.values())
+    assert posted > ASKED_AT_LEAST / 4, "too little was posted to prove anything"
+
+
+@pytest.mark.parametrize("point, n", CASES, ids=[f"{point}-{n}" for point, n in CASES])
+def test_a_worker_killed_here_loses_nothing_and_doubles_nothing(cluster: Cluster, point: str, n: int) -> None:
+    cluster.run(play(cluster, point, n))
+
+
+def test_every_failpoint_in_the_code_is_in_the_list() -> None:
+    named = {(match[1], match[2]) for file in _code() for match in REACH.finditer(file.read_text(encoding="utf-8"))}
+    literal = {name for formatted, name in named if not formatted}
+    assert literal <= {*POINTS, *DOORS, *ELSEWHERE}
+    endings = {name.rpartition("}")[2] for formatted, name in named if formatted}
+    for ending in endings:
+        assert any(point.endswith(ending) for point in POINTS), ending
+    for test_folder in ELSEWHERE.values():
+        assert (ROOT / test_folder).is_dir()
+
+
+def _code() -> Iterator[Path]:
+    for folder in ("hub", "workers", "connectors"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def commit() -> str:
+    """The commit under test."""
+    command = ("git", "rev-parse", "--short", "HEAD")
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout.strip()

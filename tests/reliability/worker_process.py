@@ -1,0 +1,65 @@
+"""A worker as a process of its own, to be killed: `python -m tests.reliability.worker_process URL DAYS`.
+
+Hosts the ledger and the listener on a shared database, `DAYS` business days after the tests' first day. MYKEY_FAILPOINT
+arms a failpoint, MYKEY_PLANTED plants a bug. It says `loaded`, waits for a line, says `at work`, and ends when its
+input does.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from hub.clock import AdjustableClock
+from hub.installed import installed
+from hub.process import HubProcess
+from hub.settings import Settings
+from hub.transports import lanes
+from tests.reliability import listener
+from tests.reliability.planted.bugs import BUGS
+from tests.running import SECRET_KEY
+from tests.workers.ledger.world import START
+
+PLANTED: Final = "MYKEY_PLANTED"
+LEASE_S: Final = 1.0
+RENEW_S: Final = 0.25
+
+
+def hasten() -> None:
+    """Let leases be short in this program, so that a takeover need not be waited for long."""
+    vars(lanes).update(LEASE_S=LEASE_S, RENEW_S=RENEW_S)
+
+
+def say(word: str) -> None:
+    """Tell the harness."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def main(url: str, days: int) -> None:
+    """Load, wait to be told, work until the input ends."""
+    loop = asyncio.get_running_loop()
+    say("loaded")
+    if not await loop.run_in_executor(None, sys.stdin.readline):
+        return
+    settings = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY, "pool_size": 6})
+    clock = AdjustableClock(START + timedelta(days=days))
+    async with HubProcess(settings, clock, [*installed(["ledger"]), listener.INSTALLED], url):
+        say("at work")
+        await loop.run_in_executor(None, sys.stdin.readline)
+
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    hasten()
+    planted = os.environ.get(PLANTED)
+    with BUGS[planted].plant() if planted else nullcontext():
+        asyncio.run(main(sys.argv[1], int(sys.argv[2])))
