@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState
@@ -24,6 +24,10 @@ from workers.ledger.accounts import (
     reversed_kind,
 )
 from workers.ledger.holds import CouponRow, Hold, Original
+
+
+NOBODY: Final = 0
+"""Stands for the account of a counterparty that there is not: what is expired or set aside is settled with nobody."""
 
 
 class Decision(NamedTuple):
@@ -101,7 +105,7 @@ class Book:
     changed_lots: list[tuple[UUID, LotKey, Balance]] = field(default_factory=list)
     changed_contras: list[tuple[Contra, Balance]] = field(default_factory=list)
     lines: dict[tuple[int | UUID, str, int], Line] = field(default_factory=dict)
-    """Of the rollups: by the contra account, or between lots by the origin; with the pool and the kind."""
+    """Of the rollups: by the counterparty's account, or between lots by the origin; with the pool and the kind."""
 
     holds: dict[UUID, Hold] = field(default_factory=dict)
     touched_holds: set[UUID] = field(default_factory=set)
@@ -285,7 +289,7 @@ class Book:
         if not isinstance(move.credit, LotKey):
             pool, by, counterparty = move.credit.pool or move.debit.pool, credit, move.credit.party_id
             if isinstance(move.debit, Contra) and counterparty is None:
-                counterparty = move.debit.party_id
+                by, counterparty = debit, move.debit.party_id
         elif isinstance(move.debit, Contra):
             pool, by, counterparty = move.credit.pool, debit, move.debit.party_id
         else:
@@ -293,6 +297,8 @@ class Book:
             if counterparty == NO_ORIGIN:
                 counterparty = move.credit.origin
             by = counterparty
+        if counterparty is None:
+            by = NOBODY
         if pool == RESERVE and move.debit.pool:
             pool = move.debit.pool
         line = self.lines.get((by, pool, kind))

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -41,7 +42,6 @@ async def load(tx: Transaction, partition: int, commands: Sequence[PostingComman
         book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}
     await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
     await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
-    await _load_past_lots(tx, set(citizens), book)
     if any(isinstance(command, (ExpirePoints, RevokeCitizen)) for command in commands):
         book.coming = _coming(commands, book)
 
@@ -64,8 +64,8 @@ def _coming(commands: Sequence[PostingCommand], book: Book) -> dict[UUID, set[st
     return coming
 
 
-async def _load_past_lots(tx: Transaction, citizens: set[UUID], book: Book) -> None:
-    """Empty lots past their last day, which are not in the book, but which points may yet come back to."""
+async def load_past_lots(tx: Transaction, citizens: AbstractSet[UUID], book: Book) -> None:
+    """Empty lots past their last day, which are not in the book yet, but which points may come back to."""
     keys = [
         (hold.citizen_id, part.lot)
         for hold in book.holds.values()

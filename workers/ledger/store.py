@@ -90,6 +90,7 @@ async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingC
     citizens_here = {command.citizen_id for command in commands}
     mine = [hold for hold in book.holds.values() if hold.citizen_id in citizens_here]
     await _load_lots(tx, list(asked | {(hold.citizen_id, hold.pool) for hold in mine}), book)
+    await state_store.load_past_lots(tx, citizens_here, book)
     contras = {contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
     names = {contra.name: contra for contra in (*contras, *of_holds(mine))}
     if names:

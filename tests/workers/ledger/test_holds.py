@@ -249,6 +249,17 @@ async def test_an_order_of_an_ended_mykey_id_stops_nobody(ledger: HubProcess, cl
     await is_sound(ledger)
 
 
+async def test_two_citizens_orders_end_in_one_batch_though_one_mykey_id_has_ended(ledger: HubProcess) -> None:
+    other = citizen(2)
+    await ask_all(ledger, credit("1", ME, 20, FOREVER), credit("2", other, 20, FOREVER))
+    await ask_all(ledger, authorise("a", ME, 10), authorise("b", other, 10), send("m", ME, 5), send("n", other, 5))
+    await ask(ledger, revoke("end", ME))
+    ends = [capture("c", ME, "a", 4), capture("d", other, "b", 4), send_back("e", ME, "m"), send_back("f", other, "n")]
+    assert codes(await ask_all(ledger, *ends)) == {None: 4}
+    assert await value(ledger, "SELECT block FROM ledger.head WHERE partition = 0") == 4
+    await is_sound(ledger)
+
+
 async def test_what_a_shop_or_street_gives_back_to_an_ended_mykey_id_expires(ledger: HubProcess) -> None:
     await ask_all(
         ledger, credit("1", ME, 100, FOREVER), authorise("o", ME, 10), authorise("p", ME, 10), send("m", ME, 10),

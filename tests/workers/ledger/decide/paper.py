@@ -80,6 +80,8 @@ class Paper:
     """The events of the last command."""
     expected: set[str] = field(default_factory=set)
     """The contra accounts that the batch's commands have said they may touch."""
+    looked_at: set[tuple[UUID, str]] = field(default_factory=set)
+    """The citizens' pools that they have said they would look at; '' is all of them."""
     settled: Counter[tuple[str, UUID, str, str]] = field(default_factory=Counter)
     """Of the batches before this one, as the naive ledger has it."""
 
@@ -115,6 +117,8 @@ class Paper:
         self.book = Book(self.today, now, TERMS, pool_rules(), old.next_account)
         self.book.over = self.book.wanted = _Everybody()
         self.book.lots, self.book.contras, self.book.revoked = old.lots, old.contras, old.revoked
+        for balance in (*old.contras.values(), *(one for lots in old.lots.values() for one in lots.values())):
+            balance.is_changed = balance.is_new = False
         self.book.originals = {
             key: replace(one, corrected=one.corrected or key in old.newly_corrected)
             for key, one in old.originals.items()
@@ -124,7 +128,7 @@ class Paper:
         self.book.coupons = {
             key: row._replace(used_by=old.coupons_used.get(key, row.used_by)) for key, row in old.coupons.items()
         }
-        self.expected = set()
+        self.expected, self.looked_at = set(), set()
         self._batch = self._begin(self._batch._known)
 
     def pass_days(self, number: int) -> None:
@@ -147,6 +151,8 @@ class Paper:
         accounts = [one for each in commands for one in OPERATIONS[type(each)].contras(each, self.book)]
         accounts += of_holds(self.book.holds.values())
         self.expected |= {account.name for account in accounts}
+        asked = {(each.citizen_id, pool) for each in commands for pool in OPERATIONS[type(each)].pools(each, self.book)}
+        self.looked_at |= asked | {(hold.citizen_id, hold.pool) for hold in self.book.holds.values()}
 
     def _post(self, command: PostingCommand) -> PostingAnswer:
         self.said, before = [], len(self._batch.written.transfers)
@@ -155,13 +161,20 @@ class Paper:
         assert result(answer) == expected
         for row in self._batch.written.transfers[before:]:
             assert row.points > 0
-        assert {contra.name for contra, _ in self.book.changed_contras} <= self.expected
         self._agree()
         if not answer.replayed:
+            self._looked_at_no_more_than_it_said(
+                command.citizen_id, {*answer.balances, *(s.pool for s in expected.said)}
+            )
             by_itself = Counter(map(_told, self.said)) - Counter(expected.said)
             assert Counter(map(_told, self.said)) >= Counter(expected.said)
             assert {said.what for said in by_itself} <= {"checkouts.released"}
         return answer
+
+    def _looked_at_no_more_than_it_said(self, citizen_id: UUID, told: set[str]) -> None:
+        assert {contra.name for contra, _ in self.book.changed_contras} <= self.expected
+        pools = {(whose, key.pool) for whose, key, _ in self.book.changed_lots} | {(citizen_id, pool) for pool in told}
+        assert {(whose, pool) for whose, pool in pools if (whose, "") not in self.looked_at} <= self.looked_at
 
     def _agree(self) -> None:
         for citizen_id in (ME, SOMEBODY):
@@ -176,6 +189,7 @@ class Paper:
             hold_id: _rightly(aside) for hold_id, aside in self.naive.aside.items()
         }
         assert self._settled() == self.naive.settled
+        assert len(self.book.rollups) == len(self.book.lines), "a line twice in one statement"
         set_aside: Counter[str] = Counter()
         for hold in self.book.holds.values():
             set_aside[hold.account.name] += hold.left

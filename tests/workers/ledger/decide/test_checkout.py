@@ -200,6 +200,18 @@ def test_what_would_come_back_to_an_ended_mykey_id_expires() -> None:
     assert paper.post(refund("r", ME, "a", 1)).code == "citizen_revoked"
 
 
+def test_what_comes_back_and_what_expires_is_one_line_of_the_settlement() -> None:
+    """Of one day, kind and pool, whoever it comes from: a statement can not touch a row twice."""
+    paper = Paper([(lot(9), 30)])
+    for me, name in ((ME, "a"), (SOMEBODY, "b")):
+        paper.post_all(authorise(f"{name}1", me, 10), authorise(f"{name}2", me, 10))
+    paper.post(revoke("end", ME))
+    paper.pass_days(0)
+    paper.post_all(capture("1", ME, "a1", 4), capture("2", SOMEBODY, "b1", 4), void("3", ME, "a2"))
+    paper.post(void("4", SOMEBODY, "b2"))
+    assert paper.book.rollups[RollupKey("131016", NO_ORIGIN, FOREVER), Kind.capture] == [2, 12]
+
+
 @pytest.mark.parametrize(
     "changed, code",
     [
