@@ -25,7 +25,6 @@ from workers.ledger.accounts import (
 )
 from workers.ledger.holds import CouponRow, Hold, Original
 
-
 NOBODY: Final = 0
 """Stands for the account of a counterparty that there is not: what is expired or set aside is settled with nobody."""
 
