@@ -4,22 +4,41 @@
 .POSIX:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help run story test check bench reliability contracts format lock clean
+.PHONY: help run story test check bench reliability fuzz conformance mutants contracts format lock clean
 
-PYTHON ?= python3
+# The system's own Python first, where it is new enough and can make virtual environments: distributions build theirs
+# with profile-guided optimisation, which a Python compiled by hand seldom is; measured: a quarter less processor time.
+PYTHON ?= $(shell for python in /usr/bin/python3 python3; do \
+	$$python -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	done; echo $$python)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# What no Python package brings: by apt as root on Debian and Ubuntu; elsewhere it says what is skipped.
+NEEDS := $(BIN)/python -m tools.needs
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-# The locks are complete and hashed: nothing to resolve and nothing to build.
+# What talks to card readers is built against the machine's PC/SC library: only where that is, and only for the tests.
+WITH_READER = test ! -e /usr/include/PCSC/winscard.h || $(MAKE) --no-print-directory $(VENV)/.reader \
+	|| echo 'skipped: My Number Cards over PC/SC, because pyscard could not be built'
+
+# The locks are complete and hashed: nothing to resolve, and nothing to build but what is named in BUILT.
 # Byte code is written at first import, for what is imported only.
-INSTALL := $(BIN)/python -m pip install --quiet --no-deps --no-compile
-INSTALL_LOCK := $(INSTALL) --require-hashes --only-binary :all: --requirement
+INSTALL = $(PIP) install --quiet --no-deps --no-compile
+INSTALL_LOCK = $(INSTALL) --require-hashes --only-binary :all: --requirement
+# Comes as source only: plain Python, built by the setuptools that is installed already.
+BUILT = --no-binary sip2 --no-build-isolation
+# A pip of 22.3 or newer beside $(PYTHON) works for the virtual environment too, which is then made without one.
+PIP = $(shell test -x $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
+OUTER_PIP = $(PYTHON) -c 'import sys, pip; sys.exit([*map(int, pip.__version__.split(".")[:2])] < [22, 3])' 2>/dev/null
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --build-deps-for editable \
 	--no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+# Left by a build, it would hide the installed entry points from whatever starts in this folder.
+FORGET_BUILT := rm -rf mykey_hub.egg-info
 
 help: ## Show what can be made
 	@echo 'make <target> [ARGS="…"]'
@@ -28,10 +47,13 @@ help: ## Show what can be made
 run: $(VENV)/.project ## Start the demo: a small world, the main story once, then stay up
 	$(BIN)/mykey-hub demo $(ARGS)
 
-story: $(VENV)/.project ## Play the main story and check every number (ARGS="--json out.json")
-	$(BIN)/mykey-hub story $(ARGS)
+story: $(VENV)/.project ## Play the main story and check every number (ARGS="--json out.json", TRANSPORT=rabbitmq)
+	@$(if $(filter rabbitmq,$(TRANSPORT)),$(NEEDS) rabbitmq)
+	$(BIN)/mykey-hub story $(if $(TRANSPORT),--transport $(TRANSPORT)) $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests (ARGS="-k ledger")
+	@$(NEEDS)
+	@$(WITH_READER)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
@@ -43,16 +65,33 @@ check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
 	$(BIN)/python -m tools.declared_imports
 	@echo 'contracts: docs/contracts against what the code says now'
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(BIN)/mykey-hub contracts "$$fresh" \
-		&& { diff -r -x "*.md" docs/contracts "$$fresh" || { echo 'make contracts writes them anew' >&2; exit 1; }; }
+		&& { diff -r -x "*.md" -x released.jsonl docs/contracts "$$fresh" || { echo 'make contracts writes them anew' >&2; exit 1; }; }
+	$(BIN)/python -m tools.contract_changes
 
-bench: $(VENV)/.project ## Measure against the yardsticks
+bench: $(VENV)/.dev ## Measure against the yardsticks
+	@$(NEEDS) rabbitmq
 	$(BIN)/mykey-hub bench $(ARGS)
 
-reliability: $(VENV)/.dev ## Run the reliability layers: simulator, state machine, failpoints, planted bugs
+reliability: $(VENV)/.dev ## Run the reliability layers: simulator, state machine, failpoints, chaos, planted bugs
+	@$(NEEDS) rabbitmq
 	MYKEY_RELIABILITY=full $(BIN)/python -m pytest tests/reliability $(ARGS)
 
-contracts: $(VENV)/.project ## Write docs/contracts anew
+conformance: $(VENV)/.dev ## The transports' conformance suite 20 times over, 4 at once (ARGS="--copies 2")
+	@$(NEEDS) rabbitmq
+	$(BIN)/python -m tools.conformance $(ARGS)
+
+fuzz: $(VENV)/.dev ## What strangers' bytes do to our parsers, each for a minute (ARGS="-k der")
+	MYKEY_FUZZ_S=60 $(BIN)/python -m pytest -k fuzz tests/reader_agent tests/connectors/library tests/workers/registry $(ARGS)
+
+mutants: $(VENV)/.mutants ## Break the ledger's rules in every small way: which break does no test see (docs/mutants.md)
+	rm -rf mutants
+	nice -n 15 $(BIN)/mutmut run $(ARGS)
+	@echo 'not killed:'
+	@$(BIN)/mutmut results | grep -v 'not checked' || echo '    none'
+
+contracts: $(VENV)/.project ## Write docs/contracts anew; refused where a released message would be read no longer
 	$(BIN)/mykey-hub contracts docs/contracts
+	$(BIN)/python -m tools.contract_changes --take
 
 format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only
@@ -61,11 +100,18 @@ format: $(VENV)/.dev ## Format the code and mend what ruff can mend
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (ARGS="--upgrade")
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded \
 		--output-file requirements/base.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra dev \
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) \
+		--constraint requirements/base.txt --output-file requirements/image.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra otel --extra dev \
 		--constraint requirements/base.txt --output-file requirements/dev.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra reader \
+		--constraint requirements/base.txt --output-file requirements/reader.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra mutants \
+		--constraint requirements/dev.txt --output-file requirements/mutants.txt pyproject.toml
+	@$(FORGET_BUILT)
 
 clean: ## Remove the set-up and everything built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) mutants build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------------------------------- set-up
@@ -74,7 +120,7 @@ $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'MyKey Hub needs Python 3.11 or newer. Name one: make PYTHON=python3.11 <target>' >&2; exit 1; }
 	@echo 'set-up: $(VENV)'
-	@$(PYTHON) -m venv $(VENV) || { \
+	@$(PYTHON) -m venv $$($(OUTER_PIP) && echo --without-pip) $(VENV) || { \
 		echo 'Python could not make a virtual environment (Debian, Ubuntu: apt install python3-venv).' >&2; exit 1; }
 	@touch $@
 
@@ -86,9 +132,21 @@ $(VENV)/.base: requirements/base.txt $(VENV)/.made
 $(VENV)/.project: pyproject.toml $(VENV)/.base
 	@echo 'set-up: mykey-hub'
 	@$(INSTALL) --no-build-isolation --editable .
+	@$(FORGET_BUILT)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.project
 	@echo 'set-up: requirements/dev.txt'
-	@$(INSTALL_LOCK) requirements/dev.txt
+	@$(INSTALL_LOCK) requirements/dev.txt $(BUILT)
+	@touch $@
+
+$(VENV)/.reader: requirements/reader.txt $(VENV)/.dev
+	@echo 'set-up: requirements/reader.txt'
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(INSTALL) --require-hashes --only-binary :all: --no-binary pyscard \
+		--no-build-isolation --requirement requirements/reader.txt
+	@touch $@
+
+$(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
+	@echo 'set-up: requirements/mutants.txt'
+	@$(INSTALL_LOCK) requirements/mutants.txt
 	@touch $@

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,7 +12,7 @@ from typing import Any, Final
 from demo.oracle import Expected
 from demo.peers import Mailbox, PartnerKey
 from demo.world import OPENING_HOUR, World
-from hub.clock import JAPAN, AdjustableClock
+from hub.clock import JAPAN, AdjustableClock, SharedClock
 from hub.process import HubProcess
 from schemas.clockwork import ClockworkDoneOf
 
@@ -38,9 +38,15 @@ class Stage:
 
     world: World
     expected: Expected
-    clock: AdjustableClock
+    clock: AdjustableClock | SharedClock
     process: HubProcess
+    components: Collection[str]
     url: str
+    """Where partners come in."""
+    other_url: str
+    """The same with another process behind it, where there is more than one."""
+    carried: Callable[[], Awaitable[dict[str, int]]] | None
+    """How many messages a broker has brought, where there is one, and how many were read from the store."""
     mailbox: Mailbox
     key: PartnerKey
     folder: Path
@@ -63,6 +69,10 @@ class Stage:
             yield
         finally:
             self.seconds[act] = round(time.monotonic() - begun, 2)
+
+    async def drained(self) -> None:
+        """Wait until nothing is due for anybody."""
+        await self.process.drained(DRAIN_DEADLINE_S, self.components)
 
     async def live_until(self, day: date) -> None:
         """Move the clock to nine o'clock of a day and let the clockwork do that day's work."""

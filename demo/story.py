@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,15 +22,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from demo.acts import counter, expiry, holding, mails, moving, opening, proof, settling, transfers
 from demo.oracle import expect
 from demo.peers import PartnerKey, free_port, mailbox
+from demo.processes import Apart, broker
 from demo.stage import Stage
 from demo.world import DATA, World
 from hub import logs, loop, migrations
-from hub.clock import AdjustableClock
+from hub.clock import AdjustableClock, SharedClock
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.errors import HubError
 from hub.installed import installed
+from hub.process import HubProcess
 from hub.serving import serving, until_told_to_stop
 from hub.settings import Settings
+
+HELP: Final = "rabbitmq plays it with every component in processes of its own, two of each"
 
 
 class Act(NamedTuple):
@@ -42,6 +47,8 @@ class Act(NamedTuple):
 
 MAIL_PER_DOMAIN_S: Final = 50_000.0
 """All mails of the demo world go to one domain, which is our own mailbox: nothing to be gentle with."""
+
+POOLS: Final = {"ledger": 6, "mail": 6}
 
 ACTS: Final = (
     Act("world", "the world opens", opening.play),
@@ -70,6 +77,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=f"mykey-hub {command}", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report for machines")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="another world of the same form")
+    parser.add_argument("--transport", choices=("postgres", "rabbitmq"), default="postgres", help=HELP)
     parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
     options = parser.parse_args(arguments)
     logs.configure("warning")
@@ -97,34 +105,72 @@ async def _play(options: argparse.Namespace, console: Console, *, stay: bool) ->
 @asynccontextmanager
 async def _stage(options: argparse.Namespace, folder: Path, console: Console) -> AsyncIterator[Stage]:
     world = World(options.data)
-    clock = AdjustableClock(world.opening())
     server = EmbeddedPostgres.temporary()
     url = await asyncio.to_thread(server.start)
+    hub = _together if options.transport == "postgres" else _apart
     try:
         await migrations.migrate(url, migrations.installed_sources())
-        async with mailbox() as box:
-            settings = Settings(
-                data_dir=folder / "data",
-                http_port=options.port or free_port(),
-                smtp_port=box.smtp_port,
-                smtp_security="none",
-                mail_per_domain_s=MAIL_PER_DOMAIN_S,
-                pool_sizes={"ledger": 6, "mail": 6},
+        async with mailbox() as box, hub(options, folder, url, world.opening(), box.smtp_port) as running:
+            yield Stage(
+                world=world,
+                expected=expect(world),
+                clock=running.clock,
+                process=running.process,
+                components=[one.name for one in installed()],
+                url=running.url,
+                other_url=running.other_url,
+                carried=running.carried,
+                mailbox=box,
+                key=PartnerKey(folder, "airline-2017"),
+                folder=folder,
+                say=console.print,
             )
-            async with serving(settings, clock, installed(), url) as served:
-                yield Stage(
-                    world=world,
-                    expected=expect(world),
-                    clock=clock,
-                    process=served.process,
-                    url=served.url or "",
-                    mailbox=box,
-                    key=PartnerKey(folder, "airline-2017"),
-                    folder=folder,
-                    say=console.print,
-                )
     finally:
         await asyncio.to_thread(server.stop)
+
+
+class Running(NamedTuple):
+    """The hub of the story: its clock, a process to speak to it from, and two ways in for partners."""
+
+    clock: AdjustableClock | SharedClock
+    process: HubProcess
+    url: str
+    other_url: str
+    carried: Callable[[], Awaitable[dict[str, int]]] | None = None
+
+
+def _mail_settings(smtp_port: int) -> dict[str, str | int | float | dict[str, int]]:
+    return {
+        "smtp_port": smtp_port,
+        "smtp_security": "none",
+        "mail_per_domain_s": MAIL_PER_DOMAIN_S,
+        "pool_sizes": POOLS,
+    }
+
+
+@asynccontextmanager
+async def _together(
+    options: argparse.Namespace, folder: Path, url: str, opening: datetime, smtp_port: int
+) -> AsyncIterator[Running]:
+    """Everything in this process."""
+    clock = AdjustableClock(opening)
+    given = {"data_dir": folder / "data", "http_port": options.port or free_port(), **_mail_settings(smtp_port)}
+    async with serving(Settings.model_validate(given), clock, installed(), url) as served:
+        own = served.url or ""
+        yield Running(clock, served.process, own, own)
+
+
+@asynccontextmanager
+async def _apart(
+    _options: argparse.Namespace, folder: Path, url: str, opening: datetime, smtp_port: int
+) -> AsyncIterator[Running]:
+    """Two processes of every component, over RabbitMQ."""
+    clock = SharedClock.begin(folder / "clock", opening)
+    async with broker() as amqp_url:
+        shared = {"database_url": url, "transport": "rabbitmq", "amqp_url": amqp_url, **_mail_settings(smtp_port)}
+        apart = Apart(shared, folder / "clock")
+        async with apart.running([one.name for one in installed()]), apart.caller(url, clock) as process:
+            yield Running(clock, process, apart.urls[0], apart.urls[-1], apart.carried)
 
 
 async def _acts(stage: Stage, console: Console) -> None:

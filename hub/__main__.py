@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hub import commands, contracts, diagram, logs, loop, messages_cli, routes
+from hub import commands, contracts, diagram, health, installation, logs, loop, routes, trace_cli
 from hub.errors import HubError
 from hub.settings import Settings
 
@@ -38,18 +38,25 @@ def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
     run = sub.add_parser("run", help="run one or more components in one process")
     run.add_argument("components", nargs="+")
     run.add_argument("--no-http", action="store_true", help="serve no pages")
+    run.add_argument("--no-migrate", action="store_true", help="the database was migrated before, by `migrate`")
     run.set_defaults(run=_with_loop(commands.run))
     up = sub.add_parser("up", help="run all components in one process")
-    up.set_defaults(run=_with_loop(commands.run), components=[], no_http=False)
+    up.set_defaults(run=_with_loop(commands.run), components=[], no_http=False, no_migrate=False)
     migrate = sub.add_parser("migrate", help="bring the database to the state of this program")
+    migrate.add_argument("--roles-only", action="store_true", help="only make its roles, for a backup to be restored")
     migrate.set_defaults(run=_with_loop(commands.migrate))
+    ready = sub.add_parser("health", help="ask the process behind MYKEY_INSIDE_PORT whether it is ready")
+    ready.set_defaults(run=lambda _: health.main())
+    secrets = sub.add_parser("secrets", help="make what an installation keeps secret, as far as it is missing")
+    installation.add_arguments(secrets)
+    secrets.set_defaults(run=installation.make)
     table = sub.add_parser("routes", help="who hears what")
     table.add_argument("--svg", type=Path, metavar="FILE", help="draw it")
     table.set_defaults(run=_routes)
     written = sub.add_parser("contracts", help="write JSON Schema, AsyncAPI and OpenAPI")
     written.add_argument("folder", type=Path)
     written.set_defaults(run=_contracts)
-    messages_cli.add_parser(sub)
+    trace_cli.add_parser(sub)
     return parser
 
 

@@ -1,17 +1,20 @@
 """Group commit for calls: whatever waits in a lane when its turn comes makes one transaction."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextvars import Context
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from pydantic import BaseModel
 
 from hub.errors import DeadlineExceededError, TransientError
+from hub.flow import Flow
 from hub.metrics import WAITING
 from hub.runner import Failure, Runner
+from hub.tracing import Trace
 from schemas.message import Message
 from schemas.values import LANES, lane_of
 
@@ -30,6 +33,7 @@ class Asked:
     answers: list[BaseModel | BaseException | None]
     left: int
     ended: asyncio.Future[None]
+    since_s: float = field(default_factory=time.monotonic)
 
     def settle(self, place: int, answer: BaseModel | BaseException | None) -> None:
         """One of them has ended; with the last one the waiting is over."""
@@ -53,7 +57,7 @@ class Call(NamedTuple):
     """One of the messages that somebody waits for."""
 
     message: Message
-    correlation_id: UUID
+    trace: Trace
     asked: Asked
     place: int
 
@@ -62,6 +66,7 @@ class CallQueue:
     """The calls of one component in this process: a queue per lane, in order; lanes side by side."""
 
     def __init__(self, runner: Runner, concurrent_limit: int) -> None:
+        self.flow = Flow()
         self._runner = runner
         self._slots = asyncio.Semaphore(concurrent_limit)
         self._lanes: list[deque[Call]] = [deque() for _ in range(LANES)]
@@ -69,7 +74,7 @@ class CallQueue:
         self._waiting = 0
         self._gauge = WAITING.labels(runner.component.name)
 
-    def put(self, messages: Sequence[Message], correlation_id: UUID) -> Asked:
+    def put(self, messages: Sequence[Message], trace: Trace) -> Asked:
         """Take calls in; each is answered after its commit. Raises TransientError when too many wait."""
         if self._waiting + len(messages) > WAITING_LIMIT:
             raise TransientError("too many calls are waiting", retry_after_s=1.0)
@@ -78,9 +83,10 @@ class CallQueue:
         lanes = self._lanes
         for place, message in enumerate(messages):
             lane = lane_of(message.key())
-            lanes[lane].append(Call(message, correlation_id, asked, place))
+            lanes[lane].append(Call(message, trace, asked, place))
             if lane not in self._working:
-                self._working[lane] = loop.create_task(self._work(lane))
+                # A context of its own: the lane works for others too, and not in the name of whoever woke it.
+                self._working[lane] = loop.create_task(self._work(lane), context=Context())
         self._count(len(messages))
         return asked
 
@@ -107,10 +113,13 @@ class CallQueue:
     async def _settle(self, batch: list[Call]) -> None:
         if not batch:
             return
-        outcome = await self._runner.attempt(
-            [call.message for call in batch], [call.correlation_id for call in batch], "call"
-        )
+        with self.flow.working(len(batch)):
+            outcome = await self._runner.attempt(
+                [call.message for call in batch], [call.trace for call in batch], "call"
+            )
         if not isinstance(outcome, Failure):
+            now_s = time.monotonic()
+            self.flow.was_done(batch, lambda call: (now_s - call.asked.since_s) * 1e3)
             for call, answer in zip(batch, outcome, strict=True):
                 call.asked.settle(call.place, answer)
         elif len(batch) > 1 and not outcome.unknown:
@@ -118,6 +127,7 @@ class CallQueue:
             for start in range(0, len(batch), step):
                 await self._settle(batch[start : start + step])
         else:
+            self.flow.failed += len(batch)
             error = DeadlineExceededError() if outcome.unknown else outcome.error
             for call in batch:
                 call.asked.settle(call.place, error)

@@ -7,7 +7,8 @@ never asks the machine, so that the story and the tests can live through three w
 import calendar
 import time
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, Self
 from zoneinfo import ZoneInfo
 
 JAPAN = ZoneInfo("Asia/Tokyo")
@@ -90,6 +91,57 @@ class AdjustableClock:
         if target < self.now():
             raise ValueError(f"a clock is only moved forward, and {target.isoformat()} has passed")
         self._origin, self._origin_s = target, time.monotonic()
+
+
+class SharedClock:
+    """The clock of a rehearsal: its processes share a file that says how far ahead of the machine's time they are.
+
+    Whoever writes the file moves all of them; nothing but a rehearsal may do that to a hub.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read_ns = 0
+        self._ahead = timedelta()
+
+    @classmethod
+    def begin(cls, file: Path, start: datetime) -> Self:
+        """Make the file: it is `start` now."""
+        made = cls(file)
+        made._write(_in_utc(start) - datetime.now(UTC))
+        return made
+
+    def now(self) -> datetime:
+        """The present instant of this clock, aware, in UTC."""
+        changed_ns = self._file.stat().st_mtime_ns
+        if changed_ns != self._read_ns:
+            self._ahead = timedelta(microseconds=int(self._file.read_text(encoding="ascii")))
+            self._read_ns = changed_ns
+        return datetime.now(UTC) + self._ahead
+
+    def business_date(self) -> date:
+        """The day it is in Japan by this clock."""
+        return business_date_of(self.now())
+
+    def monotonic(self) -> float:
+        """Seconds since some start; they are the machine's."""
+        return time.monotonic()
+
+    def move_to(self, instant: datetime) -> None:
+        """Move on to an instant, in all processes.
+
+        Raises:
+            ValueError: the instant has passed, or names no time zone.
+        """
+        target = _in_utc(instant)
+        if target < self.now():
+            raise ValueError(f"a clock is only moved forward, and {target.isoformat()} has passed")
+        self._write(target - datetime.now(UTC))
+
+    def _write(self, ahead: timedelta) -> None:
+        work = self._file.with_suffix(".new")
+        work.write_text(str(ahead // timedelta(microseconds=1)), encoding="ascii")
+        work.replace(self._file)
 
 
 def business_date_of(instant: datetime) -> date:

@@ -5,9 +5,9 @@ import argparse
 import structlog
 
 from hub import migrations
-from hub.clock import SystemClock
+from hub.clock import SharedClock, SystemClock
 from hub.installed import installed
-from hub.serving import database, serving, until_told_to_stop
+from hub.serving import database, server, serving, until_told_to_stop
 from hub.settings import Settings
 
 log = structlog.get_logger()
@@ -16,18 +16,23 @@ log = structlog.get_logger()
 async def run(options: argparse.Namespace, settings: Settings) -> int:
     """Components until SIGTERM or SIGINT; then what is under way is finished."""
     components = installed(options.components)
+    clock = SystemClock() if settings.rehearsal_clock is None else SharedClock(settings.rehearsal_clock)
     async with (
-        database(settings) as url,
-        serving(settings, SystemClock(), components, url, public=not options.no_http) as served,
+        (server if options.no_migrate else database)(settings) as url,
+        serving(settings, clock, components, url, public=not options.no_http) as served,
     ):
         log.info("started", components=[one.name for one in components], url=served.url)
         await until_told_to_stop()
     return 0
 
 
-async def migrate(_options: argparse.Namespace, settings: Settings) -> int:
-    """Bring the database to the state of this program."""
-    async with database(settings) as url:
-        applied = await migrations.migrate(url, migrations.installed_sources(), settings.role_passwords)
-    log.info("migrated", applied=len(applied))
+async def migrate(options: argparse.Namespace, settings: Settings) -> int:
+    """Bring the database to the state of this program, or make its roles alone."""
+    sources, passwords = migrations.installed_sources(), settings.role_passwords
+    async with server(settings) as url:
+        if options.roles_only:
+            await migrations.make_roles(url, sources, passwords)
+            log.info("roles_made")
+        else:
+            log.info("migrated", applied=len(await migrations.migrate(url, sources, passwords)))
     return 0

@@ -21,14 +21,14 @@ from hub.process import HubProcess
 from hub.routes import ROUTES, kind_of
 from hub.sealing import PURPOSE
 from hub.settings import Settings
+from hub.transports.rabbitmq.cloud_events import CONTENT_TYPE, SEALED_TYPE
 from hub.web.openapi import openapi
-from schemas.catalog import CATALOG
-from schemas.message import Answered, Message, Query
+from schemas.catalog import CATALOG, OLD_VERSIONS
+from schemas.message import Answered, Message, OldVersion, Query
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 ASYNCAPI_VERSION: Final = "3.0.0"
 CONTRACTS_VERSION: Final = "1.0.0"
-BATCH_TYPE: Final = "application/cloudevents-batch+json"
 JSON_TYPE: Final = "application/json"
 
 _NO_DATABASE: Final = "postgresql:///none?host=/nowhere"
@@ -36,6 +36,7 @@ _NO_KEY: Final = "it seals nothing, and nothing is signed by it: 0123456789"
 
 # A JSON object as these documents have it: of any form.
 Object: TypeAlias = dict[str, Any]
+Readable: TypeAlias = type[Message] | type[OldVersion]
 
 
 def write(folder: Path) -> None:
@@ -43,10 +44,10 @@ def write(folder: Path) -> None:
     messages = folder / "messages"
     messages.mkdir(parents=True, exist_ok=True)
     for old in messages.glob("*.json"):
-        if old.stem not in CATALOG:
+        if old.stem not in CATALOG and old.stem not in OLD_VERSIONS:
             old.unlink()
-    for name, message_type in CATALOG.items():
-        _write(messages / f"{name}.json", message_schema(message_type))
+    for message_type in _readable():
+        _write(messages / f"{message_type.TYPE}.json", message_schema(message_type))
     _write(folder / "asyncapi.json", asyncapi())
     _write(folder / "openapi.json", openapi_of_installed())
 
@@ -55,8 +56,11 @@ def _write(path: Path, document: Object) -> None:
     path.write_text(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n", encoding="utf-8")
 
 
-def message_schema(message_type: type[Message]) -> Object:
-    """The JSON Schema (2020-12) of a message's data; `x-answer` is what it is answered by."""
+def message_schema(message_type: Readable) -> Object:
+    """The JSON Schema (2020-12) of a message's data.
+
+    `x-answer` is what it is answered by, `x-newer` the type that an old version is read as.
+    """
     answer = _answer_of(message_type)
     models: list[type[BaseModel]] = [message_type] if answer is None else [message_type, answer]
     references, definitions = _schemas(models, "#/$defs/{model}")
@@ -71,9 +75,10 @@ def message_schema(message_type: type[Message]) -> Object:
 
 def asyncapi() -> Object:
     """AsyncAPI 3.0: a channel of deliveries for each receiver, and one of calls where it answers."""
-    models: list[type[BaseModel]] = [*CATALOG.values(), *filter(None, map(_answer_of, CATALOG.values()))]
+    models: list[type[BaseModel]] = [*_readable(), *filter(None, map(_answer_of, _readable()))]
     references, definitions = _schemas(list(dict.fromkeys(models)), "#/components/schemas/{model}")
     schemas = {f"{one.__name__}Event": _event_schema(one, references[one]) for one in _delivered()}
+    schemas["CloudEvent"] = _envelope_schema()
     return {
         "asyncapi": ASYNCAPI_VERSION,
         "info": {
@@ -82,14 +87,27 @@ def asyncapi() -> Object:
             "description": "What the components of MyKey Hub say to one another, as CloudEvents 1.0 in batches.",
             "license": {"name": "Apache-2.0"},
         },
-        "defaultContentType": BATCH_TYPE,
+        "defaultContentType": CONTENT_TYPE,
         "channels": dict(_channels()),
         "operations": dict(_operations()),
         "components": {
             "messages": dict(_messages(references)),
-            "schemas": dict(sorted((definitions | schemas).items())),
+            "schemas": _in_asyncapi(dict(sorted((definitions | schemas).items()))),
         },
     }
+
+
+def _in_asyncapi(schema: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Pydantic names a discriminator as OpenAPI does, by an object; AsyncAPI wants the property's name alone."""
+    if isinstance(schema, list):
+        return [_in_asyncapi(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {key: _in_asyncapi(value) for key, value in schema.items()}
+    match told.get("discriminator"):
+        case {"propertyName": name, "mapping": dict()}:
+            told["discriminator"] = name
+    return told
 
 
 def openapi_of_installed() -> Object:
@@ -105,7 +123,11 @@ def openapi_of_installed() -> Object:
     return openapi([route for component in components for route in component.routes])
 
 
-def _answer_of(message_type: type[Message]) -> type[BaseModel] | None:
+def _readable() -> list[Readable]:
+    return [*CATALOG.values(), *OLD_VERSIONS.values()]
+
+
+def _answer_of(message_type: Readable) -> type[BaseModel] | None:
     return message_type.answer_type() if issubclass(message_type, Answered) else None
 
 
@@ -116,37 +138,66 @@ def _schemas(models: list[type[BaseModel]], template: str) -> tuple[Mapping[type
     return {model: names[model, "serialization"] for model in models}, definitions
 
 
-def _facts(message_type: type[Message]) -> Object:
-    return {
+def _facts(message_type: Readable) -> Object:
+    newest = message_type.newest_type() if issubclass(message_type, OldVersion) else message_type
+    facts: Object = {
         "type": message_type.TYPE,
-        "kind": kind_of(message_type),
+        "kind": kind_of(newest),
         "personal": message_type.PERSONAL,
-        "receivers": list(ROUTES[message_type].receivers),
+        "receivers": list(ROUTES[newest].receivers),
+    }
+    return facts if newest is message_type else facts | {"newer": newest.TYPE}
+
+
+def _delivered() -> list[Readable]:
+    """What can come as a delivery: everything but questions."""
+    return [one for kind in CATALOG.values() if not issubclass(kind, Query) for one in _versions(kind)]
+
+
+def _versions(message_type: type[Message]) -> list[Readable]:
+    """A message type, and the old versions that are read as it."""
+    return [message_type, *(old for old in OLD_VERSIONS.values() if old.newest_type() is message_type)]
+
+
+def _event_schema(message_type: Readable, reference: Object) -> Object:
+    """One message type in its envelope; of what carries personal data the broker sees no more than the envelope."""
+    base64 = {"type": "string", "contentEncoding": "base64", "x-sealed": reference}
+    data = {"datacontenttype": {"const": SEALED_TYPE}, "data_base64": base64}
+    return {
+        "title": f"{message_type.__name__}Event",
+        "allOf": [{"$ref": "#/components/schemas/CloudEvent"}],
+        "required": ["datacontenttype", "data_base64"] if message_type.PERSONAL else ["data"],
+        "properties": {
+            "type": {"const": message_type.TYPE},
+            **(data if message_type.PERSONAL else {"data": reference}),
+        },
     }
 
 
-def _delivered() -> list[type[Message]]:
-    """What can come as a delivery: everything but questions."""
-    return [one for one in CATALOG.values() if not issubclass(one, Query)]
-
-
-def _event_schema(message_type: type[Message], reference: Object) -> Object:
-    """The CloudEvents 1.0 envelope of one message type, in JSON."""
+def _envelope_schema() -> Object:
+    """The CloudEvents 1.0 envelope in JSON, with the extensions that we use."""
     uuid = {"type": "string", "format": "uuid"}
     return {
-        "title": f"{message_type.__name__}Event",
+        "title": "CloudEvent",
         "type": "object",
-        "required": ["specversion", "id", "source", "type", "time", "subject", "correlationid", "data"],
+        "required": ["specversion", "id", "source", "type", "time", "subject", "correlationid"],
         "properties": {
-            "specversion": {"const": "1.0"},
+            "specversion": {"const": "1.0", "description": "the version of CloudEvents"},
             "id": {**uuid, "description": "UUIDv7; a message that comes again comes under the same id"},
             "source": {"type": "string", "description": "the component that said it"},
-            "type": {"const": message_type.TYPE},
-            "time": {"type": "string", "format": "date-time"},
+            "type": {"type": "string", "description": "what was said, and in which version"},
+            "time": {"type": "string", "format": "date-time", "description": "when it was said, with an offset"},
             "subject": {**uuid, "description": "what it is about; messages of one subject are in order"},
-            "correlationid": {**uuid, "description": "the id of what began it all"},
-            "datacontenttype": {"const": JSON_TYPE},
-            "data": reference,
+            "datacontenttype": {"type": "string", "description": "of data_base64; data is JSON"},
+            "data": {"type": "object", "description": "the message, by the schema of its type"},
+            "data_base64": {"type": "string", "description": "a message with personal data, sealed (AES-256-GCM)"},
+            "correlationid": {**uuid, "description": "the id of what began it all: the trace id, as a UUID"},
+            "traceparent": {
+                "type": "string",
+                "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+                "description": "W3C Trace Context: correlationid and, as parent, what caused the message, whose own "
+                "span is the last half of id; missing where the message began its trace",
+            },
         },
     }
 
@@ -206,11 +257,11 @@ def _messages(references: Mapping[type[BaseModel], Object]) -> Iterator[tuple[st
 
 
 def _batch(receiver: str, kinds: list[type[Message]]) -> Object:
-    events = [{"$ref": f"#/components/schemas/{one.__name__}Event"} for one in kinds]
+    events = [{"$ref": f"#/components/schemas/{one.__name__}Event"} for kind in kinds for one in _versions(kind)]
     return {
         "name": f"{receiver}.batch",
         "title": f"What {receiver} receives",
-        "contentType": BATCH_TYPE,
+        "contentType": CONTENT_TYPE,
         "payload": {"type": "array", "minItems": 1, "maxItems": DELIVERY_LIMIT, "items": {"oneOf": events}},
     }
 

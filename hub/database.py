@@ -1,13 +1,14 @@
 """A component's way to PostgreSQL: a small pool under the component's own role; one of the few files with asyncpg."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
 
 from hub.errors import TransientError
-from hub.outbox import flush
+from hub.outbox import ToDo, flush
 from hub.transaction import Reading, Transaction
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def _keep(_connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 class Database:
-    """A pool of connections under one role; `on_commit` hears which receivers were given something to do."""
+    """A pool of connections under one role; `on_commit` hears what there is to do for whom."""
 
     def __init__(self, name: str, url: str, pool_size: int, clock: "Clock", sealer: "Sealer") -> None:
         self.name = name
@@ -73,7 +74,8 @@ class Database:
         self._clock = clock
         self.sealer = sealer
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self.on_commit: Callable[[set[tuple[str, int]]], None] = lambda _lanes: None
+        self.on_commit: Callable[[ToDo], None] = lambda _todo: None
+        self.on_signal: Callable[[AbstractSet[str]], None] = lambda _names: None
 
     async def open(self) -> None:
         """Connect. Raises TransientError when PostgreSQL does not answer."""
@@ -116,9 +118,11 @@ class Database:
             async with connection.transaction():
                 tx = Transaction(connection, self._clock, self.name, self.sealer)
                 yield tx
-                lanes = await flush(tx)
-            if lanes:
-                self.on_commit(lanes)
+                todo = await flush(tx)
+            if todo:
+                self.on_commit(todo)
+            if tx.signals:
+                self.on_signal(tx.signals)
 
 
 def is_retryable(error: BaseException) -> bool:

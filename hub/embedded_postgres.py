@@ -94,9 +94,9 @@ class EmbeddedPostgres:
         self._delete_on_stop = False
 
     @classmethod
-    def temporary(cls, settings: Mapping[str, str] | None = None) -> Self:
-        """A server in a new folder of its own, which is deleted when the server stops."""
-        server = cls(postgres_folders.temporary(), settings)
+    def temporary(cls, settings: Mapping[str, str] | None = None, base: Path | None = None) -> Self:
+        """A server in a new folder of its own, in `base`, which is deleted when the server stops."""
+        server = cls(postgres_folders.temporary(base), settings)
         server._delete_on_stop = True
         return server
 

@@ -34,8 +34,25 @@ class TransientError(HubError):
         self.retry_after_s = retry_after_s
 
 
-class OutsideDownError(TransientError):
+class OutsideError(TransientError):
+    """The other side could not be spoken to."""
+
+    def __init__(self, detail: str = "", *, destination: str, retry_after_s: float = 1.0) -> None:
+        """`destination` names the other side as its component's `destination_of` does: `smtp`, a party's id."""
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.destination = destination
+
+
+class OutsideDownError(OutsideError):
     """The other side is down as a whole: what waits for it waits on, in order, and that costs no attempts."""
+
+
+class NoAnswerError(OutsideError):
+    """The other side did not answer in time, which may be an accident; several in a row and it counts as down."""
+
+
+class ComponentPausedError(TransientError):
+    """An operator has paused this component: nothing is lost, and it goes on where it was when it is resumed."""
 
 
 class DeadlineExceededError(TransientError):

@@ -19,3 +19,8 @@ def installed(names: Sequence[str] = ()) -> list[Installed]:
     if unknown:
         raise UnknownComponentError(", ".join(unknown))
     return [Installed(name, points[name].load()) for name in (names or sorted(points))]
+
+
+def names() -> list[str]:
+    """The names of all installed components."""
+    return sorted(point.name for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))

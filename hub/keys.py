@@ -1,4 +1,4 @@
-"""Keys out of the installation's one secret: seals for what is shown again, hashes for what is looked up.
+"""Keys out of the installation's one secret: seals for what is shown again, hashes for what is looked up, signatures.
 
 Every purpose has its own key (HKDF-SHA256, RFC 5869), so that nothing sealed, hashed or named for one purpose
 means anything to another. A seal is AES-256-GCM, bound to its place in the database: a cell cannot be moved
@@ -10,10 +10,12 @@ import os
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hub.errors import PermanentError
 
@@ -47,6 +49,10 @@ class Keys:
     def hasher(self, purpose: str) -> "Hasher":
         """Hashes values of one purpose for look-up; without the secret nobody can try values out."""
         return Hasher(self._derive(f"hash|{purpose}"))
+
+    def signer(self, purpose: str) -> "Signer":
+        """Signs what anybody outside may check."""
+        return Signer(Ed25519PrivateKey.from_private_bytes(self._derive(f"sign|{purpose}")))
 
     def pairwise_id(self, party_id: UUID, citizen_id: UUID) -> UUID:
         """The one id (UUID version 8) by which this party knows this citizen; no two parties share it."""
@@ -91,6 +97,38 @@ class Hasher:
     def hash(self, value: bytes) -> bytes:
         """32 bytes, the same for the same value."""
         return hmac.digest(self._key, value, "sha256")
+
+
+class Signer:
+    """Ed25519 (RFC 8032) under a key of one purpose."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.verifier = Verifier(key.public_key())
+
+    def sign(self, text: bytes) -> bytes:
+        """64 bytes, the same for the same text."""
+        return self._key.sign(text)
+
+
+class Verifier:
+    """The public half: checks what a signer signed."""
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+
+    @property
+    def pem(self) -> str:
+        """The public key as SubjectPublicKeyInfo in PEM (RFC 8410), as openssl reads it."""
+        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+    def is_signed(self, text: bytes, signature: bytes) -> bool:
+        """Whether the signature is this key's, over exactly this text."""
+        try:
+            self._key.verify(signature, text)
+        except InvalidSignature:
+            return False
+        return True
 
 
 def place(table: str, column: str, row_id: object) -> str:

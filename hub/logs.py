@@ -23,6 +23,8 @@ from uuid import UUID
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from hub.tracing import TRACE
+
 REFUSED = "[refused]"
 
 # Refused as a whole key only: as a part of one they mean harmless things (`component_name`, `note_count`).
@@ -63,6 +65,7 @@ def configure(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            tell_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             tell_exception,
@@ -79,6 +82,14 @@ def configure(level: str) -> None:
 def refuse_personal_data(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop what keys that name personal data or secrets hold, and what objects would tell of themselves."""
     return {str(key): _allowed(str(key), value, _DEPTH_LIMIT) for key, value in event.items()}
+
+
+def tell_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Name the trace of what is being done, as collectors of logs and spans know it."""
+    trace = TRACE.get()
+    if trace is not None:
+        event.setdefault("trace_id", trace.trace_id.hex)
+    return event
 
 
 def tell_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

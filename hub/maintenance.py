@@ -1,11 +1,11 @@
-"""What the message store needs done by itself: the day partitions made ahead, dead processes forgotten."""
+"""What the message store needs done by itself: days made ahead and dropped in the end, dead processes forgotten."""
 
 import asyncio
 from typing import Final
 
 import structlog
 
-from hub.database import UNREACHABLE, Database
+from hub.database import RETRYABLE, UNREACHABLE, Database
 
 log = structlog.get_logger()
 
@@ -13,30 +13,40 @@ EVERY_S: Final = 4 * 3600.0
 RETRY_S: Final = 30.0
 
 MAKE_DAYS: Final = "SELECT hub.make_days(current_date - 1, current_date + 14)"
+DROP_DAYS: Final = "SELECT hub.drop_days(current_date - $1::int)"
 FORGET_PROCESSES: Final = "DELETE FROM hub.process WHERE seen_at < now() - interval '1 hour'"
+
+FORGET_OUTAGES: Final = "DELETE FROM hub.outage WHERE ended_at < now() - interval '400 days'"
 
 
 class Maintenance:
     """Looks after the message store at the start and every few hours; every process does, whoever is first."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, message_days: int = 0) -> None:
+        """`message_days`: how long messages are kept; 0 is for ever."""
         self._database = database
+        self._message_days = message_days
 
     async def run(self) -> None:
         """For ever."""
         while True:
             try:
                 await self.once()
-            except UNREACHABLE as error:
-                log.warning("maintenance_unreachable", error=type(error).__qualname__)
+            except (*UNREACHABLE, *RETRYABLE) as error:
+                log.warning("maintenance_interrupted", error=type(error).__qualname__)
                 await asyncio.sleep(RETRY_S)
             else:
                 await asyncio.sleep(EVERY_S)
 
     async def once(self) -> None:
-        """Make the days from yesterday to a fortnight ahead, by the database's own clock, as message ids are."""
+        """Make the days from yesterday to a fortnight ahead, by the database's own clock, as message ids are.
+
+        And drop those that need not be kept any more; what waits for readers of the store is tried again.
+        """
         async with self._database.connection() as connection:
             made = await connection.fetchval(MAKE_DAYS)
             await connection.execute(FORGET_PROCESSES)
-        if made:
-            log.info("message_days_made", days=made)
+            await connection.execute(FORGET_OUTAGES)
+            dropped = await connection.fetchval(DROP_DAYS, self._message_days) if self._message_days else 0
+        if made or dropped:
+            log.info("message_days_changed", made=made, dropped=dropped)

@@ -18,3 +18,16 @@ COMMIT: Final = Histogram(
 )
 WAITING: Final = Gauge("mykey_calls_waiting", "Calls not yet taken into a transaction", ("component",))
 OWNED: Final = Gauge("mykey_lanes_owned", "Lanes this process works on", ("receiver",))
+FROM_STORE: Final = Counter(
+    "mykey_messages_from_store_total", "Messages read from the store because no broker had brought them", ("receiver",)
+)
+BROKER: Final = Gauge("mykey_broker_usable", "1 while the broker takes what is published", ("link",))
+PUBLISHED: Final = Counter(
+    "mykey_broker_published_total", "Batches given to the broker, by how that ended", ("outcome",)
+)
+ARRIVED: Final = Counter("mykey_broker_arrived_total", "Messages that the broker has brought", ("receiver",))
+UNROUTED: Final = Gauge("mykey_broker_unrouted", "Batches for which the broker has no queue")
+UNDER_WAY: Final = Gauge("mykey_door_requests_under_way", "Requests let in and not answered yet", ("door",))
+SENT_AWAY: Final = Counter("mykey_door_sent_away_total", "Requests told to come again: the queue is long", ("door",))
+OUTAGES: Final = Gauge("mykey_outages_open", "Other sides that are down, as last seen here", ("receiver",))
+OUTAGES_BEGUN: Final = Counter("mykey_outages_total", "Outages found by this process", ("receiver",))

@@ -126,13 +126,24 @@ async def migrate(
     connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)
     try:
         await connection.execute(_LOCK_SQL, _LOCK_KEY, timeout=_LOCK_TIMEOUT_S)
-        names = list(dict.fromkeys([HUB, *files]))
+        names = _names(components)
         await ensure_roles(connection, names, role_passwords or {})
         await _ensure_schemas(connection, names)
         pending = {name: await _pending(connection, name, found) for name, found in files.items()}
         return [await _apply(connection, name, file) for name, waiting in pending.items() for file in waiting]
     finally:
         # Closing also gives the lock back, whatever happened.
+        await connection.close()
+
+
+async def make_roles(
+    owner_url: str, components: Sequence[MigrationSource], role_passwords: Mapping[str, SecretStr] | None = None
+) -> None:
+    """Make the roles alone, as `migrate` does: a backup of a database names them and does not carry them."""
+    connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        await ensure_roles(connection, _names(components), role_passwords or {})
+    finally:
         await connection.close()
 
 
@@ -179,6 +190,10 @@ def _read(source: MigrationSource, entry: Traversable) -> SqlFile:
         raise MigrationRefusedError(f"{source.name}: {entry.name} is not named NNNN_what_it_does.sql")
     content = entry.read_bytes().replace(b"\r\n", b"\n")
     return SqlFile(entry.name, int(match["number"]), content.decode(), hashlib.sha256(content).digest())
+
+
+def _names(components: Sequence[MigrationSource]) -> list[str]:
+    return list(dict.fromkeys([HUB, *(source.name for source in components)]))
 
 
 async def _ensure_schemas(connection: asyncpg.Connection, components: Sequence[str]) -> None:

@@ -65,7 +65,8 @@ def write(place: Place, settings: Mapping[str, str], owner_role: str) -> None:
     lines = [f"{name} = {_quoted(value)}" for name, value in {**placed, **settings}.items()]
     lines.append(f"include_if_exists = {_quoted(str(place.folder / 'local.conf'))}")
     _write_file(place, "postgresql.conf", lines)
-    _write_file(place, "pg_hba.conf", ["local all all peer map=mykey"])
+    # `all` databases are not `replication`, by which pg_basebackup connects.
+    _write_file(place, "pg_hba.conf", ["local all all peer map=mykey", "local replication all peer map=mykey"])
     callers = [(_own_name(), "all")]
     if place.account is not None:
         callers.append((place.account.name, owner_role))

@@ -67,10 +67,13 @@ def make_private(folder: Path, account: Account | None) -> None:
         os.chown(folder, account.uid, account.gid)
 
 
-def temporary() -> Path:
-    """A new folder for a server that will not be kept; those of killed processes are removed on the way."""
+def temporary(base: Path | None = None) -> Path:
+    """A new folder for a server that will not be kept; those of killed processes are removed on the way.
+
+    It is in `base`, or where temporary files are.
+    """
     account = find_programs().account
-    base = Path(tempfile.gettempdir())
+    base = base or Path(tempfile.gettempdir())
     if account is not None and not can_reach(base, account):
         base = SYSTEM_HOME
     for old in base.glob(f"{_TEMPORARY_PREFIX}*"):

@@ -9,20 +9,29 @@ from hub.errors import PermanentError, UnroutableError
 from hub.retry import PATIENT, PROMPT, RetryPolicy
 from schemas import (
     audit,
+    card_jobs,
+    cards,
     checkouts,
     citizens,
     clockwork,
+    connections,
     corrections,
     grants,
     history,
     holds,
+    libraries,
+    logins,
     merges,
     municipalities,
+    mykey_ids,
     notices,
+    outages,
     parties,
     partner_files,
     points,
+    service_ids,
     settlement,
+    terminals,
     vouchers,
 )
 from schemas.catalog import CATALOG
@@ -86,8 +95,38 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     citizens.ChangeMailChoices: _to("registry"),
     citizens.ChooseBaseMunicipality: _to("registry"),
     citizens.LinkCitizen: _to("registry"),
+    cards.ProveCard: _to("registry"),
+    cards.ChooseAddressNotice: _to("registry"),
+    mykey_ids.CreateMyKeyId: _to("registry"),
+    mykey_ids.ChangeMyKeyId: _to("registry"),
+    mykey_ids.RevokeMyKeyId: _to("registry"),
+    logins.LogIn: _to("registry"),
+    logins.LogInByCard: _to("registry"),
+    logins.Confirm: _to("registry"),
+    logins.UseSession: _to("registry"),
+    logins.EndSessions: _to("registry"),
+    logins.ChangePassword: _to("registry"),
+    logins.ChangeMailAddress: _to("registry"),
+    service_ids.RegisterIssuer: _to("registry"),
+    service_ids.RegisterServiceId: _to("registry"),
+    service_ids.RemoveServiceId: _to("registry"),
+    libraries.RegisterLibrarySite: _to("library"),
+    libraries.ConfirmServiceId: _outside("library"),
+    terminals.FileTerminalPlan: _to("registry"),
+    terminals.IssueTerminals: _to("registry"),
+    terminals.RenewPassword: _to("registry"),
+    terminals.EnrolTerminal: _to("registry"),
+    terminals.SuspendTerminal: _to("registry"),
+    terminals.ResumeTerminal: _to("registry"),
     partner_files.WorkTransferFile: _outside("partner"),
+    card_jobs.ReadCard: _to("terminal"),
+    card_jobs.ReadNumber: _to("terminal"),
+    card_jobs.HandNumberOn: _to("terminal"),
+    card_jobs.ReleaseCard: _to("terminal"),
     notices.SendNotice: _outside("mail"),
+    notices.SendCheckpoint: _outside("mail"),
+    notices.SendAccountNotice: _outside("mail"),
+    outages.SendOutageMail: _outside("mail"),
     # queries: exactly one answers
     points.BalanceOf: _to("ledger"),
     points.OutcomesOf: _to("ledger"),
@@ -101,6 +140,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     merges.OpenMergesOf: _to("ledger"),
     vouchers.VoucherOfNumber: _to("ledger"),
     vouchers.VoucherPaperOf: _to("ledger"),
+    audit.FollowChain: _to("ledger"),
     audit.VerifyLedger: _to("ledger"),
     settlement.PartnerSummaryOf: _to("ledger"),
     settlement.MunicipalSummaryOf: _to("ledger"),
@@ -109,12 +149,29 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     settlement.DetailsOf: _to("ledger"),
     municipalities.SchemesOf: _to("registry"),
     parties.PartyKeyOf: _to("registry"),
+    parties.PartyKeysOf: _to("registry"),
     citizens.LinkedCitizensOf: _to("registry"),
     citizens.BaseMunicipalitiesOf: _to("registry"),
     citizens.CitizenBehind: _to("registry"),
     citizens.ProfileOf: _to("registry"),
+    logins.SessionOf: _to("registry"),
+    service_ids.IssuersOf: _to("registry"),
+    service_ids.ServiceIdsOf: _to("registry"),
+    service_ids.ServiceIdOf: _to("registry"),
+    service_ids.CitizenBehindServiceId: _to("registry"),
+    service_ids.LinkedCloseTogether: _to("registry"),
+    libraries.PatronKnown: _to("library"),
+    connections.LibraryReached: _to("library"),
+    terminals.TerminalPlanOf: _to("registry"),
+    terminals.TerminalPasswordOf: _to("registry"),
+    terminals.AgentKeyOf: _to("registry"),
+    terminals.TerminalsOf: _to("registry"),
     clockwork.ClockworkDoneOf: _to("clockwork"),
+    connections.MailServerReached: _to("mail"),
+    connections.PartnerReached: _to("partner"),
+    card_jobs.PresenceOf: _to("terminal"),
     # events: whoever wants to know
+    card_jobs.CardRemoved: _to("terminal"),
     points.PointsCredited: _to("mail"),
     points.PointsMoved: _to("mail"),
     points.PointsUsed: _to(),
@@ -139,6 +196,22 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     citizens.MailChoicesChanged: _to("mail"),
     citizens.BaseMunicipalityChosen: _to(),
     citizens.CitizenLinked: _to(),
+    cards.CardRenewed: _to(),
+    mykey_ids.MyKeyIdCreated: _to("mail"),
+    mykey_ids.MyKeyIdChanged: _to("mail"),
+    mykey_ids.MyKeyIdRevoked: _to("mail"),
+    mykey_ids.PasswordChanged: _to("mail"),
+    mykey_ids.MailAddressChanged: _to("mail"),
+    service_ids.ServiceIdRegistered: _to(),
+    service_ids.ServiceIdRemoved: _to(),
+    service_ids.ServiceIdConfirmed: _to("registry"),
+    service_ids.ServiceIdDoubted: _to("registry"),
+    terminals.TerminalEnrolled: _to(),
+    terminals.TerminalSuspended: _to("terminal"),
+    terminals.TerminalResumed: _to(),
+    audit.CheckpointSigned: _to("mail"),
+    outages.OutageBegan: _to("mail"),
+    outages.OutageEnded: _to("mail"),
     notices.PointsMovingSoon: _to("mail"),
     notices.PointsExpiringSoon: _to("mail"),
     partner_files.TransferFileFinished: _to(),
@@ -179,7 +252,13 @@ def check(components: Iterable[Component]) -> None:
     for component in by_name.values():
         faults.extend(
             f"{component.name} handles {message_type.__name__}, which nobody routes to it"
-            for message_type in (*component.handlers, *component.answers, *component.outside)
+            for message_type in (
+                *component.handlers,
+                *component.answers,
+                *component.apart,
+                *component.connection_tests,
+                *component.outside,
+            )
             if message_type not in ROUTES or component.name not in ROUTES[message_type].receivers
         )
     if faults:
@@ -189,7 +268,8 @@ def check(components: Iterable[Component]) -> None:
 def _takes(component: Component, message_type: type[Message], route: Route) -> bool:
     if route.outside:
         return message_type in component.outside
-    return message_type in component.handlers or message_type in component.answers
+    asked = (component.answers, component.apart, component.connection_tests)
+    return any(message_type in taken for taken in (component.handlers, *asked))
 
 
 def lines() -> list[str]:

@@ -1,19 +1,21 @@
 """One transaction of a component: the run of messages, the inbox mark, what is said next. The consumer's door."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
-from uuid import UUID
 
 import structlog
 from pydantic import BaseModel
 
-from hub import failpoints
+from hub import failpoints, telemetry
 from hub.component import Component, Handler
 from hub.database import Database, is_retryable, is_unreachable
 from hub.errors import ContendedError, HubError, PermanentError, TransientError, UnroutableError
 from hub.metrics import BATCH, COMMIT, FAILED, HANDLED
+from hub.tracing import Trace
 from hub.transaction import Transaction
 from schemas.message import Message
 
@@ -42,20 +44,32 @@ class Failure:
 class Runner:
     """Runs messages through a component's handlers, each run in one transaction."""
 
-    def __init__(self, component: Component, database: Database) -> None:
+    def __init__(self, component: Component, database: Database, is_paused: Callable[[], bool] = lambda: False) -> None:
         self.component = component
         self.database = database
+        self.is_paused = is_paused
+        """Whether nothing more is to be begun for this component just now."""
 
     async def attempt(
-        self, messages: Sequence[Message], correlations: Sequence[UUID], way: str, mark: Mark | None = None
+        self, messages: Sequence[Message], traces: Sequence[Trace], way: str, mark: Mark | None = None
     ) -> list[BaseModel | None] | Failure:
         """All messages in one transaction: their answers in order after the commit, or why it failed."""
+        began_ns = time.time_ns()
+        outcome = await self._attempt(messages, traces, way, mark)
+        if telemetry.sink is not None:
+            error = outcome.error if isinstance(outcome, Failure) else None
+            telemetry.sink(telemetry.run_span(self.component.name, way, traces, began_ns, error))
+        return outcome
+
+    async def _attempt(
+        self, messages: Sequence[Message], traces: Sequence[Trace], way: str, mark: Mark | None
+    ) -> list[BaseModel | None] | Failure:
         name = self.component.name
         BATCH.labels(name).observe(len(messages))
         for rerun in range(RERUN_LIMIT):
             try:
                 with COMMIT.labels(name).time():
-                    answers = await self._transact(messages, correlations, mark)
+                    answers = await self._transact(messages, traces, mark)
             except Exception as error:
                 if is_retryable(error) and rerun + 1 < RERUN_LIMIT:
                     await asyncio.sleep(RERUN_DELAY_S * (rerun + 1))
@@ -67,7 +81,7 @@ class Runner:
         raise AssertionError(RERUN_LIMIT)
 
     async def _transact(
-        self, messages: Sequence[Message], correlations: Sequence[UUID], mark: Mark | None
+        self, messages: Sequence[Message], traces: Sequence[Trace], mark: Mark | None
     ) -> list[BaseModel | None]:
         failpoints.reach(f"{self.component.name}.before_tx")
         answers: list[BaseModel | None] = []
@@ -75,7 +89,7 @@ class Runner:
             if mark is not None:
                 await mark(tx)
             for handler, first, end in self._runs(messages):
-                tx.correlations = correlations[first:end]
+                tx.traces = traces[first:end]
                 run_answers = await handler(messages[first:end], tx)
                 answers.extend(run_answers if run_answers is not None else [None] * (end - first))
                 if len(answers) != end:
@@ -85,19 +99,20 @@ class Runner:
 
     def _runs(self, messages: Sequence[Message]) -> Iterator[tuple[Handler, int, int]]:
         """Neighbours with the same handler, as (handler, first, end)."""
+        handlers = {kind: self._handler(kind) for kind in set(map(type, messages))}
+        if len(set(handlers.values())) == 1:
+            yield handlers[type(messages[0])], 0, len(messages)
+            return
         first = 0
-        while first < len(messages):
-            handler = self._handler(messages[first])
-            end = first + 1
-            while end < len(messages) and self._handler(messages[end]) is handler:
-                end += 1
+        for handler, run in groupby(messages, lambda message: handlers[type(message)]):
+            end = first + sum(1 for _ in run)
             yield handler, first, end
             first = end
 
-    def _handler(self, message: Message) -> Handler:
-        handler = self.component.handlers.get(type(message))
+    def _handler(self, kind: type[Message]) -> Handler:
+        handler = self.component.handlers.get(kind)
         if handler is None:
-            raise UnroutableError(message.TYPE)
+            raise UnroutableError(kind.TYPE)
         return handler
 
     def _failure(self, error: Exception) -> Failure:

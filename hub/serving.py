@@ -5,18 +5,19 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
 
-from hub import migrations
+from hub import migrations, telemetry
 from hub.clock import Clock
 from hub.component import Installed
 from hub.database import UNREACHABLE
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.process import HubProcess
 from hub.settings import Settings
-from hub.web.app import make_app
+from hub.web.app import make_app, while_open
 from hub.web.health import Check, health_routes
 from hub.web.openapi import document_routes
 from hub.web.server import Door
@@ -36,14 +37,23 @@ class Serving:
 
 
 @asynccontextmanager
+async def server(settings: Settings) -> AsyncIterator[str]:
+    """The owner's URL of the database as it is: the one of the settings, or the embedded one, started for us."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    embedded = EmbeddedPostgres(settings.data_dir / "postgres")
+    url = await asyncio.to_thread(embedded.start)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(embedded.stop)
+
+
+@asynccontextmanager
 async def database(settings: Settings) -> AsyncIterator[str]:
-    """The owner's URL of a migrated database: the one of the settings, or the embedded one, started for us."""
-    async with AsyncExitStack() as stack:
-        url = settings.database_url
-        if url is None:
-            server = EmbeddedPostgres(settings.data_dir / "postgres")
-            url = await asyncio.to_thread(server.start)
-            stack.push_async_callback(asyncio.to_thread, server.stop)
+    """The same, migrated."""
+    async with server(settings) as url:
         await migrations.migrate(url, migrations.installed_sources(), settings.role_passwords)
         yield url
 
@@ -57,15 +67,22 @@ async def serving(
     Leaving it closes the doors first, then finishes what is under way.
     """
     async with AsyncExitStack() as stack:
-        process = await stack.enter_async_context(HubProcess(settings, clock, installed, owner_url))
+        process = HubProcess(settings, clock, installed, owner_url)
+        await stack.enter_async_context(telemetry.exporting(settings.otlp_url, process.process_id))
+        await stack.enter_async_context(process)
         if settings.inside_port is not None:
-            inside = make_app(health_routes([Check("database", _Look(process))]))
+            checks = [Check("database", _Look(process)), Check("broker", _Listen(process), needed=False)]
+            inside = make_app(health_routes(checks))
             await stack.enter_async_context(Door(inside, INSIDE_HOST, settings.inside_port))
         if not public:
             yield Serving(process, None)
             return
-        routes = [route for component in process.components for route in component.routes]
-        app = make_app([*routes, *document_routes(routes)])
+        routes = [
+            while_open(route, partial(process.pauses.check, component.name))
+            for component in process.components
+            for route in component.routes
+        ]
+        app = make_app([*routes, *document_routes(routes)], settings.proxy_networks)
         door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
         yield Serving(process, f"http://{settings.http_host}:{door.port}")
 
@@ -83,6 +100,16 @@ class _Look:
         except UNREACHABLE:
             return "unreachable"
         return None
+
+
+class _Listen:
+    """What the process says of the way to others; it works without that, and slower."""
+
+    def __init__(self, process: HubProcess) -> None:
+        self._process = process
+
+    async def __call__(self) -> str | None:
+        return self._process.complaint()
 
 
 async def until_told_to_stop() -> None:

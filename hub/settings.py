@@ -1,5 +1,9 @@
 """How a hub is set up: environment variables `MYKEY_…`, read and checked once at start.
 
+A value may also stand in a file of the same name in small letters, such as `mykey_secret_key`, in the folder
+`$CREDENTIALS_DIRECTORY` (systemd's `LoadCredential=`) or `/run/secrets` (containers): what is secret belongs there,
+because an environment is inherited and shown. A variable goes before a file.
+
 Values that need thought have no default: a server named by URL needs its own secret key and role passwords.
 With the embedded server there is nothing to set: the key is made once and kept in the data folder, readable
 by us alone.
@@ -8,12 +12,13 @@ by us alone.
 import os
 import secrets
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from hub.errors import PermanentError
 from hub.postgres_programs import SYSTEM_HOME
@@ -26,7 +31,11 @@ _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 PoolSize = Annotated[int, Field(ge=1, le=100)]
+MailAddress = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")]
 MailRate = Annotated[float, Field(gt=0, le=100_000)]
+
+
+SECRETS_FOLDER = Path("/run/secrets")
 
 
 class WeakSecretError(PermanentError):
@@ -54,7 +63,20 @@ class Settings(BaseSettings):
         http_host: the address to listen on.
         http_port: the port to listen on.
         inside_port: where `/metrics` and `/readyz` are, on 127.0.0.1 only; None for nowhere.
+        proxy_networks: from where only proxies of ours connect, as JSON: `["127.0.0.1/32"]`; they tell the client's
+            address in `X-Forwarded-For`.
         public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
+        rehearsal_clock: a file that says how far ahead of the machine's time this hub lives (hub.clock.SharedClock);
+            None is real time, and nothing else is right where points are real.
+        transport: how processes reach one another: `postgres`, or `rabbitmq` for many processes and machines.
+        amqp_url: the broker, as `amqps://user:password@host:5671/vhost`.
+        amqp_ca_file: the certificate authority in PEM that its certificate is checked against; None is the system's.
+        checkpoint_mail_to: where the ledger's signed checkpoints are mailed to, out of reach of whoever runs the hub;
+            None keeps them in the database only.
+        operator_mail_to: where the operators are told by mail that another side is down, and that it is back; None
+            tells it to the log only.
+        outage_no_answer_limit: after how many unanswered tries in a row another side counts as down.
+        outage_probe_limit_s: how long, at the most, it is left alone between two probes, unless it asks for longer.
         smtp_host: the mail server.
         smtp_port: its port.
         smtp_security: `starttls`, `tls` from the first byte, or `none`; `auto` is `none` for this machine's
@@ -69,10 +91,17 @@ class Settings(BaseSettings):
         mail_domain_rates: domain → mails a second, where it differs; as JSON in `MYKEY_MAIL_DOMAIN_RATES`.
         dkim_key_file: RSA or Ed25519 key in PEM that mails are signed with; None signs none.
         dkim_selector: the name its public half is published under.
+        otlp_url: where an OpenTelemetry collector takes traces by OTLP over HTTP, such as
+            http://127.0.0.1:4318/v1/traces; None tells nobody.
         log_level: the least important level that is logged.
         pool_size: database connections of each component.
         pool_sizes: component → connections, where it differs; as JSON in `MYKEY_POOL_SIZES`.
         partner_requests_per_s: how many requests a second each partner may make, in each process.
+        partner_requests_at_once: how many requests of each partner may be under way at once, in each process.
+        partner_rows_at_once: how many transfers of each partner's batches may be under way at once, in each process.
+        partner_files_at_once: how many files of each partner may wait or be in work.
+        door_wait_limit_s: who would have to wait for longer than this at a door that posts is told when to come again.
+        message_days: how long messages are kept to be searched, at least 30 days; 0 is for ever.
         partner_file_days: how long the bytes of a partner's file are kept once it is finished.
         refund_least_days: how long refunded points can be used at the least.
         voucher_limit_days: how long a voucher may be valid at the most.
@@ -80,6 +109,10 @@ class Settings(BaseSettings):
         holding_notice_days: how many days before their last day held a mail says so.
         expiry_notice_days: how many days before the last day of points a mail says so.
         merge_overdue_h: hours after which a street that has not answered a merge is told of.
+        card_anchors: the certificate authorities in PEM, a file or a folder of `*.pem`, whose cards are taken; None
+            takes no card.
+        card_register: for the demo, the sandbox and tests, a file that says which certificates were revoked or
+            reissued (workers/registry/succession.py); None is "unknown" for all.
     """
 
     model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
@@ -92,6 +125,15 @@ class Settings(BaseSettings):
     http_port: Port = 8080
     inside_port: Port | None = None
     public_url: str | None = None
+    proxy_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    checkpoint_mail_to: MailAddress | None = None
+    rehearsal_clock: Path | None = None
+    transport: Literal["postgres", "rabbitmq"] = "postgres"
+    amqp_url: SecretStr | None = None
+    amqp_ca_file: Path | None = None
+    operator_mail_to: MailAddress | None = None
+    outage_no_answer_limit: Annotated[int, Field(ge=1, le=1_000)] = 5
+    outage_probe_limit_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
     smtp_host: str = "127.0.0.1"
     smtp_port: Port = 25
     smtp_security: Literal["auto", "none", "starttls", "tls"] = "auto"
@@ -99,16 +141,22 @@ class Settings(BaseSettings):
     smtp_password: SecretStr | None = None
     smtp_connections: Annotated[int, Field(ge=1, le=100)] = 8
     smtp_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
-    mail_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")] = "no-reply@localhost"
+    mail_from: MailAddress = "no-reply@localhost"
     mail_from_name: Annotated[str, Field(min_length=1, max_length=60)] = "マイキープラットフォーム"
     mail_per_domain_s: MailRate = 2_000.0
     mail_domain_rates: dict[str, MailRate] = Field(default_factory=dict)
     dkim_key_file: Path | None = None
     dkim_selector: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,63}$")] = "mykey"
+    otlp_url: str | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     pool_size: PoolSize = 4
     pool_sizes: dict[str, PoolSize] = Field(default_factory=dict)
     partner_requests_per_s: Annotated[float, Field(gt=0, le=100_000)] = 200.0
+    partner_requests_at_once: Annotated[int, Field(ge=1, le=10_000)] = 32
+    partner_rows_at_once: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    partner_files_at_once: Annotated[int, Field(ge=1, le=100_000)] = 100
+    door_wait_limit_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    message_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     partner_file_days: Annotated[int, Field(ge=0, le=3_650)] = 30
     holding_period_days: Annotated[int, Field(ge=1, le=366)] = 21
     refund_least_days: Annotated[int, Field(ge=1, le=366)] = 30
@@ -116,6 +164,20 @@ class Settings(BaseSettings):
     holding_notice_days: Annotated[int, Field(ge=0, le=366)] = 7
     expiry_notice_days: Annotated[int, Field(ge=0, le=366)] = 14
     merge_overdue_h: Annotated[int, Field(ge=1, le=8_784)] = 24
+    card_anchors: Path | None = None
+    card_register: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no file that lies beside the code is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours knows the folder of this very process
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from, the first first."""
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=_secrets_folder())
 
     @property
     def is_embedded(self) -> bool:
@@ -150,7 +212,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return value
 
-    @field_validator("public_url")
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_amqp(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in {"amqp", "amqps"}:
+            raise ValueError("must begin with amqps:// or amqp://")
+        return value
+
+    @field_validator("public_url", "otlp_url")
     @classmethod
     def _is_web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -183,6 +252,12 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _has_a_broker(self) -> "Settings":
+        if self.transport == "rabbitmq" and self.amqp_url is None:
+            raise ValueError("MYKEY_TRANSPORT=rabbitmq needs MYKEY_AMQP_URL, as amqps://user:password@host:5671/vhost")
+        return self
+
+    @model_validator(mode="after")
     def _has_what_a_server_of_its_own_needs(self) -> "Settings":
         if self.database_url is not None and self.secret_key is None:
             raise ValueError(
@@ -190,6 +265,11 @@ class Settings(BaseSettings):
                 f" {SECRET_KEY_LEAST_BYTES} random characters"
             )
         return self
+
+
+def _secrets_folder() -> Path | None:
+    folder = Path(os.environ.get("CREDENTIALS_DIRECTORY") or SECRETS_FOLDER)
+    return folder if folder.is_dir() else None
 
 
 def _check_strength(text: str, least_bytes: int, what: str) -> None:

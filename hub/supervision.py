@@ -1,7 +1,7 @@
-"""Loops that must not end: whatever ends one is told in the log, and it is begun again."""
+"""Loops that must not end: whatever ends one is told in the log, and it is begun again; and how they end after all."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
 import structlog
@@ -9,6 +9,7 @@ import structlog
 log = structlog.get_logger()
 
 RESTART_PAUSE_S: Final = 1.0
+CANCELS_LIMIT: Final = 20
 
 
 async def for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -17,6 +18,17 @@ async def for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> 
         error = (await asyncio.gather(loop(), return_exceptions=True))[0]
         log.error("loop_failed", loop=name, exc_info=error)
         await asyncio.sleep(RESTART_PAUSE_S)
+
+
+async def end(tasks: Iterable["asyncio.Future[None]"], again_s: float) -> None:
+    """Cancel, and after `again_s` again: a library may swallow a cancellation that comes as it is answered."""
+    left = {task for task in tasks if not task.done()}
+    for _ in range(CANCELS_LIMIT):
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=again_s)
 
 
 def tell_failure(name: str) -> Callable[["asyncio.Task[None]"], None]:

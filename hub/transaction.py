@@ -1,5 +1,6 @@
 """What handlers get: the component's own tables inside the hub's transaction, and the word to say what is next."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from hub.ids import uuid7
+from hub.tracing import TRACE, Trace
 from schemas.message import Command, Event, Message
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 SNAPSHOT_LIMIT_S: Final = 3600.0
 """How long one statement of a snapshot may take: it reads whole tables."""
 STREAM_CHUNK_ROWS: Final = 2_000
+_SIGNAL: Final = re.compile(r"[!-~]{1,32}")
+"""Short, so that many of them fit into one notification (hub.transports.wakes)."""
 
 
 class Said(NamedTuple):
@@ -25,6 +29,7 @@ class Said(NamedTuple):
     id: UUID
     message: Message
     correlation_id: UUID
+    parent_span: int | None
 
 
 class Reading:
@@ -77,9 +82,10 @@ class Transaction(Reading):
         self.source = source
         self.now: datetime = clock.now()
         self.business_date: date = clock.business_date()
-        self.correlations: Sequence[UUID] = ()
-        """The correlation id of each message of the run that is being handled."""
+        self.traces: Sequence[Trace] = ()
+        """Of each message of the run that is being handled."""
         self.said: list[Said] = []
+        self.signals: set[str] = set()
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Run one statement; returns PostgreSQL's command tag (`UPDATE 3`)."""
@@ -100,8 +106,19 @@ class Transaction(Reading):
         """Ask the command's one receiver durably; done at least once, after the commit. Returns the command's id."""
         return self._say(command, about)
 
+    def signal(self, name: str) -> None:
+        """Hint after the commit, to all processes that host this component, that there is something to do.
+
+        A hint may be lost: look from time to time all the same. Raises ValueError for a name that is long, or no word.
+        """
+        if _SIGNAL.fullmatch(name) is None:
+            raise ValueError(name)
+        self.signals.add(name)
+
     def _say(self, message: Message, about: int) -> UUID:
         message_id = uuid7()
-        correlation_id = self.correlations[about] if about < len(self.correlations) else message_id
-        self.said.append(Said(message_id, message, correlation_id))
+        traces = self.traces
+        trace = traces[about] if about < len(traces) else TRACE.get()
+        correlation_id, span = trace or (message_id, None)
+        self.said.append(Said(message_id, message, correlation_id, span))
         return message_id

@@ -1,56 +1,78 @@
 """The catalogue: every message type by its CloudEvents type. A file of messages is named here once."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from schemas import (
     audit,
+    card_jobs,
+    cards,
     checkouts,
     citizens,
     clockwork,
+    connections,
     corrections,
     grants,
     history,
     holds,
+    libraries,
+    logins,
     merges,
     municipalities,
+    mykey_ids,
     notices,
+    outages,
     parties,
     partner_files,
     points,
+    service_ids,
     settlement,
+    terminals,
     vouchers,
 )
-from schemas.message import Message
+from schemas.message import Message, OldVersion
+
+Kind = TypeVar("Kind", Message, OldVersion)
 
 FILES: Final = (
     audit,
+    cards,
+    card_jobs,
     checkouts,
     citizens,
     clockwork,
+    connections,
     corrections,
     grants,
     history,
     holds,
+    logins,
+    libraries,
     merges,
     municipalities,
+    mykey_ids,
     notices,
+    outages,
     partner_files,
     parties,
     points,
+    service_ids,
     settlement,
+    terminals,
     vouchers,
 )
 
 
-def _message_types() -> dict[str, type[Message]]:
-    found: dict[str, type[Message]] = {}
+def _types_of(kind: type[Kind]) -> dict[str, type[Kind]]:
+    found: dict[str, type[Kind]] = {}
     for file in FILES:
         for item in vars(file).values():
-            is_message = isinstance(item, type) and issubclass(item, Message) and "TYPE" in vars(item)
-            if is_message and found.setdefault(item.TYPE, item) is not item:
+            is_one = isinstance(item, type) and issubclass(item, kind) and "TYPE" in vars(item)
+            if is_one and found.setdefault(item.TYPE, item) is not item:
                 raise TypeError(item.TYPE)
     return found
 
 
-CATALOG: Final = _message_types()
+CATALOG: Final = _types_of(Message)
 """`jp.mykey.points.credit.v1` → CreditPoints, for every message type there is."""
+OLD_VERSIONS: Final = _types_of(OldVersion)
+"""The same for versions that are read, and said no more."""

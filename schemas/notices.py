@@ -1,6 +1,6 @@
-"""Notices to citizens, by mail for those who chose them (mission I.6, section 3; facts: mail)."""
+"""What is told by mail: notices to citizens who chose them (mission I.6, section 3), checkpoints to their keeper."""
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
@@ -67,3 +67,52 @@ class SendNotice(Command):
     def key(self) -> UUID:
         """The citizen."""
         return self.citizen_id
+
+
+class AccountNoticeKind(StrEnum):
+    """What a mail tells about a citizen's MyKey ID, password or mail address."""
+
+    mykey_id_created = "mykey_id_created"
+    mykey_id_changed = "mykey_id_changed"
+    mykey_id_revoked = "mykey_id_revoked"
+    password_changed = "password_changed"  # noqa: S105 - a kind
+    mail_changed = "mail_changed"
+    """To the new address."""
+    mail_changed_away = "mail_changed_away"
+    """To the old one."""
+
+
+class SendAccountNotice(Command):
+    """One mail about a citizen's MyKey ID; it brings its address, since that may be one no longer kept.
+
+    `notice_id` gives its Message-ID, so a repeated sending is recognisable; `at` is when it happened.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.notices.send-account.v1"
+    PERSONAL: ClassVar[bool] = True
+    notice_id: UUID
+    citizen_id: UUID
+    kind: AccountNoticeKind
+    name: str
+    address: str
+    at: datetime
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id
+
+
+class SendCheckpoint(Command):
+    """One mail with a signed checkpoint to whoever keeps them; its number and document give the Message-ID."""
+
+    TYPE: ClassVar[str] = "jp.mykey.notices.send-checkpoint.v1"
+    number: int
+    document: str
+
+    def key(self) -> UUID:
+        """The checkpoint's number."""
+        return UUID(int=self.number)
+
+    def business_key(self) -> str:
+        """Its number, as people say it."""
+        return f"checkpoint-{self.number}"

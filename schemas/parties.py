@@ -1,8 +1,11 @@
 """Partners and other parties outside: who they are and the keys they sign with."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
+
+from pydantic import Field
 
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
@@ -73,6 +76,25 @@ class PartyKey(Said):
     kind: PartyKind | None = None
     algorithm: KeyAlgorithm | None = None
     key_bytes: bytes = b""
+
+
+class PartyKeyNames(Said):
+    """A party and the names of its keys, by name; `kind` is None where there is no party."""
+
+    kind: PartyKind | None = None
+    name: str = ""
+    keys: Mapping[str, KeyAlgorithm] = Field(default_factory=dict)
+
+
+class PartyKeysOf(Query, Answered[PartyKeyNames]):
+    """Which keys may this party sign with?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.parties.keys-of.v1"
+    party_id: UUID
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
 
 
 class PartyKeyOf(Query, Answered[PartyKey]):

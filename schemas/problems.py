@@ -26,7 +26,7 @@ class Problem(BaseModel):
     """Problem details (RFC 9457).
 
     `type` ends in the code of `PROBLEMS`; `request_id` is the reference number to quote; `instance` is
-    the same as a URN.
+    the same as a URN. `trace_id` is the trace it belongs to: the caller's own, where it sent a `traceparent`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +39,7 @@ class Problem(BaseModel):
     detail_ja: str
     instance: str
     request_id: str
+    trace_id: str
     errors: list[FieldError] = []
 
 
@@ -262,18 +263,34 @@ def problem_type(code: ProblemCode) -> str:
 class RefusalCode(StrEnum):
     """Why a business request, well-formed or not, was decided against. An id once refused stays refused."""
 
+    address_notice_not_asked = "address_notice_not_asked"
     already_linked = "already_linked"
     bad_code = "bad_code"
     bad_id = "bad_id"
     bad_key = "bad_key"
     bad_link = "bad_link"
+    bad_number = "bad_number"
     bad_period = "bad_period"
     bad_points = "bad_points"
     bad_row = "bad_row"
     bad_rule = "bad_rule"
     bad_time = "bad_time"
     bad_to = "bad_to"
+    card_bad_signature = "card_bad_signature"
+    card_expired = "card_expired"
+    card_has_mykey_id = "card_has_mykey_id"
+    card_needs_pin = "card_needs_pin"
+    card_not_proven = "card_not_proven"
+    card_not_valid_yet = "card_not_valid_yet"
+    card_removed = "card_removed"
+    card_revoked = "card_revoked"
+    card_superseded = "card_superseded"
+    card_unknown_issuer = "card_unknown_issuer"
+    card_unreadable = "card_unreadable"
+    card_without_mykey_id = "card_without_mykey_id"
+    card_wrong_certificate = "card_wrong_certificate"
     citizen_revoked = "citizen_revoked"
+    confirm_again = "confirm_again"
     corrected_before = "corrected_before"
     event_closed = "event_closed"
     hold_exists = "hold_exists"
@@ -282,32 +299,63 @@ class RefusalCode(StrEnum):
     id_conflict = "id_conflict"
     insufficient_points = "insufficient_points"
     link_taken = "link_taken"
+    log_in_failed = "log_in_failed"
     missing_field = "missing_field"
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
+    no_card = "no_card"
     no_coupon = "no_coupon"
     no_event = "no_event"
     no_hold = "no_hold"
     no_number = "no_number"
+    no_plan = "no_plan"
     no_posting = "no_posting"
     no_scheme = "no_scheme"
+    no_session = "no_session"
+    no_service_id = "no_service_id"
     no_voucher = "no_voucher"
+    not_at_this_terminal = "not_at_this_terminal"
     not_captured = "not_captured"
     not_correctable = "not_correctable"
+    not_handed_on = "not_handed_on"
+    not_jpki = "not_jpki"
     not_usable_here = "not_usable_here"
     nothing_due = "nothing_due"
+    number_taken = "number_taken"
+    number_unknown = "number_unknown"
     one_person = "one_person"
+    operation_over = "operation_over"
+    other_citizen = "other_citizen"
+    password_common = "password_common"  # noqa: S105 - a code
+    password_long = "password_long"  # noqa: S105 - a code
+    password_short = "password_short"  # noqa: S105 - a code
+    pin_blocked = "pin_blocked"
+    pin_wrong = "pin_wrong"
+    read_cancelled = "read_cancelled"
+    read_timeout = "read_timeout"
+    reader_failed = "reader_failed"
     refund_limit = "refund_limit"
     same_pool = "same_pool"
     scheme_closed = "scheme_closed"
+    terminal_busy = "terminal_busy"
+    too_many_tries = "too_many_tries"
+    service_id_exists = "service_id_exists"
+    terminal_away = "terminal_away"
+    terminal_gone = "terminal_gone"
+    terminal_login = "terminal_login"
+    terminal_suspended = "terminal_suspended"
+    terminal_unproven = "terminal_unproven"
     tries_used_up = "tries_used_up"
     unknown_citizen = "unknown_citizen"
     unknown_field = "unknown_field"
+    unknown_issuer = "unknown_issuer"
     unknown_link = "unknown_link"
     unknown_party = "unknown_party"
     unknown_store = "unknown_store"
+    unknown_terminal = "unknown_terminal"
     voucher_expired = "voucher_expired"
     voucher_used = "voucher_used"
+    wrong_issuer = "wrong_issuer"
 
 
 class RefusalText(NamedTuple):
@@ -318,6 +366,10 @@ class RefusalText(NamedTuple):
 
 
 REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
+    RefusalCode.address_notice_not_asked: RefusalText(
+        "Address-change notice was not asked for when the card was read. Begin anew with it.",
+        "住所変更通知の申込みなしでカードが読み取られています。住所変更通知ありで最初からやり直してください。",
+    ),
     RefusalCode.already_linked: RefusalText(
         "This citizen is already linked to this partner under another link id. Undo that link first.",
         "この利用者は別の連携IDですでに連携しています。先にその連携を解除してください。",
@@ -337,6 +389,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.bad_link: RefusalText(
         "The link id must be 1 to 64 characters out of A-Z a-z 0-9 . _ : - (no others, no spaces).",
         "連携IDは半角英数字と . _ : - からなる1～64文字で指定してください。",
+    ),
+    RefusalCode.bad_number: RefusalText(
+        "The card number does not fit its issuer. Type it again, or read the card.",
+        "カード番号の形式が、選んだ発行者のものと異なります。番号を確認して、もう一度入力してください。",
     ),
     RefusalCode.bad_period: RefusalText(
         "The last day must not be before the first.",
@@ -362,9 +418,65 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "The destination must be `reserve`, `scheme:<municipality code>` or `event:<event id>`.",
         "移行先はreserve、scheme:<自治体コード>、event:<イベントID>のいずれかで指定してください。",
     ),
+    RefusalCode.card_bad_signature: RefusalText(
+        "The card's signature is not right. Take the card out, put it in again, and start anew.",
+        "カードの署名を確認できませんでした。カードを抜いて入れ直し、最初からやり直してください。",
+    ),
+    RefusalCode.card_expired: RefusalText(
+        "The card's user-authentication certificate has expired. Have it renewed at the municipal office.",
+        "利用者証明用電子証明書の有効期限が切れています。市区町村の窓口で更新してください。",
+    ),
+    RefusalCode.card_has_mykey_id: RefusalText(
+        "This card already has a MyKey ID. Log in with it.",
+        "このカードではすでにマイキーIDが作成されています。そのマイキーIDでログインしてください。",
+    ),
+    RefusalCode.card_needs_pin: RefusalText(
+        "This needs the card and its PIN. Put the card in and type the PIN.",
+        "この手続きには暗証番号の入力が必要です。カードを入れて暗証番号を入力してください。",
+    ),
+    RefusalCode.card_not_proven: RefusalText(
+        "The card was not read for this, or too long ago, or it was used for it already. Read it again.",
+        "カードの読み取りが済んでいないか、時間が過ぎたか、すでに使用されています。もう一度カードを読み取ってください。",
+    ),
+    RefusalCode.card_not_valid_yet: RefusalText(
+        "The card's certificate is not valid yet. Try again on its first day.",
+        "利用者証明用電子証明書の有効期間が始まっていません。有効期間の開始日以降にご利用ください。",
+    ),
+    RefusalCode.card_removed: RefusalText(
+        "The card was taken out, or another one put in. Begin anew.",
+        "カードが抜かれたか、別のカードに替わりました。最初からやり直してください。",
+    ),
+    RefusalCode.card_revoked: RefusalText(
+        "The card's certificate was revoked. Ask at the municipal office.",
+        "利用者証明用電子証明書は失効しています。市区町村の窓口にお問い合わせください。",
+    ),
+    RefusalCode.card_superseded: RefusalText(
+        "This card was replaced by a newer one. Use the new card.",
+        "このカードは新しいカードに切り替わっています。新しいカードをお使いください。",
+    ),
+    RefusalCode.card_unknown_issuer: RefusalText(
+        "The card's certificate was issued by nobody known here. Use a My Number Card.",
+        "証明書の発行者を確認できません。マイナンバーカードをお使いください。",
+    ),
+    RefusalCode.card_unreadable: RefusalText(
+        "The card's certificate cannot be read. Put the card in again.",
+        "カードの証明書を読み取れませんでした。カードを入れ直してください。",
+    ),
+    RefusalCode.card_without_mykey_id: RefusalText(
+        "This card has no MyKey ID yet. Make one first.",
+        "このカードにはマイキーIDがありません。先にマイキーIDを作成してください。",
+    ),
+    RefusalCode.card_wrong_certificate: RefusalText(
+        "This is not a user-authentication certificate that is taken here. Use a My Number Card.",
+        "利用者証明用電子証明書ではありません。マイナンバーカードをお使いください。",
+    ),
     RefusalCode.citizen_revoked: RefusalText(
         "This MyKey ID was revoked; no points can be moved to it or from it.",
         "このマイキーIDは失効しているため、ポイントを移行・利用できません。",
+    ),
+    RefusalCode.confirm_again: RefusalText(
+        "Confirm who you are again first: by card and PIN, or by password.",
+        "先に、カードと暗証番号、またはパスワードで本人確認をもう一度行ってください。",
     ),
     RefusalCode.corrected_before: RefusalText(
         "This posting was already corrected. Look at the correction.",
@@ -398,6 +510,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This link id belongs to another citizen. Check it.",
         "この連携IDは別の利用者が使用しています。確認してください。",
     ),
+    RefusalCode.log_in_failed: RefusalText(
+        "The MyKey ID or the password is not right. Check both.",
+        "マイキーIDまたはパスワードが正しくありません。確認してもう一度入力してください。",
+    ),
     RefusalCode.missing_field: RefusalText(
         "A field that must be there is missing.",
         "必須の項目がありません。",
@@ -409,6 +525,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.mykey_id_taken: RefusalText(
         "This MyKey ID is in use or was used before. Choose another one.",
         "このマイキーIDは使用中か、過去に使用されています。別のIDを選んでください。",
+    ),
+    RefusalCode.no_card: RefusalText(
+        "No card was put in. Put it in and begin anew.",
+        "カードが挿入されませんでした。カードを入れて最初からやり直してください。",
     ),
     RefusalCode.no_coupon: RefusalText(
         "This coupon number cannot be used. Check it.",
@@ -426,6 +546,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "All voucher numbers offered are taken. Try again.",
         "発券番号を確保できませんでした。もう一度お試しください。",
     ),
+    RefusalCode.no_plan: RefusalText(
+        "This municipality has filed no plan of its terminals. File one first.",
+        "この自治体の端末の設置計画（様式I）が登録されていません。先に登録してください。",
+    ),
     RefusalCode.no_posting: RefusalText(
         "There is no such posting of this citizen. Check the id.",
         "該当する記録がありません。IDを確認してください。",
@@ -434,9 +558,21 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This municipality has no municipal points. Choose another destination.",
         "この自治体には自治体ポイントがありません。別の移行先を選んでください。",
     ),
+    RefusalCode.no_session: RefusalText(
+        "You are not logged in, or no longer. Log in again.",
+        "ログインしていないか、ログインの有効時間が過ぎました。もう一度ログインしてください。",
+    ),
+    RefusalCode.no_service_id: RefusalText(
+        "The citizen has no number of this issuer.",
+        "この発行者のサービスIDは登録されていません。",
+    ),
     RefusalCode.no_voucher: RefusalText(
         "This voucher cannot be found. Check the number and the check code.",
         "該当するポイント券がありません。発券番号と確認コードを確認してください。",
+    ),
+    RefusalCode.not_at_this_terminal: RefusalText(
+        "This terminal is not for that. Use one that is planned for it.",
+        "この端末では行えない手続きです。その手続き用の端末をご利用ください。",
     ),
     RefusalCode.not_captured: RefusalText(
         "Nothing was captured, so nothing can be refunded.",
@@ -446,6 +582,14 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This kind of posting is not reversed by a correction.",
         "この種類の記録は訂正の対象外です。",
     ),
+    RefusalCode.not_handed_on: RefusalText(
+        "The number could not be handed to the program beside. Look at that program, and try again.",
+        "番号を窓口のシステムに渡せませんでした。そのシステムの画面を確認して、もう一度お試しください。",
+    ),
+    RefusalCode.not_jpki: RefusalText(
+        "This is no My Number Card. Put the My Number Card in and begin anew.",
+        "マイナンバーカードではありません。マイナンバーカードを入れて最初からやり直してください。",
+    ),
     RefusalCode.not_usable_here: RefusalText(
         "These points cannot be used at this place.",
         "このポイントは、この端末（店舗）では利用できません。",
@@ -454,9 +598,57 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "Nothing is due: there are no such points, or their day has not come.",
         "対象となるポイントがないか、まだ期日になっていません。",
     ),
+    RefusalCode.number_taken: RefusalText(
+        "This card number is registered already. Check the card and the number.",
+        "このカード番号はすでに登録されています。カードと番号を確認してください。",
+    ),
+    RefusalCode.number_unknown: RefusalText(
+        "The library does not know this card number. Check the card and the number.",
+        "図書館システムに該当するカード番号がありません。カードと番号を確認してください。",
+    ),
     RefusalCode.one_person: RefusalText(
         "A correction is asked for by one person and approved by another.",
         "訂正は、申請者とは別の人が承認してください。",
+    ),
+    RefusalCode.operation_over: RefusalText(
+        "The operation is over and cannot be resumed. Begin a new one with the card.",
+        "この手続きは終了しており、再開できません。カードを読み取って新しく始めてください。",
+    ),
+    RefusalCode.other_citizen: RefusalText(
+        "This card belongs to another MyKey ID. Use your own card.",
+        "別のマイキーIDのカードです。ご本人のカードをお使いください。",
+    ),
+    RefusalCode.password_common: RefusalText(
+        "This password is made of words that everybody tries. Put in more that only you would think of.",
+        "よく使われる言葉や地名が中心のため、このパスワードは使えません。ほかの人が思いつかない文字を加えてください。",
+    ),
+    RefusalCode.password_long: RefusalText(
+        "The password is longer than 1,024 characters. Choose a shorter one.",
+        "パスワードは1,024文字以内で入力してください。",
+    ),
+    RefusalCode.password_short: RefusalText(
+        "The password must have at least 12 characters; any characters will do.",
+        "パスワードは12文字以上で入力してください。使う文字の種類は自由です。",
+    ),
+    RefusalCode.pin_blocked: RefusalText(
+        "The card's PIN is blocked. Have it reset at the municipal office.",
+        "暗証番号がロックされています。市区町村の窓口で再設定してください。",
+    ),
+    RefusalCode.pin_wrong: RefusalText(
+        "The PIN was wrong. Check it and begin anew.",
+        "暗証番号が違います。確認して最初からやり直してください。",
+    ),
+    RefusalCode.read_cancelled: RefusalText(
+        "The reading was cancelled. Begin anew.",
+        "読み取りが取り消されました。最初からやり直してください。",
+    ),
+    RefusalCode.read_timeout: RefusalText(
+        "Nothing was read in time. Begin anew.",
+        "時間内に読み取れませんでした。最初からやり直してください。",
+    ),
+    RefusalCode.reader_failed: RefusalText(
+        "The card reader does not work or the card cannot be read. Look at both and begin anew.",
+        "カードリーダーまたはカードを読み取れません。両方を確認して最初からやり直してください。",
     ),
     RefusalCode.refund_limit: RefusalText(
         "More would come back than was captured. Choose a smaller amount.",
@@ -470,6 +662,40 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "Points of this municipality have passed their expiry date. Choose another destination.",
         "この自治体ポイントは有効期限を過ぎています。別の移行先を選んでください。",
     ),
+    RefusalCode.terminal_busy: RefusalText(
+        "This terminal is busy with another reading. Wait a moment and try again.",
+        "この端末は別の読み取りを処理中です。少し待ってからもう一度お試しください。",
+    ),
+    RefusalCode.too_many_tries: RefusalText(
+        "There were too many failed tries. Wait a quarter of an hour, or log in with your card.",
+        "失敗が続いたため受け付けられません。15分ほど待つか、カードでログインしてください。",
+    ),
+    RefusalCode.service_id_exists: RefusalText(
+        "The citizen has another number of this issuer. Confirm that the new one replaces it.",
+        "この利用者には、同じ発行者の別の番号が登録されています。置き換えてよいか確認してください。",
+    ),
+    RefusalCode.terminal_away: RefusalText(
+        "This terminal's card reader program is not connected. See that it runs and has a network.",
+        "この端末のカード読取ソフトが接続されていません。ソフトが起動しているか、ネットワークを確認してください。",
+    ),
+    RefusalCode.terminal_gone: RefusalText(
+        "The connection to the card reader program was lost meanwhile. Begin again.",
+        "処理の途中でカード読取ソフトとの接続が切れました。最初からやり直してください。",
+    ),
+    RefusalCode.terminal_suspended: RefusalText(
+        "This terminal is suspended. Ask the municipality to let it in again.",
+        "この端末は利用を停止しています。自治体の担当者に再開を依頼してください。",
+    ),
+    RefusalCode.terminal_unproven: RefusalText(
+        "This terminal could not prove who it is. If that does not end by itself, enrol it anew.",
+        "端末の確認ができませんでした。繰り返す場合は、端末を登録し直してください。",
+    ),
+    RefusalCode.terminal_login: RefusalText(
+        "The terminal ID and the one-time password do not fit, or the password was used before. Check both; if they "
+        "are as on the paper, ask the municipality for a new password.",
+        "端末IDとワンタイムパスワードの組み合わせが正しくないか、使用済みです。配布された用紙のとおりに入力しても登録できない場合は、"
+        "自治体の担当者に新しいパスワードの発行を依頼してください。",
+    ),
     RefusalCode.tries_used_up: RefusalText(
         "The tries are used up. A MyKey ID can now only be made automatically.",
         "確認できる回数を超えました。マイキーIDは自動生成で作成してください。",
@@ -481,6 +707,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.unknown_field: RefusalText(
         "There is a field that is not in the specification. Leave it out.",
         "仕様にない項目があります。取り除いてください。",
+    ),
+    RefusalCode.unknown_issuer: RefusalText(
+        "There is no such issuer of card numbers. Check its id.",
+        "該当するID付与事業者がありません。IDを確認してください。",
     ),
     RefusalCode.unknown_link: RefusalText(
         "No citizen is linked under this link id. Check it, or have the citizen link again.",
@@ -494,6 +724,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "There is no such store. Check its id.",
         "該当する店舗がありません。店舗のIDを確認してください。",
     ),
+    RefusalCode.unknown_terminal: RefusalText(
+        "There is no such terminal. Check the terminal ID.",
+        "該当する端末がありません。端末IDを確認してください。",
+    ),
     RefusalCode.voucher_expired: RefusalText(
         "This voucher has passed its last day.",
         "このポイント券は有効期限を過ぎています。",
@@ -501,6 +735,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.voucher_used: RefusalText(
         "This voucher was already redeemed.",
         "このポイント券はすでに使用済みです。",
+    ),
+    RefusalCode.wrong_issuer: RefusalText(
+        "This terminal was planned for another service-ID issuer. Give the issuer ID that is on the paper.",
+        "この端末は別のID付与事業者用に計画されています。配布された用紙のID付与事業者の番号を入力してください。",
     ),
 }
 """Code → sentences."""

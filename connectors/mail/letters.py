@@ -59,12 +59,12 @@ class Letters:
         self._unsubscribing = unsubscribing
         self._sign = sign
         self._words = read_words()
-        self._from = f"From: {_encoded(sender_name, 6)}\r\n <{sender}>\r\n"
-        self._subjects = {words.subject: f"Subject: {_encoded(words.subject, 9)}\r\n" for words in self._words.values()}
+        self._from = from_header(sender, sender_name)
+        self._subjects = {words.subject: subject_header(words.subject) for words in self._words.values()}
         self._date = ""
         self._date_s = -1
 
-    def write(self, notice: SendNotice, to: Recipient, now: datetime) -> bytes:
+    def write(self, notice: SendNotice, to: Recipient, now: datetime, traceparent: str) -> bytes:
         """The whole mail, with CRLF line ends."""
         words = words_of(notice, self._words)
         url = self._unsubscribing.url(notice.citizen_id, CHOICE_OF[notice.kind])
@@ -83,6 +83,7 @@ class Letters:
                 self._subjects[words.subject],
                 self._date_header(now),
                 f"Message-ID: <{notice.notice_id}@{self._host}>\r\n",
+                trace_header(traceparent),
                 "Auto-Submitted: auto-generated\r\n",
                 f"List-Unsubscribe: <{url}>\r\n",
                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
@@ -98,8 +99,31 @@ class Letters:
         second = int(now.timestamp())
         if second != self._date_s:
             self._date_s = second
-            self._date = f"Date: {format_datetime(now.astimezone(JAPAN))}\r\n"
+            self._date = date_header(now)
         return self._date
+
+
+def from_header(sender: str, sender_name: str) -> str:
+    """The From header; `sender` is a checked address."""
+    return f"From: {_encoded(sender_name, 6)}\r\n <{sender}>\r\n"
+
+
+def subject_header(subject: str) -> str:
+    """The Subject header."""
+    return f"Subject: {_encoded(subject, 9)}\r\n"
+
+
+def date_header(now: datetime) -> str:
+    """The Date header, in Japan's time."""
+    return f"Date: {format_datetime(now.astimezone(JAPAN))}\r\n"
+
+
+def trace_header(traceparent: str) -> str:
+    """Which trace the mail belongs to: whoever is shown it can say why it was sent (`mykey-hub trace`).
+
+    No header is registered for this; the name is ours, so that it is never taken for somebody else's.
+    """
+    return f"X-MyKey-Trace: {traceparent}\r\n"
 
 
 def _encoded(text: str, used: int) -> str:
@@ -107,7 +131,7 @@ def _encoded(text: str, used: int) -> str:
 
 
 def _body(text: str, page: str) -> bytes:
-    return b"".join((_TEXT_PART, _base64(text), _HTML_PART, _base64(page), _END))
+    return b"".join((_TEXT_PART, in_base64(text), _HTML_PART, in_base64(page), _END))
 
 
 _TEXT_PART: Final = _PART.format(boundary=_BOUNDARY, kind="plain").encode("ascii")
@@ -115,7 +139,8 @@ _HTML_PART: Final = _PART.format(boundary=_BOUNDARY, kind="html").encode("ascii"
 _END: Final = f"--{_BOUNDARY}--\r\n".encode("ascii")
 
 
-def _base64(text: str) -> bytes:
+def in_base64(text: str) -> bytes:
+    """A text as the body of a part: UTF-8 with CRLF line ends, in lines of base64."""
     encoded = binascii.b2a_base64(text.replace("\n", "\r\n").encode("utf-8"), newline=False)
     lines = [
         encoded[start : start + BASE64_LINE_CHARACTERS] for start in range(0, len(encoded), BASE64_LINE_CHARACTERS)

@@ -1,13 +1,21 @@
 """Who gets mail and what pools are called, as the registry tells it; names and addresses are kept sealed."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 
 from connectors.mail.addresses import AddressRefusedError, checked_address
-from connectors.mail.statements import CHANGE_CHOICES, PUT_RECIPIENTS, PUT_SCHEMES, PUT_SUPPORT_EVENTS
+from connectors.mail.statements import (
+    CHANGE_ADDRESSES,
+    CHANGE_CHOICES,
+    PUT_RECIPIENTS,
+    PUT_SCHEMES,
+    PUT_SUPPORT_EVENTS,
+    RECIPIENTS,
+)
+from hub.database import Row
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
 from schemas.citizens import CitizenRegistered, MailChoices, MailChoicesChanged
@@ -19,6 +27,16 @@ NAME: Final = "name"
 ADDRESS: Final = "address"
 
 log = structlog.get_logger()
+
+
+class Person(NamedTuple):
+    """A citizen who may get mail; `is_reached`: the address has not bounced."""
+
+    name: str
+    address: str
+    is_reached: bool
+    on_password_change: bool
+    on_mykey_id_change: bool
 
 
 class Recipients:
@@ -35,7 +53,7 @@ class Recipients:
             [event.citizen_id for event in latest],
             [self._seal(NAME, event.citizen_id, event.name) for event in latest],
             [self._seal(ADDRESS, event.citizen_id, event.mail) for event in latest],
-            [_state_of(event) for event in latest],
+            [_state_of(event.citizen_id, event.mail) for event in latest],
             *_columns(event.choices for event in latest),
         )
 
@@ -46,6 +64,30 @@ class Recipients:
             CHANGE_CHOICES,
             [event.citizen_id for event in latest],
             *_columns(event.choices for event in latest),
+        )
+
+    async def found(self, citizen_ids: Iterable[UUID], tx: Transaction) -> dict[UUID, Person]:
+        """Those that are known, opened."""
+        rows = await tx.fetch(RECIPIENTS, list(set(citizen_ids)))
+        return {row["citizen_id"]: self._person(row) for row in rows}
+
+    async def change_addresses(self, addresses: Mapping[UUID, str], tx: Transaction) -> None:
+        """New addresses: each is good until a mail server says otherwise."""
+        await tx.execute(
+            CHANGE_ADDRESSES,
+            list(addresses),
+            [self._seal(ADDRESS, citizen_id, address) for citizen_id, address in addresses.items()],
+            [_state_of(citizen_id, address) for citizen_id, address in addresses.items()],
+        )
+
+    def _person(self, row: Row) -> Person:
+        citizen_id = row["citizen_id"]
+        return Person(
+            name=self._sealer.open(row["name_sealed"], place(TABLE, NAME, citizen_id)).decode(),
+            address=self._sealer.open(row["address_sealed"], place(TABLE, ADDRESS, citizen_id)).decode(),
+            is_reached=row["state"] == "ok",
+            on_password_change=row["on_password_change"],
+            on_mykey_id_change=row["on_mykey_id_change"],
         )
 
     def _seal(self, column: str, citizen_id: UUID, text: str) -> bytes:
@@ -75,11 +117,11 @@ async def support_events_registered(events: Sequence[SupportEventRegistered], tx
     )
 
 
-def _state_of(event: CitizenRegistered) -> str:
+def _state_of(citizen_id: UUID, address: str) -> str:
     try:
-        checked_address(event.mail)
+        checked_address(address)
     except AddressRefusedError:
-        log.warning("address_refused", citizen_id=str(event.citizen_id))
+        log.warning("address_refused", citizen_id=str(citizen_id))
         return "bounced"
     return "ok"
 

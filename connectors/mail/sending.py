@@ -25,6 +25,7 @@ from connectors.mail.statements import ADDRESSED, FORGET_NOTICES, MARK_BOUNCED, 
 from connectors.mail.together import Together
 from hub import failpoints
 from hub.clock import Clock
+from hub.component import Unasked
 from hub.database import Database, Row
 from hub.errors import PermanentError, TransientError
 from hub.keys import Sealer, place
@@ -85,11 +86,13 @@ class Sending:
         self._look_ups = Together(self._look_up, BATCH_LIMIT)
         self._records = Together(self._record, BATCH_LIMIT)
 
-    async def __call__(self, envelope: Envelope) -> None:
-        """Send a SendNotice.
+    async def __call__(self, envelope: Envelope) -> Unasked | None:
+        """Send a SendNotice; the mail server is not asked where nobody wants it any more.
 
         Raises:
-            TransientError: the mail server is not reached or wants it later.
+            OutsideDownError: the mail server is not reached: all mails wait, and none loses an attempt.
+            NoAnswerError: the mail server did not answer.
+            TransientError: the mail server wants it later.
             MailRefusedError: the server refuses us, whoever the mail is for.
         """
         notice = envelope.message
@@ -98,29 +101,30 @@ class Sending:
         row = await self._look_ups.ask(notice)
         if row["is_done"] or not _is_wanted(notice, row):
             log.info("notice_not_sent", notice_id=str(notice.notice_id), is_done=row["is_done"])
-            return
+            return Unasked.UNASKED
         recipient = self._recipient(notice.citizen_id, row)
         if recipient is None:
             await self._records.ask(_Done(notice, "bounced", 0))
-            return
+            return Unasked.UNASKED
         await self._domains.turn(recipient.address.domain)
-        letter = self._letters.write(notice, recipient, self._clock.now())
+        letter = self._letters.write(notice, recipient, self._clock.now(), envelope.traceparent)
         reply = await self._smtp.deliver(self._sender, recipient.address.text, letter)
         await self._settle(notice, recipient.address, reply)
+        return None
 
     async def _settle(self, notice: SendNotice, address: Address, reply: Reply) -> None:
         if reply.accepted:
             failpoints.reach("mail.before_record")
             self._domains.accepted(address.domain)
             await self._records.ask(_Done(notice, "sent", reply.code))
-        elif reply.code // 100 == _TRY_LATER:
+        elif is_for_later(reply):
             wait_s = self._domains.pause(address.domain) if _wants_less(reply) else TRY_LATER_S
-            raise TransientError(_in_words(reply), retry_after_s=wait_s)
-        elif _is_about_the_address(reply):
+            raise TransientError(in_words(reply), retry_after_s=wait_s)
+        elif is_about_the_address(reply):
             log.warning("address_bounced", citizen_id=str(notice.citizen_id), code=reply.code, status=reply.status)
             await self._records.ask(_Done(notice, "bounced", reply.code))
         else:
-            raise MailRefusedError(_in_words(reply))
+            raise MailRefusedError(in_words(reply))
 
     def _recipient(self, citizen_id: UUID, row: Row) -> Recipient | None:
         name = self._sealer.open(row["name_sealed"], place(TABLE, NAME, citizen_id)).decode()
@@ -167,13 +171,20 @@ def _wants_less(reply: Reply) -> bool:
     return reply.code == _CLOSING or _POLICY in reply.status
 
 
-def _is_about_the_address(reply: Reply) -> bool:
+def is_about_the_address(reply: Reply) -> bool:
+    """The server takes nothing for this address, whoever sends."""
     if reply.stage is Stage.recipient:
         return _POLICY not in reply.status
     return reply.stage is Stage.content and reply.status.startswith(_ABOUT_THE_ADDRESS)
 
 
-def _in_words(reply: Reply) -> str:
+def is_for_later(reply: Reply) -> bool:
+    """The server cannot take the mail now."""
+    return reply.code // 100 == _TRY_LATER
+
+
+def in_words(reply: Reply) -> str:
+    """What the server said, without its free text."""
     return f"SMTP {reply.stage.value}: {reply.code} {reply.status}".rstrip()
 
 

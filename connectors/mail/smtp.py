@@ -9,13 +9,17 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from connectors.mail.conversation import Conversation, ConversationError, Reply
 from hub.clock import Clock
-from hub.errors import TransientError
+from hub.errors import NoAnswerError, OutsideDownError
 
 IDLE_LIMIT_S: Final = 20.0
 """A connection that nobody used for so long is not trusted any more."""
 MAILS_PER_CONNECTION_LIMIT: Final = 500
+MAIL_SERVER: Final = "smtp"
+"""The one other side of all mails."""
 DOWN_S: Final = 5.0
-"""How long nobody tries again after the server could not be reached."""
+"""How long the server is left alone after it could not be reached."""
+STRAGGLERS_S: Final = 1.0
+"""How long mails that are in work already, and waited for a connection, are not tried after that."""
 
 log = structlog.get_logger()
 
@@ -61,8 +65,8 @@ class SmtpPool:
         """Hand one mail over; the addresses are checked ones, the message has CRLF line ends.
 
         Raises:
-            TransientError: no connection, no answer in time, or the connection was lost: whether the mail was
-                taken is then unknown.
+            OutsideDownError: no connection: no mail is worth a try now.
+            NoAnswerError: no answer in time, or the connection was lost: whether the mail was taken is unknown.
         """
         async with self._slots:
             line = self._kept_line() or await self._new_line()
@@ -71,7 +75,7 @@ class SmtpPool:
                 reply = await line.conversation.deliver(sender, recipient, message)
                 answered = True
             except (ConversationError, TimeoutError) as error:
-                raise TransientError(f"SMTP: {type(error).__name__}") from None
+                raise NoAnswerError(f"SMTP: {type(error).__name__}", destination=MAIL_SERVER) from None
             finally:
                 self._put_back(line, usable=answered)
         return reply
@@ -102,22 +106,24 @@ class SmtpPool:
     async def _new_line(self) -> _Line:
         down_s = self._down_until - self._clock.monotonic()
         if down_s > 0:
-            raise TransientError("the mail server is not reached", retry_after_s=down_s)
-        client = _client(self._server)
+            raise OutsideDownError("the mail server is not reached", destination=MAIL_SERVER, retry_after_s=down_s)
+        client = client_of(self._server)
         try:
             await client.connect()
             await client.ehlo()
             return _Line(Conversation(client, self._server.timeout_s))
         except (SMTPException, OSError, TimeoutError, ConversationError) as error:
             client.close()
-            self._down_until = self._clock.monotonic() + DOWN_S
+            self._down_until = self._clock.monotonic() + STRAGGLERS_S
             code = error.code if isinstance(error, SMTPResponseException) else None
             log.warning("mail_server_not_reached", error=type(error).__name__, code=code)
-            raise TransientError(f"SMTP: {type(error).__name__}", retry_after_s=DOWN_S) from None
+            raise OutsideDownError(
+                f"SMTP: {type(error).__name__}", destination=MAIL_SERVER, retry_after_s=DOWN_S
+            ) from None
 
 
-def _client(server: Server) -> SMTP:
-    """Opens connections: TLS, certificate, login."""
+def client_of(server: Server) -> SMTP:
+    """Opens one connection: TLS, certificate, login."""
     return SMTP(
         hostname=server.host,
         port=server.port,

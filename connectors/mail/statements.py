@@ -27,6 +27,19 @@ FROM unnest($1::uuid[], $2::bool[], $3::bool[], $4::bool[], $5::bool[])
 WHERE recipient.citizen_id = changed.citizen_id
 """
 
+RECIPIENTS: Final = """
+SELECT citizen_id, name_sealed, address_sealed, state, on_password_change, on_mykey_id_change
+FROM mail.recipient WHERE citizen_id = ANY ($1)
+"""
+
+CHANGE_ADDRESSES: Final = """
+UPDATE mail.recipient SET address_sealed = changed.address_sealed, state = changed.state
+FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS changed (citizen_id, address_sealed, state)
+WHERE recipient.citizen_id = changed.citizen_id
+"""
+
+FORGET_RECIPIENTS: Final = "DELETE FROM mail.recipient WHERE citizen_id = ANY ($1)"
+
 CHOICES_OF: Final = """
 SELECT on_grant, on_expiry, on_password_change, on_mykey_id_change FROM mail.recipient WHERE citizen_id = $1
 """

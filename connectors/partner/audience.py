@@ -15,7 +15,7 @@ from hub.clock import Clock
 from hub.component import Context
 from hub.database import Database
 from hub.web.app import Audience, Caller
-from hub.web.limits import RateLimiter, WaitingRoom
+from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.signatures import VerificationKey, Verifier
 from schemas.parties import PartyKeyOf, PartyKind
 
@@ -128,5 +128,6 @@ def partner_audience(context: Context, nonces: PartnerNonces, now: Callable[[], 
         authenticate=SignedByPartner(verifier),
         security=SECURITY,
         room=WaitingRoom(IN_FLIGHT_LIMIT, WAITING_LIMIT, WAIT_TIMEOUT_S),
+        at_once=AtOnce(context.settings.partner_requests_at_once),
         rate=RateLimiter(rate_per_s, int(rate_per_s * BURST_S), monotonic=context.clock.monotonic),
     )

@@ -15,14 +15,17 @@ from schemas.problems import FieldError, ProblemCode
 
 ROWS_LIMIT: Final = 1_000_000
 SIZE_LIMIT_BYTES: Final = 256 << 20
+FILES_RETRY_AFTER_S: Final = 60.0
 UPLOAD_PACE: Final = Pace(grace_s=10.0, min_bytes_per_s=64 * 1024)
 
 
 class FileIntake:
     """Takes files in."""
 
-    def __init__(self, store: FileStore) -> None:
+    def __init__(self, store: FileStore, files_limit: int) -> None:
+        """`files_limit`: how many files of a party may wait or be in work."""
         self._store = store
+        self._files_limit = files_limit
 
     async def take(
         self, party_id: UUID, idempotency_key: str, media_type: str, sha256: bytes, body: AsyncIterator[bytes]
@@ -37,11 +40,13 @@ class FileIntake:
             body: the file's bytes.
 
         Raises:
-            ProblemError: id_conflict, too_large, bad_field (an empty file, or another header), and
-                what reading the body raises.
+            ProblemError: too_many (so many are not finished yet), id_conflict, too_large, bad_field (an empty
+                file, or another header), and what reading the body raises.
         """
         known = await self._store.taken(party_id, idempotency_key)
         if known is None:
+            if await self._store.unfinished(party_id, self._files_limit) == self._files_limit:
+                raise ProblemError(ProblemCode.too_many, retry_after_s=FILES_RETRY_AFTER_S)
             return await self._receive(party_id, idempotency_key, media_type, sha256, body)
         async for _ in body:
             pass

@@ -7,6 +7,7 @@ from typing import Final
 
 from connectors.partner.lines import BOM
 from connectors.partner.store import ResultRow
+from hub.spreadsheets import safe_cell
 from schemas.points import PostingStatus
 from schemas.problems import REFUSALS, RefusalCode
 
@@ -15,8 +16,6 @@ BLOCK_ROWS: Final = 5_000
 COLUMNS: Final = ("line", "transfer_id", "status", "code", "points", "posted_on", "replayed", "detail", "detail_ja")
 HEAD: Final = BOM + ",".join(COLUMNS).encode() + b"\r\n"
 
-_FORMULA_STARTS: Final = frozenset("=+-@\t\r＝＋－＠")  # full-width signs start a formula in Japanese Excel too
-
 
 def csv_lines(rows: Sequence[ResultRow]) -> bytes:
     """The rows as CSV lines."""
@@ -24,11 +23,6 @@ def csv_lines(rows: Sequence[ResultRow]) -> bytes:
     writer = csv.writer(text)
     writer.writerows(_cells(row) for row in rows)
     return text.getvalue().encode()
-
-
-def safe_cell(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text[:1] in _FORMULA_STARTS else text
 
 
 def _cells(row: ResultRow) -> tuple[str | int, ...]:

@@ -5,6 +5,7 @@ from typing import Final
 FIRST_USE: Final = """ INSERT INTO partner.nonce (key_id, nonce, expires_at) VALUES ($1, $2, $3) ON
 CONFLICT DO NOTHING RETURNING true
 """
+LAST_NONCE: Final = "SELECT max(expires_at) FROM partner.nonce WHERE key_id = ANY ($1::text[])"
 FORGET_NONCES: Final = "DELETE FROM partner.nonce WHERE expires_at < $1"
 
 ADD_CHUNK: Final = """
@@ -23,6 +24,9 @@ INSERT INTO partner.transfer_file (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (party_id, idempotency_key) DO NOTHING
 RETURNING file_id
+"""
+UNFINISHED: Final = """
+SELECT count(*) FROM (SELECT FROM partner.transfer_file WHERE party_id = $1 AND finished_at IS NULL LIMIT $2) AS found
 """
 TAKEN: Final = """
 SELECT file_id, rows, sha256 FROM partner.transfer_file WHERE party_id = $1 AND idempotency_key = $2

@@ -158,6 +158,12 @@ class FileStore:
             row = await reading.fetch_row(statements.TAKEN, party_id, idempotency_key)
         return None if row is None else Taken(row["file_id"], row["rows"], row["sha256"])
 
+    async def unfinished(self, party_id: UUID, limit: int) -> int:
+        """How many files of this party wait or are in work; counted up to the limit."""
+        async with reachable(), self._database.reading() as reading:
+            found: int = await reading.fetch_value(statements.UNFINISHED, party_id, limit)
+        return found
+
     async def file(self, file_id: UUID) -> StoredFile | None:
         """A file and how far it is."""
         async with reachable(), self._database.reading() as reading:

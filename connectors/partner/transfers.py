@@ -19,7 +19,9 @@ from connectors.partner.shapes import (
 )
 from hub.bus import Bus
 from hub.web.app import Audience, Route, caller_of, json_response
+from hub.web.backlog import Backlog
 from hub.web.bodies import read_model
+from hub.web.limits import AtOnce
 from hub.web.problems import ProblemError
 from schemas.points import OutcomesOf
 from schemas.problems import ProblemCode
@@ -33,9 +35,12 @@ _TRANSFER_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 class TransferDoor:
     """`POST /transfers` and `GET /transfers/{transfer_id}`."""
 
-    def __init__(self, bus: Bus, pipeline: Pipeline) -> None:
+    def __init__(self, bus: Bus, pipeline: Pipeline, backlog: Backlog, rows: AtOnce) -> None:
+        """`rows` are what each partner has in work at once."""
         self._bus = bus
         self._pipeline = pipeline
+        self._backlog = backlog
+        self._rows = rows
 
     def routes(self, audience: Audience) -> list[Route]:
         """Its two operations."""
@@ -45,6 +50,7 @@ class TransferDoor:
                 method="POST",
                 path="/transfers",
                 handler=self.post,
+                backlog=self._backlog,
                 summary="Move points in: 1 to 1,000 transfers, answered item by item after the commit",
                 summary_ja="ポイント移行（1～1,000件）。確定後に1件ごとの結果を返します",
                 request=TransferBatch,
@@ -65,8 +71,9 @@ class TransferDoor:
     async def post(self, request: web.Request) -> web.Response:
         """Only the envelope's own faults are the request's; each item answers for itself."""
         envelope = await read_model(request, BatchEnvelope, BATCH_LIMIT_BYTES)
-        items = check(envelope.transfers)
-        outcomes = await self._pipeline.outcomes(caller_of(request).party_id, items)
+        party_id = caller_of(request).party_id
+        with self._rows.place(party_id, len(envelope.transfers)):
+            outcomes = await self._pipeline.outcomes(party_id, check(envelope.transfers))
         return json_response(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
 
     async def get(self, request: web.Request) -> web.Response:

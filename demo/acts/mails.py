@@ -1,13 +1,13 @@
 """Mails arrive: one for every notice, to those who chose them, each once."""
 
-from demo.stage import DRAIN_DEADLINE_S, Stage
+from demo.stage import Stage
 
 GRANTED = "ポイントが付与されました"
 
 
 async def play(stage: Stage) -> None:
     """Wait until nothing is due, then count in the local mailbox."""
-    await stage.process.drained(DRAIN_DEADLINE_S)
+    await stage.drained()
     stats = await stage.mailbox.stats()
     stage.check("no mail twice", stats["duplicates"], 0)
     by_subject = {str(subject): int(count) for subject, count in stats["by_subject"].items()}

@@ -1,6 +1,6 @@
 """The world opens: municipalities register schemes, the airline is taken in, citizens register and link."""
 
-from demo.stage import CALL_DEADLINE_S, DRAIN_DEADLINE_S, Stage
+from demo.stage import CALL_DEADLINE_S, Stage
 from schemas.citizens import LinkCitizen, MailChoices, RegisterCitizen
 from schemas.municipalities import RegisterScheme
 from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPartyKey
@@ -46,5 +46,5 @@ async def play(stage: Stage) -> None:
     )
     refused = [answer.code for answer in (*schemes, keys, *citizens, *links) if answer.code is not None]
     stage.check("everybody is registered", refused, [])
-    await stage.process.drained(DRAIN_DEADLINE_S)
+    await stage.drained()
     stage.say(f"{len(schemes)} schemes, {len(citizens):,} citizens, one airline")

@@ -14,3 +14,10 @@ async def play(stage: Stage) -> None:
     stage.check("verify", faults, [])
     stage.report["verify"] = "failed" if faults else "ok"
     stage.say(f"{sum(report.transfers for report in reports):,} transfers add up")
+    if stage.carried is not None:
+        carried = await stage.carried()
+        stage.check("what was said came by the broker", carried["brought"] > carried["from_store"], expected=True)
+        stage.report["broker"] = carried
+        stage.say(
+            f"the broker brought {carried['brought']:,} messages; {carried['from_store']:,} were read from the store"
+        )

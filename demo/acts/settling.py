@@ -30,7 +30,7 @@ async def play(stage: Stage) -> None:
 
 
 async def _partner_summary(stage: Stage, first: date, last: date) -> dict[str, int]:
-    arguments = ["--url", stage.url, "--key-file", str(stage.key.path), "--key-id", stage.key.key_id]
+    arguments = ["--url", stage.other_url, "--key-file", str(stage.key.path), "--key-id", stage.key.key_id]
     arguments += ["--first", first.isoformat(), "--last", last.isoformat()]
     answer: dict[str, int] = (await run_to_end("tests.peers.airline.settlement", arguments, ASK_TIMEOUT_S))[0]
     return answer

@@ -19,6 +19,7 @@ async def play(stage: Stage) -> None:
         *("--url", stage.url, "--key-file", str(stage.key.path), "--key-id", stage.key.key_id),
         *("--transfers", str(stage.world.transfers_file), "--batches", str(len(stage.world.transfers) // 2)),
         *("--batch-size", str(BATCH_SIZE), "--file-rest", "--report", str(report)),
+        *("--file-url", stage.other_url),
     ]
     await run_to_end("tests.peers.airline", arguments, AIRLINE_TIMEOUT_S)
     told = json.loads(report.read_text(encoding="utf-8"))

@@ -1,6 +1,7 @@
 """Jobs: what a component does by itself, in one process at a time (a lease of one lane)."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from hub.transports.lanes import Lanes
 
 log = structlog.get_logger()
 
+PAUSED_S: Final = 0.5
+"""How often a paused component's job looks whether it may run again."""
 RETRY_S: Final = 10.0
 """A job that failed runs again after this long, or after its own time where that is shorter."""
 
@@ -20,11 +23,21 @@ RETRY_S: Final = 10.0
 class JobRunner:
     """Runs one job every `every_s` seconds while this process holds its lease."""
 
-    def __init__(self, component: str, job: Job, database: Database, process_id: UUID) -> None:
+    def __init__(
+        self,
+        component: str,
+        job: Job,
+        database: Database,
+        process_id: UUID,
+        is_paused: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._job = job
+        self._is_paused = is_paused
         self._lanes = Lanes(f"{component}.job.{job.name}", process_id, database, self._lease_changed, count=1)
         self._keeping: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
+        self._epoch: int | None = None
+        """The lease's, in which `_working` works; None: stopped."""
 
     def start(self) -> None:
         """Begin to ask for the lease, and to run."""
@@ -35,24 +48,32 @@ class JobRunner:
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
-        working = self._working
         self._lanes.let_go()
-        if working is not None:
-            await asyncio.gather(working, return_exceptions=True)
+        if self._working is not None:
+            await asyncio.gather(self._working, return_exceptions=True)
         try:
             await self._lanes.release()
         except UNREACHABLE:
             log.warning("job_lease_not_released", job=self._job.name)
 
     def _lease_changed(self) -> None:
-        if self._lanes.epochs and self._working is None:
-            self._working = asyncio.create_task(self._repeat())
-        elif not self._lanes.epochs and self._working is not None:
+        """Another epoch: the lease was lost and won again, and who had it between may have run the job too."""
+        epoch = self._lanes.epochs.get(0)
+        if epoch == self._epoch:
+            return
+        if self._epoch is not None and self._working is not None:
             self._working.cancel()
-            self._working = None
+        if epoch is not None:
+            self._working = asyncio.create_task(self._repeat(after=self._working))
+        self._epoch = epoch
 
-    async def _repeat(self) -> None:
+    async def _repeat(self, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
         while True:
+            if self._is_paused():
+                await asyncio.sleep(PAUSED_S)
+                continue
             (error,) = await asyncio.gather(self._job.run(), return_exceptions=True)
             if error is None:
                 await asyncio.sleep(self._job.every_s)

@@ -29,8 +29,10 @@ ON CONFLICT (process_id) DO UPDATE SET seen_at = now(),
     receivers = ARRAY(SELECT DISTINCT unnest(hub.process.receivers || excluded.receivers))
 """
 SHARERS: Final = """
-SELECT count(*) FROM hub.process WHERE $1 = ANY (receivers) AND seen_at > now() - make_interval(secs => $2)
+SELECT count(*) FROM hub.process WHERE $1 = ANY (receivers)
+    AND seen_at BETWEEN now() - make_interval(secs => $2) AND now() + make_interval(secs => $2)
 """
+"""Seen in the future: by another server, whose clock was ahead, before this one took over or was restored."""
 RENEW: Final = """
 UPDATE hub.lane SET lease_until = now() + make_interval(secs => $3)
 WHERE receiver = $1 AND owner = $2 RETURNING lane, epoch
@@ -38,10 +40,12 @@ WHERE receiver = $1 AND owner = $2 RETURNING lane, epoch
 CLAIM: Final = """
 UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + make_interval(secs => $3)
 WHERE receiver = $1 AND lane IN (
-    SELECT lane FROM hub.lane WHERE receiver = $1 AND (owner IS NULL OR lease_until < now())
+    SELECT lane FROM hub.lane WHERE receiver = $1
+        AND (owner IS NULL OR lease_until NOT BETWEEN now() AND now() + 2 * make_interval(secs => $3))
     ORDER BY lane LIMIT $4 FOR UPDATE SKIP LOCKED
 ) RETURNING lane, epoch
 """
+"""A lease that ends later than any lease can was given by another server, whose clock was ahead: it is none."""
 RELEASE: Final = """
 UPDATE hub.lane SET owner = NULL, lease_until = '-infinity'
 WHERE receiver = $1 AND owner = $2 AND lane = ANY ($3::smallint[])

@@ -1,31 +1,46 @@
-"""Deliveries whose effect is outside: done with no transaction open, then marked; again after a crash, same id."""
+"""Deliveries whose effect is outside: done with no transaction open, then marked; again after a crash, same id.
+
+What is for another side that is down is set aside (held), so that the lane goes on with the rest. One held message at a
+time goes out as a probe; the first that gets through lets all of them flow again.
+"""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
 
-from hub import deliveries, failpoints
-from hub.database import Database, is_retryable, is_unreachable
+from hub import deliveries, failpoints, telemetry
+from hub.component import Unasked
+from hub.database import UNREACHABLE, Database, is_retryable, is_unreachable
 from hub.deliveries import Due, Place
-from hub.errors import HubError, OutsideDownError, PermanentError, TransientError, UnroutableError
+from hub.errors import (
+    ComponentPausedError,
+    HubError,
+    NoAnswerError,
+    OutsideError,
+    PermanentError,
+    TransientError,
+    UnroutableError,
+)
+from hub.flow import since_said_ms
 from hub.metrics import FAILED, HANDLED
+from hub.outages import PROBE_TIMEOUT_S, OutageLimits, Outages
 from hub.runner import Runner
-from hub.transports.postgres import Receiver, envelope_of
+from hub.tracing import TRACE
+from hub.transports.receiver import Receiver, envelope_of
 
 log = structlog.get_logger()
 
 MARK_LIMIT: Final = 64
 """The most outside messages that a crash could repeat, per lane."""
-
-
-REST_LIMIT_S: Final = 300.0
-"""The longest that a lane rests while its other side is down."""
+PAUSED_REST_S: Final = 0.5
+"""How long a lane rests that needs a component which is paused."""
+PROBES_LIMIT: Final = 16
+"""The most destinations that this process probes at once."""
 
 
 class UnclassifiedError(PermanentError):
@@ -33,73 +48,103 @@ class UnclassifiedError(PermanentError):
 
 
 class Ended(NamedTuple):
-    """An outside message that was done, or failed with `error`."""
+    """An outside message that was done, or failed with `error`, or waits for another side that is down."""
 
     due: Due
-    error: Exception | None
+    error: Exception | None = None
+    waits_for: str | None = None
+    was_asked: bool = True
+    """Whether the other side was; where not, the message tells nothing of it."""
+    took_s: float = 0.0
 
 
 class OutsideReceiver(Receiver):
     """Does the outside commands of a component, several at once, and marks them in small groups."""
 
-    def __init__(self, receiver: str, runner: Runner, database: Database, process_id: UUID) -> None:
+    def __init__(
+        self, receiver: str, runner: Runner, database: Database, process_id: UUID, limits: OutageLimits | None = None
+    ) -> None:
         super().__init__(receiver, runner, database, process_id)
-        self._down_for_s: dict[int, float] = {}
-        """Lane → how long its other side wants to be left alone; such a lane sends one probe at a time."""
+        self.outages = Outages(receiver, database, limits or OutageLimits())
+        self._probed: set[str] = set()
+        """Destinations that this process sends a probe to."""
 
     async def handle(self, place: Place, due: Sequence[Due]) -> bool:
         """Do what is due, in groups; a group's successes and failures are recorded in one transaction.
 
-        Once the lane is no longer ours, or we are told to stop, or the other side is down, nothing more is begun.
+        Once the lane is no longer ours, or we are told to stop or to pause, nothing more is begun.
         """
         slots = asyncio.Semaphore(self.runner.component.outside_limit)
         left = Counter(one.delivery_id for one in due)
-        first = 0
-        while first < len(due):
-            group = due[first : first + (1 if place.lane in self._down_for_s else MARK_LIMIT)]
-            self._down_for_s.pop(place.lane, None)
+        waiting: dict[int, dict[str, list[UUID]]] = {}
+        for first in range(0, len(due), MARK_LIMIT):
+            group = due[first : first + MARK_LIMIT]
             ended = [one for one in await asyncio.gather(*(self._do(place, one, slots) for one in group)) if one]
             failpoints.reach(f"{self.runner.component.name}.before_mark")
-            await self._record(place, ended, left)
-            if place.lane in self._down_for_s:
-                await self._rest(place)
+            await self._record(place, [one for one in ended if one.waits_for is None], left)
+            await self.outages.begin_suspected()
+            if len(ended) < len(group):
+                if self.owns(place):
+                    await asyncio.sleep(PAUSED_REST_S)
                 return False
-            first += len(group)
-        return True
+            for one in ended:
+                if one.waits_for is not None:
+                    by_destination = waiting.setdefault(one.due.delivery_id, {})
+                    by_destination.setdefault(one.waits_for, []).append(one.due.message_id)
+        return await self._hold(place, waiting)
 
-    async def _rest(self, place: Place) -> None:
-        """Leave the other side alone; then begin again, from the first message that is still due."""
-        rest_s = min(self._down_for_s[place.lane], REST_LIMIT_S)
-        log.warning("outside_down", receiver=self.receiver, lane=place.lane, rest_s=round(rest_s, 1))
-        until_s = time.monotonic() + rest_s
-        wake = self._wakes[place.lane]
-        while self.owns(place) and (left_s := until_s - time.monotonic()) > 0:
-            wake.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await wake.wait()
-        wake.set()
+    async def _hold(self, place: Place, waiting: dict[int, dict[str, list[UUID]]]) -> bool:
+        if not waiting:
+            return True
+        async with self.database.transaction() as tx:
+            are_held = await deliveries.hold(tx, place, waiting)
+        if not are_held:
+            await self.outages.refresh()
+        return are_held
 
     async def _do(self, place: Place, due: Due, slots: asyncio.Semaphore) -> Ended | None:
-        """None: it was not begun, or its other side is down; it stays due."""
+        """None: it was not begun; it stays due."""
         async with slots:
-            if place.lane in self._down_for_s or not self.owns(place):
-                return None
-            try:
-                envelope = envelope_of(due, self.database.sealer)
-                outside = self.runner.component.outside.get(type(envelope.message))
-                if outside is None:
-                    raise UnroutableError(envelope.type)
-                await outside(envelope)
-            except OutsideDownError as error:
-                self._down_for_s[place.lane] = error.retry_after_s
-                return None
-            except Exception as error:
-                FAILED.labels(self.runner.component.name, str(getattr(error, "permanent", None))).inc()
-                log.warning("outside_failed", message_id=due.message_id, error=type(error).__qualname__)
-                return Ended(due, error)
-            HANDLED.labels(self.runner.component.name, "outside").inc()
-            return Ended(due, None)
+            return await self._try(due) if self.owns(place) else None
+
+    async def _try(self, due: Due, probed: str | None = None) -> Ended | None:
+        """Do one message. What is for a destination that is down is left alone, but for the one that is `probed`.
+
+        None: a component that is needed for it is paused; it stays due.
+        """
+        begun_s = time.monotonic()
+        destination = None
+        try:
+            envelope = envelope_of(due, self.database.sealer)
+            outside = self.runner.component.outside.get(type(envelope.message))
+            if outside is None:
+                raise UnroutableError(envelope.type)
+            destination = self.runner.component.destination_of(envelope.message)
+            if probed is None and self.outages.is_open(destination):
+                return Ended(due, waits_for=destination)
+            TRACE.set(due.trace)  # each is done in a task of its own
+            name = self.runner.component.name
+            with self.flow.working(1), telemetry.outside(name, due.trace) if telemetry.sink else telemetry.OFF:
+                was_asked = await outside(envelope) is not Unasked.UNASKED
+        except ComponentPausedError:
+            return None
+        except OutsideError as error:
+            if probed is not None or self.outages.blames(error, begun_s):
+                return Ended(due, error, waits_for=probed or error.destination)
+            return self._failed(due, error)
+        except Exception as error:
+            return self._failed(due, error)
+        if was_asked:
+            self.outages.answered(destination)
+        HANDLED.labels(self.runner.component.name, "outside").inc()
+        self.flow.was_done([due.message_id], since_said_ms)
+        return Ended(due, was_asked=was_asked, took_s=time.monotonic() - begun_s)
+
+    def _failed(self, due: Due, error: Exception) -> Ended:
+        self.flow.failed += 1
+        FAILED.labels(self.runner.component.name, str(getattr(error, "permanent", None))).inc()
+        log.warning("outside_failed", message_id=due.message_id, error=type(error).__qualname__)
+        return Ended(due, error)
 
     async def _record(self, place: Place, ended: Sequence[Ended], left: Counter[int]) -> None:
         if not ended:
@@ -112,9 +157,55 @@ class OutsideReceiver(Receiver):
                     await deliveries.mark_part_done(tx, place, delivery_id, ids)
                 else:
                     await deliveries.mark_done(tx, place, [delivery_id])
-            for due, error in ended:
+            if took_s := {one.due.message_id: one.took_s for one in ended if one.error is None}:
+                await deliveries.mark_done_outside(tx, took_s)
+            for due, error, *_ in ended:
                 if error is not None:
                     await deliveries.put_off(tx, place, due, due.attempts + 1, _classified(error))
+
+    # probes
+
+    async def _look(self) -> None:
+        await self.outages.refresh()
+        for destination in () if self.runner.is_paused() else self.outages.ripe():
+            if destination not in self._probed and len(self._probed) < PROBES_LIMIT and self.lanes.epochs:
+                self._probed.add(destination)
+                task = asyncio.create_task(self._probe(destination))
+                self._beside.add(task)
+                task.add_done_callback(self._beside.discard)
+        await super()._look()
+
+    async def _probe(self, destination: str) -> None:
+        """Send one held message out, if it is our turn."""
+        try:
+            epochs = dict(self.lanes.epochs)
+            row = await self.outages.first_held(destination, list(epochs))
+            if row is None or (probes := await self.outages.claim(destination)) is None:
+                return
+            place = Place(self.receiver, row["lane"], epochs[row["lane"]])
+            due = Due(row["delivery_id"], row["attempts"], row["since"], row["message_id"], row)
+            ended = await self._send_probe(due, destination)
+            if ended is None or ended.waits_for is not None:
+                await self.outages.failed(destination, probes, None if ended is None else ended.error)
+                return
+            got_through = ended.error is None and ended.was_asked
+            try:
+                await self._record(place, [ended], Counter({due.delivery_id: row["messages"]}))
+            finally:
+                # Also where the lane was lost meanwhile: the other side is what it is.
+                await (self.outages.end(destination) if got_through else self.outages.failed(destination, probes))
+            self.poll_soon()
+        except UNREACHABLE as error:
+            log.warning("probe_interrupted", receiver=self.receiver, error=type(error).__qualname__)
+        finally:
+            self._probed.discard(destination)
+
+    async def _send_probe(self, due: Due, destination: str) -> Ended | None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                return await self._try(due, destination)
+        except TimeoutError:
+            return Ended(due, NoAnswerError(destination=destination), waits_for=destination)
 
 
 def _classified(error: Exception) -> HubError:

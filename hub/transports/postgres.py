@@ -1,239 +1,63 @@
-"""The `postgres` transport: a cursor per lane, a wake-up hint plus polling, fenced lanes.
+"""The `postgres` transport: hints by NOTIFY, calls by rows, messages read from the store. Nothing to install."""
 
-Ids are drawn before they commit, so a lower id may appear after a higher one was done. The cursor makes the ordinary
-look cheap (it starts behind the rows already deleted); every poll looks from zero and takes the cursor back to
-latecomers. Messages of one key come from one writer at a time, so for them the order of ids is the order of commits.
-Order ends where a message fails: it is put off, and what came after it goes on.
-"""
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
-import asyncio
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import Final
-from uuid import UUID
-
-import structlog
-from pydantic import ValidationError
-
-from hub import deliveries, failpoints
-from hub.database import UNREACHABLE, Database
-from hub.deliveries import Due, Place
-from hub.errors import OwnershipLostError, PermanentError
-from hub.keys import SealBrokenError, Sealer
-from hub.retry import is_permanent
-from hub.runner import Failure, Mark, Runner
-from hub.sealing import message_from
-from hub.supervision import for_ever, tell_failure
-from hub.transaction import Transaction
-from hub.transports.lanes import Lanes
-from schemas.catalog import CATALOG
-from schemas.message import Envelope
-
-log = structlog.get_logger()
-
-POLL_S: Final = 0.5
-LATE_S: Final = 0.2
-"""How long a lane rests after its database did not answer."""
-SUSPECTS: Final = 16
-"""A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
+from hub.outbox import ToDo
+from hub.tracing import Trace
+from hub.transports.port import Hosting, Loop
+from hub.transports.postgres_calls import PostgresCalls
+from hub.transports.remote_calls import RemoteCalls
+from hub.transports.wakes import WakeChannel
+from schemas.message import Message
 
 
-class UnreadableMessageError(PermanentError):
-    """The stored body does not fit its type, or nobody knows the type: mend the sender, then redrive."""
+class PostgresTransport:
+    """See hub.transports.port.Transport."""
 
+    def __init__(self, hosting: Hosting) -> None:
+        self.remote = RemoteCalls(hosting.process_id, hosting.keys, hosting.serve)
+        self._receivers_heard = hosting.heard
+        self._wakes = WakeChannel(hosting.wake_url, self._heard)
+        self.calls = PostgresCalls(
+            self.remote, hosting.database, hosting.components, self._wakes.tell, hosting.calls_at_once
+        )
 
-def envelope_of(due: Due, sealer: Sealer) -> Envelope:
-    """The message, read. Raises UnreadableMessageError."""
-    row = due.row
-    message_type = CATALOG.get(row["type"] or "")
-    if message_type is None:
-        raise UnreadableMessageError(f"type {row['type']!r}")
-    try:
-        message = message_from(message_type, row["body"], due.message_id, sealer)
-    except (ValidationError, SealBrokenError) as error:
-        raise UnreadableMessageError(message_type.TYPE) from error
-    return Envelope(
-        due.message_id, row["source"], row["type"], row["time"], row["subject"], row["correlation_id"], message
-    )
+    def loops(self) -> Mapping[str, Loop]:
+        """See Transport."""
+        return {"wakes": self._wakes.run, "calls": self.calls.run}
 
+    def arrivals(self, _receiver: str, _wake: Callable[[int], bool]) -> None:
+        """See Transport: nothing is brought, all is read."""
 
-class Receiver:
-    """One component's deliveries in this process. Subclassed by what is done with them."""
+    def hint(self, receiver: str) -> None:
+        """Tell other processes that this receiver has something to do."""
+        self._wakes.tell(receiver)
 
-    def __init__(self, receiver: str, runner: Runner, database: Database, process_id: UUID) -> None:
-        self.receiver = receiver
-        self.runner = runner
-        self.database = database
-        self.lanes = Lanes(receiver, process_id, database, self._lanes_changed)
-        self._cursors: dict[int, int] = {}
-        self._wakes: dict[int, asyncio.Event] = {}
-        self._workers: dict[int, asyncio.Task[None]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._poll = asyncio.Event()
+    def signal(self, name: str) -> None:
+        """See Transport."""
+        self._wakes.tell(name)
 
-    def start(self) -> None:
-        """Begin to win lanes and to work on them."""
-        loops = {f"{self.receiver}.lanes": self.lanes.keep, f"{self.receiver}.poll": self._poll_forever}
-        self._tasks = [asyncio.create_task(for_ever(name, loop)) for name, loop in loops.items()]
+    def tell(self, todo: ToDo) -> None:
+        """See Transport."""
+        for receiver, _lane in todo:
+            self.hint(receiver)
 
-    async def stop(self) -> None:
-        """Finish what is under way, give the lanes back."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.lanes.let_go()
-        await asyncio.gather(*self._workers.values(), return_exceptions=True)
-        try:
-            await self.lanes.release()
-        except UNREACHABLE:
-            log.warning("lanes_not_released", receiver=self.receiver)
+    async def ask(self, receiver: str, messages: Sequence[Message], trace: Trace, deadline_s: float) -> list[Any]:
+        """See Transport."""
+        async with self.remote.asking(receiver, messages, trace, deadline_s) as asked:
+            await self.calls.carry(asked)
+            return await self.remote.answers_to(asked, messages)
 
-    def wake(self, lane: int) -> bool:
-        """A hint that the lane has something due; tells whether the lane is ours."""
-        if lane not in self._wakes:
-            return False
-        self._wakes[lane].set()
-        return lane in self.lanes.epochs
+    async def finish(self) -> None:
+        """See Transport."""
+        await self.calls.finish()
 
-    def poll_soon(self) -> None:
-        """A hint that some lane has something due."""
-        self._poll.set()
+    def complaint(self) -> str | None:
+        """See Transport: PostgreSQL itself is looked at elsewhere."""
+        return None
 
-    def _lanes_changed(self) -> None:
-        """Have a worker for each lane of ours, also where one has failed."""
-        for lane in self.lanes.epochs:
-            if lane not in self._workers:
-                self._cursors[lane] = 0
-                self._wakes[lane] = asyncio.Event()
-                self._wakes[lane].set()
-                self._workers[lane] = asyncio.create_task(self._work(lane))
-                self._workers[lane].add_done_callback(tell_failure(f"{self.receiver}.{lane}"))
-        for lane, wake in self._wakes.items():
-            if lane not in self.lanes.epochs:
-                wake.set()
-
-    async def _poll_forever(self) -> None:
-        ripe_at_s = 0.0
-        while True:
-            self._poll.clear()
-            try:
-                if time.monotonic() >= ripe_at_s:
-                    ripe_at_s = time.monotonic() + POLL_S
-                    await deliveries.release_scheduled(self.database, self.receiver)
-                await self._look()
-            except UNREACHABLE as error:
-                log.warning("poll_unreachable", receiver=self.receiver, error=type(error).__qualname__)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_S):
-                    await self._poll.wait()
-
-    async def _look(self) -> None:
-        if not self.lanes.epochs:
-            return
-        async with self.database.connection() as connection:
-            rows = await connection.fetch(deliveries.LANES_WITH_WORK, self.receiver, list(self.lanes.epochs))
-        for row in rows:
-            lane = row["lane"]
-            # What is under way is above the cursor; what is below it has committed late.
-            self._cursors[lane] = min(self._cursors.get(lane, 0), row["first_id"] - 1)
-            self.wake(lane)
-
-    async def _work(self, lane: int) -> None:
-        """Work on one lane until it is lost."""
-        try:
-            while (epoch := self.lanes.epochs.get(lane)) is not None:
-                await self._wakes[lane].wait()
-                self._wakes[lane].clear()
-                await self._empty(Place(self.receiver, lane, epoch))
-        finally:
-            del self._workers[lane], self._wakes[lane]
-
-    def owns(self, place: Place) -> bool:
-        """Whether the lane is still ours, as far as we know."""
-        return self.lanes.epochs.get(place.lane) == place.epoch
-
-    async def _empty(self, place: Place) -> None:
-        lane = place.lane
-        while self.owns(place):
-            cursor = self._cursors[lane]
-            try:
-                due = await deliveries.fetch(self.database, place, cursor)
-                if not due:
-                    return
-                ended = await self.handle(place, due)
-            except (OwnershipLostError, *UNREACHABLE) as error:
-                log.warning("lane_interrupted", receiver=self.receiver, lane=lane, error=type(error).__qualname__)
-                self._cursors[lane] = 0
-                await asyncio.sleep(LATE_S)
-                return  # the next poll that is answered wakes the lane
-            # Where the cursor was taken back meanwhile, to a latecomer, it stays there.
-            if ended and self._cursors[lane] == cursor:
-                self._cursors[lane] = due[-1].delivery_id
-
-    async def handle(self, place: Place, due: Sequence[Due]) -> bool:
-        """Do what is due: what has failed before by itself, the rest in one transaction. True: all has ended."""
-        failpoints.reach("relay.before_handle")
-        for first, end in _runs(due):
-            await self._settle(place, due, first, end)
-        return True
-
-    async def _settle(self, place: Place, due: Sequence[Due], first: int, end: int, tries: int = 0) -> None:
-        """Do due[first:end]: at once or, where that fails, in smaller groups; what fails alone is put off."""
-        mark = partial(_mark, place, due, first, end)
-        failure = await self._attempt(due[first:end], mark)
-        tries += 1
-        while failure is not None:
-            if isinstance(failure.error, OwnershipLostError) or failure.unknown:
-                raise OwnershipLostError(f"{place.receiver} {place.lane}") from failure.error
-            if end - first > 1:
-                step = SUSPECTS if end - first > SUSPECTS else 1
-                for start in range(first, end, step):
-                    await self._settle(place, due, start, min(start + step, end), tries)
-                return
-            attempts = due[first].attempts + tries
-            if attempts >= due[first].policy().immediate or not _is_worth_a_try_now(failure.error):
-                async with self.database.transaction() as tx:
-                    await mark(tx)
-                    await deliveries.put_off(tx, place, due[first], attempts, failure.error)
-                return
-            failure = await self._attempt(due[first:end], mark)
-            tries += 1
-
-    async def _attempt(self, due: Sequence[Due], mark: Mark) -> Failure | None:
-        try:
-            messages = [envelope_of(one, self.database.sealer).message for one in due]
-        except UnreadableMessageError as error:
-            return Failure(error)
-        outcome = await self.runner.attempt(messages, [one.correlation_id for one in due], "delivery", mark)
-        return outcome if isinstance(outcome, Failure) else None
-
-
-def _is_worth_a_try_now(error: BaseException) -> bool:
-    return not is_permanent(error) and getattr(error, "retry_after_s", 0.0) <= 0.0
-
-
-def _runs(due: Sequence[Due]) -> Iterator[tuple[int, int]]:
-    """Neighbours that have not failed yet, and each message that has, as (first, end)."""
-    first = 0
-    for number, one in enumerate(due):
-        if one.attempts:
-            if first < number:
-                yield first, number
-            yield number, number + 1
-            first = number + 1
-    if first < len(due):
-        yield first, len(due)
-
-
-async def _mark(place: Place, due: Sequence[Due], first: int, end: int, tx: Transaction) -> None:
-    """Mark due[first:end]; all before it is marked, so a delivery goes whole with its last message."""
-    ids = {one.delivery_id for one in due[first:end]}
-    if end < len(due) and due[end].delivery_id in ids:
-        begun = due[end].delivery_id
-        ids.discard(begun)
-        done = [one.message_id for one in due[first:end] if one.delivery_id == begun]
-        await deliveries.mark_part_done(tx, place, begun, done)
-    if ids:
-        await deliveries.mark_done(tx, place, sorted(ids))
+    def _heard(self, names: AbstractSet[str]) -> None:
+        self._receivers_heard(names)
+        self.calls.heard(names)

@@ -1,58 +1,41 @@
-"""Calls between processes over PostgreSQL: a row there, a row back, both unlogged, since no answer means unknown.
+"""Calls between processes, however they are carried: what is asked and answered, sealed, and who waits for it.
 
-What is asked and answered is sealed: it carries personal data. Each calling process has its own key.
+It is sealed because it carries personal data. Each calling process has its own key.
 """
 
 import asyncio
 import json
-import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from pydantic import BaseModel, ValidationError
 
 from hub import failpoints
-from hub.database import UNREACHABLE, Database
-from hub.errors import DeadlineExceededError, HubError, PermanentError, TransientError, UnroutableError
+from hub.errors import (
+    ComponentPausedError,
+    DeadlineExceededError,
+    HubError,
+    PermanentError,
+    TransientError,
+    UnroutableError,
+)
 from hub.ids import uuid7
-from hub.keys import Keys, SealBrokenError, Sealer, place
-from schemas.catalog import CATALOG
-from schemas.message import Answered, Message
+from hub.keys import Keys, SealBrokenError, place
+from hub.tracing import Trace, parse
+from hub.transports.call_bodies import Answers, call_of, read_call, read_reply, reply_of
+from hub.transports.port import Serve
+from hub.versions import UnreadableMessageError
+from schemas.message import Message
 
 log = structlog.get_logger()
 
-CALL_POLL_S: Final = 0.05
-IDLE_POLL_S: Final = 0.5
-REPLY_KEPT_S: Final = 60.0
-SWEEP_EVERY_S: Final = 30.0
-AT_ONCE_LIMIT: Final = 64
-"""The most calls of other processes in work here at once."""
+_FAILURE: Final = b"{"
+"""How a reply begins that tells what went wrong; answers are lists."""
 CALLERS_LIMIT: Final = 256
 """The most callers whose keys are remembered."""
-
-ASK: Final = """
-INSERT INTO hub.call (id, receiver, caller, expires_at, bodies)
-VALUES ($1, $2, $3, now() + make_interval(secs => $4), $5)
-"""
-TAKE: Final = """
-DELETE FROM hub.call WHERE id IN (
-    SELECT id FROM hub.call WHERE receiver = ANY ($1) AND expires_at > now()
-    ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
-) RETURNING id, receiver, caller, bodies
-"""
-REPLY: Final = """
-INSERT INTO hub.reply (id, caller, expires_at, bodies) VALUES ($1, $2, now() + make_interval(secs => $3), $4)
-"""
-COLLECT: Final = "DELETE FROM hub.reply WHERE caller = $1 RETURNING id, bodies"
-SWEEP: Final = """
-WITH old AS (DELETE FROM hub.call WHERE expires_at < now()) DELETE FROM hub.reply WHERE expires_at < now()
-"""
-
-Serve = Callable[[str, Sequence[Message], UUID], Awaitable[list[BaseModel | None]]]
 
 
 class RemoteRefusedError(TransientError):
@@ -63,149 +46,75 @@ class RemoteFailedError(PermanentError):
     """The other process failed at it, and would fail again: see its log."""
 
 
+class Asked:
+    """One call on its way: what to carry, and the answer once it has come."""
+
+    def __init__(self, receiver: str, deadline_s: float) -> None:
+        self.id = uuid7()
+        self.receiver = receiver
+        self.deadline_s = deadline_s
+        self.sealed = b""
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+
 class RemoteCalls:
-    """Asks other processes, and answers them for the components hosted here."""
+    """The calls that this process has made and waits for, and the answering of other processes' calls."""
 
-    def __init__(
-        self,
-        process_id: UUID,
-        database: Database,
-        keys: Keys,
-        served: Collection[str],
-        serve: Serve,
-        tell: Callable[[str], None],
-    ) -> None:
-        self._process_id = process_id
-        self._database = database
-        self._served = served
+    def __init__(self, process_id: UUID, keys: Keys, serve: Serve) -> None:
+        self.process_id = process_id
         self._serve = serve
-        self._tell = tell
         self._sealer_of = lru_cache(CALLERS_LIMIT)(lambda caller: keys.sealer(f"call {caller}"))
-        self._pending: dict[UUID, asyncio.Future[bytes]] = {}
-        self._serving: set[asyncio.Task[None]] = set()
-        self._look = asyncio.Event()
+        self._pending: dict[UUID, Asked] = {}
 
-    def heard(self, names: Collection[str]) -> None:
-        """A hint from another process: is there a call or a reply for us?"""
-        if _reply_to(self._process_id) in names or any(_call_to(name) in names for name in self._served):
-            self._look.set()
+    @property
+    def waits(self) -> bool:
+        """Whether any answer is waited for."""
+        return bool(self._pending)
 
-    async def ask(
-        self, receiver: str, messages: Sequence[Message], correlation_id: UUID, deadline_s: float
-    ) -> list[Any]:
-        """Ask a component of another process; cancelled by the caller's deadline.
-
-        Raises RemoteRefusedError, RemoteFailedError, UnroutableError, DeadlineExceededError; TransientError where
-        PostgreSQL does not answer.
-        """
-        call_id = uuid7()
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._pending[call_id] = future
-        asked = json.dumps([str(correlation_id), [[m.TYPE, m.model_dump_json()] for m in messages]])
-        sealed = self._sealer().seal(asked.encode(), _place("call", call_id))
+    @asynccontextmanager
+    async def asking(
+        self, receiver: str, messages: Sequence[Message], trace: Trace, deadline_s: float
+    ) -> AsyncIterator[Asked]:
+        """Have an answer waited for as long as this lasts."""
+        asked = Asked(receiver, deadline_s)
+        body = call_of(trace.traceparent, messages)
+        asked.sealed = self._sealer_of(self.process_id).seal(body, _place("call", asked.id))
+        self._pending[asked.id] = asked
         try:
-            async with self._database.connection() as connection:
-                await connection.execute(ASK, call_id, receiver, self._process_id, deadline_s, sealed)
-            self._tell(_call_to(receiver))
-            self._look.set()
-            replied = json.loads(self._sealer().open(await future, _place("reply", call_id)))
-        except UNREACHABLE as error:
-            if isinstance(error, HubError):
-                raise
-            raise TransientError("PostgreSQL does not answer") from error
+            yield asked
         finally:
-            del self._pending[call_id]
-        if isinstance(replied, dict):
-            raise _error_from(replied)
-        types = [cast("type[Answered[Any]]", type(message)).answer_type() for message in messages]
-        return [kind.model_validate_json(answer) for kind, answer in zip(types, replied, strict=True)]
+            del self._pending[asked.id]
 
-    async def run(self) -> None:
-        """Take calls for us, collect replies to us, for ever."""
-        swept_s = 0.0
-        while True:
-            self._look.clear()
-            try:
-                await self._collect()
-                await self._take()
-                if time.monotonic() - swept_s > SWEEP_EVERY_S:
-                    swept_s = time.monotonic()
-                    async with self._database.connection() as connection:
-                        await connection.execute(SWEEP)
-            except UNREACHABLE as error:
-                log.warning("calls_unreachable", error=type(error).__qualname__)
-                await asyncio.sleep(IDLE_POLL_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CALL_POLL_S if self._pending else IDLE_POLL_S):
-                    await self._look.wait()
+    def answered(self, call_id: UUID, sealed: bytes) -> None:
+        """An answer has come; one that nobody waits for any more is nothing."""
+        asked = self._pending.get(call_id)
+        if asked is not None and not asked.answer.done():
+            asked.answer.set_result(sealed)
 
-    async def finish(self) -> None:
-        """Wait for the calls of others that are in work here."""
-        await asyncio.gather(*self._serving, return_exceptions=True)
+    async def answers_to(self, asked: Asked, messages: Sequence[Message]) -> Answers:
+        """Wait for the answers. Raises what the other process told."""
+        replied = self._sealer_of(self.process_id).open(await asked.answer, _place("reply", asked.id))
+        if replied.startswith(_FAILURE):
+            raise _error_from(json.loads(replied))
+        return read_reply(replied, messages)
 
-    async def _collect(self) -> None:
-        if not self._pending:
-            return
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(COLLECT, self._process_id)
-        for row in rows:
-            future = self._pending.get(row["id"])
-            if future is not None and not future.done():
-                future.set_result(row["bodies"])
-
-    async def _take(self) -> None:
-        free = AT_ONCE_LIMIT - len(self._serving)
-        if free <= 0:
-            return
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(TAKE, list(self._served), free)
-        if rows:
-            failpoints.reach("call.taken")
-        for row in rows:
-            task = asyncio.create_task(self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"]))
-            self._serving.add(task)
-            task.add_done_callback(self._served_one)
-
-    def _served_one(self, task: "asyncio.Task[None]") -> None:
-        self._serving.discard(task)
-        if len(self._serving) == AT_ONCE_LIMIT - 1:
-            self._look.set()
-
-    async def _serve_one(self, call_id: UUID, receiver: str, caller: UUID, sealed: bytes) -> None:
-        (answers,) = await asyncio.gather(self._answer(call_id, receiver, caller, sealed), return_exceptions=True)
-        replied: object
-        if isinstance(answers, BaseException):
-            log.warning("call_failed", receiver=receiver, call_id=call_id, error=type(answers).__qualname__)
-            replied = _told(answers)
-        else:
-            replied = [None if answer is None else answer.model_dump_json() for answer in answers]
+    async def reply_to(self, call_id: UUID, receiver: str, caller: UUID, sealed: bytes) -> bytes:
+        """Do what another process asks; what is to be carried back to it: the answers, or what went wrong."""
+        failpoints.reach("call.taken")
+        (reply,) = await asyncio.gather(self._reply(call_id, receiver, caller, sealed), return_exceptions=True)
+        if isinstance(reply, BaseException):
+            log.warning("call_failed", receiver=receiver, call_id=call_id, error=type(reply).__qualname__)
+            reply = json.dumps(_told(reply)).encode()
         failpoints.reach("call.before_reply")
-        body = self._sealer_of(caller).seal(json.dumps(replied).encode(), _place("reply", call_id))
+        return self._sealer_of(caller).seal(reply, _place("reply", call_id))
+
+    async def _reply(self, call_id: UUID, receiver: str, caller: UUID, sealed: bytes) -> bytes:
         try:
-            async with self._database.connection() as connection:
-                await connection.execute(REPLY, call_id, caller, REPLY_KEPT_S, body)
-        except UNREACHABLE as error:
-            log.warning("reply_lost", call_id=call_id, error=type(error).__qualname__)
-        self._tell(_reply_to(caller))
-
-    async def _answer(self, call_id: UUID, receiver: str, caller: UUID, sealed: bytes) -> list[BaseModel | None]:
-        try:
-            correlation, bodies = json.loads(self._sealer_of(caller).open(sealed, _place("call", call_id)))
-            messages = [CATALOG[kind].model_validate_json(body) for kind, body in bodies]
-        except (SealBrokenError, ValidationError, KeyError) as error:
-            raise RemoteFailedError(f"call {call_id} cannot be read") from error
-        return await self._serve(receiver, messages, UUID(correlation))
-
-    def _sealer(self) -> Sealer:
-        return self._sealer_of(self._process_id)
-
-
-def _call_to(receiver: str) -> str:
-    return f"call.{receiver}"
-
-
-def _reply_to(process_id: UUID) -> str:
-    return f"reply.{process_id}"
+            traceparent, messages = read_call(self._sealer_of(caller).open(sealed, _place("call", call_id)))
+        except (SealBrokenError, UnreadableMessageError) as error:
+            raise RemoteFailedError(f"call {call_id} cannot be read: {error}") from error
+        answers = await self._serve(receiver, messages, parse(traceparent) or Trace.begun_by(call_id))
+        return reply_of(answers, messages)
 
 
 def _place(table: str, call_id: UUID) -> str:
@@ -214,7 +123,7 @@ def _place(table: str, call_id: UUID) -> str:
 
 def _told(error: BaseException) -> dict[str, Any]:
     """An error as it is told to another process."""
-    kinds = (DeadlineExceededError, UnroutableError, TransientError)
+    kinds = (DeadlineExceededError, UnroutableError, ComponentPausedError, TransientError)
     kind = next((kind.__name__ for kind in kinds if isinstance(error, kind)), PermanentError.__name__)
     words = str(error) if isinstance(error, HubError) else type(error).__qualname__
     return {"kind": kind, "detail": words, "retry_after_s": getattr(error, "retry_after_s", 0.0)}
@@ -226,6 +135,8 @@ def _error_from(told: dict[str, Any]) -> HubError:
             return DeadlineExceededError(told["detail"])
         case UnroutableError.__name__:
             return UnroutableError(told["detail"])
+        case ComponentPausedError.__name__:
+            return ComponentPausedError(told["detail"], retry_after_s=told["retry_after_s"])
         case TransientError.__name__:
             return RemoteRefusedError(told["detail"], retry_after_s=told["retry_after_s"])
         case _:

@@ -18,7 +18,7 @@ PAUSE_S: Final = 0.005
 CHECK_S: Final = 5.0
 """How often an idle connection is tried out, in seconds."""
 LISTEN_AGAIN_S: Final = 1.0
-NAMES_LIMIT: Final = 100
+NAMES_LIMIT: Final = 90
 """The most names in one notification; its text may have 8,000 bytes."""
 
 

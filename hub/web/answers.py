@@ -8,14 +8,16 @@ import structlog
 from aiohttp import web
 from prometheus_client import Histogram
 
-from hub.correlation import CORRELATION
-from hub.ids import uuid7
-from hub.web.problems import problem_error, problem_response
+from hub import telemetry
+from hub.tracing import ANSWER_HEADER, HEADER, TRACE, parse
+from hub.web.problems import Reference, problem_error, problem_response
 from schemas.problems import ProblemCode
 
-REQUEST_ID: Final = web.RequestKey("request_id", str)
+REFERENCE: Final = web.RequestKey("reference", Reference)
 HSTS_MAX_AGE_S: Final = 63_072_000
 SERVER_ERROR: Final = 500
+SWITCHED: Final = 101
+"""A WebSocket, which lasts for hours: no measure of how long an answer takes."""
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -51,20 +53,17 @@ def page_policy(nonce: str) -> str:
     )
 
 
-def begin(request: web.Request) -> str:
-    """Give the request its reference number, ours alone: what the client sends as one is ignored.
-
-    It is also the correlation id of all messages that come of the request.
-    """
-    correlation_id = uuid7()
-    CORRELATION.set(correlation_id)
-    request_id = str(correlation_id)
-    request[REQUEST_ID] = request_id
-    structlog.contextvars.bind_contextvars(request_id=request_id)
-    return request_id
+def begin(request: web.Request) -> Reference:
+    """Give the request its reference number, and go on with the caller's trace or begin one."""
+    given = request.headers.getall(HEADER, [])
+    reference = Reference.new(parse(given[0]) if len(given) == 1 else None)
+    TRACE.set(reference.trace)
+    request[REFERENCE] = reference
+    structlog.contextvars.bind_contextvars(request_id=str(reference.request_id))
+    return reference
 
 
-def refused(request: web.Request, error: Exception, request_id: str) -> web.Response:
+def refused(request: web.Request, error: Exception, reference: Reference) -> web.Response:
     """The problem to answer with.
 
     What we did not expect is logged in full and told as a reference number only.
@@ -84,7 +83,7 @@ def refused(request: web.Request, error: Exception, request_id: str) -> web.Resp
     if request.writer.output_size > 0:
         # Half of another answer is on the wire: only a cut connection can still tell that it is not whole.
         raise ConnectionResetError("answer begun") from error
-    return problem_response(problem, request_id)
+    return problem_response(problem, reference)
 
 
 def route_of(request: web.Request) -> str:
@@ -96,7 +95,10 @@ def route_of(request: web.Request) -> str:
 def observe(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     """Count and log an answer, by its route."""
     route = route_of(request)
-    _SECONDS.labels(request.method if route != "unknown" else "any", route, str(response.status)).observe(seconds)
+    if telemetry.sink is not None:
+        telemetry.sink(_span(request, route, response.status))
+    if response.status != SWITCHED:
+        _SECONDS.labels(request.method if route != "unknown" else "any", route, str(response.status)).observe(seconds)
     _log.info(
         "web_request_done",
         method=request.method,
@@ -106,14 +108,33 @@ def observe(request: web.Request, response: web.StreamResponse, seconds: float) 
     )
 
 
+def _span(request: web.Request, route: str, status: int) -> telemetry.Span:
+    reference = request[REFERENCE]
+    return telemetry.Span(
+        name=f"{request.method} {route}",
+        kind="server",
+        trace=reference.trace,
+        parent=reference.caller_span,
+        began_ns=reference.began_ns,
+        attributes={
+            "http.request.method": request.method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "mykey.request_id": str(reference.request_id),
+        },
+        error=str(status) if status >= SERVER_ERROR else None,
+    )
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Before any answer of the application leaves (aiohttp's signal)."""
-    dress(response, request[REQUEST_ID])
+    dress(response, request[REFERENCE])
 
 
-def dress(response: web.StreamResponse, request_id: str) -> None:
-    """Our request id, the security headers, a charset; no word about our software's versions."""
-    response.headers["X-Request-Id"] = request_id
+def dress(response: web.StreamResponse, reference: Reference) -> None:
+    """Our request id and trace, the security headers, a charset; no word about our software's versions."""
+    response.headers["X-Request-Id"] = str(reference.request_id)
+    response.headers[ANSWER_HEADER] = reference.trace.traceparent
     response.headers["Server"] = "mykey-hub"
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

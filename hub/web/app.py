@@ -5,22 +5,25 @@ and is written here once: place in the waiting room, who is asking, how often, w
 query.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from hub.errors import PermanentError
+from hub.web.addresses import PROXIES, Network, address_of
 from hub.web.answers import add_headers, begin, observe, refused
-from hub.web.limits import RateLimiter, WaitingRoom
+from hub.web.backlog import Backlog
+from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError, problem_error, problem_response
 from hub.web.validation import field_errors
 from schemas.problems import FieldError, ProblemCode
@@ -63,9 +66,8 @@ class Audience:
     A path prefix of their own, one way to prove who they are, their own limits.
 
     `security` are OpenAPI security scheme objects, by name; `unproven` is the 401 it answers. An audience
-    without `authenticate` has public routes only. `rate` counts by caller, or on public routes by address;
-    `address_rate` counts by address before anybody is known: what does not get in costs too. The address is the
-    peer's own, which behind a proxy is the proxy's.
+    without `authenticate` has public routes only. `rate` and `at_once` count by caller, or on public routes by address;
+    `address_rate` counts by address (hub.web.addresses) before anybody is known: what does not get in costs too.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Audience:
     unproven: ProblemCode = ProblemCode.signature
     room: WaitingRoom | None = None
     rate: RateLimiter | None = None
+    at_once: AtOnce | None = None
     address_rate: RateLimiter | None = None
     documented: bool = True
 
@@ -86,9 +89,9 @@ class Route:
     """One operation. `path` follows the audience's prefix, in aiohttp's form (`/transfers/{id:[0-9]+}`).
 
     `permission` must be said, if only `PUBLIC`. `request` and `response` are the JSON bodies; other
-    bodies are named by media type in `consumes` and `produces`. `query` lists the query parameters: any
-    other one is refused. `problems` are those that a caller should be ready for beyond what every route
-    can answer.
+    bodies are named by media type in `consumes` and `produces`. `backlog` is the queue that its requests wait in.
+    `query` lists the query parameters: any other one is refused. `problems` are those that a caller should be ready for
+    beyond what every route can answer.
     """
 
     audience: Audience
@@ -98,6 +101,7 @@ class Route:
     summary: str
     summary_ja: str
     permission: str = ""
+    backlog: Backlog | None = None
     query: type[BaseModel] | None = None
     request: type[BaseModel] | None = None
     consumes: Sequence[str] = ()
@@ -117,6 +121,15 @@ class Route:
         return self.request is not None or bool(self.consumes)
 
 
+class Closeable(Protocol):
+    """A connection that goes on after its answer has begun."""
+
+    async def close(self, code: int) -> None:
+        """End it, saying why (RFC 6455 section 7.4)."""
+
+
+OPEN: Final = web.AppKey("open", set[Closeable])
+"""Told to end when the door closes, which would wait for them else."""
 CALLER: Final = web.RequestKey("caller", Caller)
 QUERY: Final = web.RequestKey("query", BaseModel)
 
@@ -134,6 +147,16 @@ def query_of(request: web.Request, model: type[Query]) -> Query:
     return query
 
 
+def while_open(route: Route, check: Callable[[], None]) -> Route:
+    """The same route, whose handler is called only where `check` raises nothing."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        check()
+        return await route.handler(request)
+
+    return replace(route, handler=handler)
+
+
 def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A model as JSON in UTF-8, encoded once by pydantic."""
     return web.Response(
@@ -145,15 +168,20 @@ def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str,
     )
 
 
-def make_app(routes: Sequence[Route]) -> web.Application:
+def make_app(routes: Sequence[Route], proxies: Sequence[Network] = ()) -> web.Application:
     """The application that serves these routes, one sub-application for each audience.
+
+    What comes from `proxies` is somebody else's, whose address they tell.
 
     Raises RouteTableError: a route without a permission, or with one that nobody can prove; two routes of
     one method and path; two audiences of one prefix.
     """
     check_routes(routes)
     app = web.Application(middlewares=[door], client_max_size=UNREAD_BODY_LIMIT_BYTES)
+    app[PROXIES] = proxies
     app.on_response_prepare.append(add_headers)
+    app[OPEN] = set()
+    app.on_shutdown.append(_hang_up)
     # The longest prefix first: aiohttp takes the first sub-application whose prefix fits.
     for audience in sorted(_audiences(routes), key=lambda one: len(one.prefix), reverse=True):
         served = [route for route in routes if route.audience is audience]
@@ -162,6 +190,10 @@ def make_app(routes: Sequence[Route]) -> web.Application:
         else:
             _register(app, served)
     return app
+
+
+async def _hang_up(app: web.Application) -> None:
+    await asyncio.gather(*(one.close(WSCloseCode.GOING_AWAY) for one in app[OPEN]))
 
 
 def check_routes(routes: Iterable[Route]) -> None:
@@ -201,16 +233,16 @@ async def _wait_to_continue(_request: web.Request) -> None:
 @web.middleware
 async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every request: with what the handler returns, or with the problem that came of it."""
-    request_id = begin(request)
+    reference = begin(request)
     started = time.perf_counter()
     try:
         response = await handler(request)
     except web.HTTPException as error:
         if error.status < FIRST_ERROR:
             raise
-        response = problem_response(problem_error(error), request_id)
+        response = problem_response(problem_error(error), reference)
     except Exception as error:  # noqa: BLE001 - the web door: whatever happened becomes an answer, here only
-        response = refused(request, error, request_id)
+        response = refused(request, error, reference)
     observe(request, response, time.perf_counter() - started)
     return response
 
@@ -218,24 +250,35 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
     """Let in, or not. Nothing of the body is read here, and nothing is read before the caller is known."""
     audience = route.audience
+    queue = route.backlog.place() if route.backlog else nullcontext()
     place: AbstractAsyncContextManager[None] = audience.room.place() if audience.room else nullcontext()
-    async with place:
-        _check_header(request)
-        if audience.address_rate is not None:
-            audience.address_rate.check(request.remote)
-        if route.permission != PUBLIC and audience.authenticate is not None:
-            caller = await audience.authenticate(request)
-            request[CALLER] = caller
-            if audience.rate is not None:
-                audience.rate.check(caller.party_id)
-            if route.permission not in caller.permissions:
-                raise ProblemError(ProblemCode.forbidden)
-        elif audience.rate is not None:
-            audience.rate.check(request.remote)
-        if request.body_exists and not route.takes_body:
-            raise ProblemError(ProblemCode.body_not_expected)
-        request[QUERY] = _query(route, request.rel_url.raw_query_string)
-        return await route.handler(request)
+    with queue:
+        async with place:
+            _check_header(request)
+            if audience.address_rate is not None:
+                audience.address_rate.check(address_of(request))
+            who = await _who(route, request)
+            with audience.at_once.place(who) if audience.at_once else nullcontext():
+                if request.body_exists and not route.takes_body:
+                    raise ProblemError(ProblemCode.body_not_expected)
+                request[QUERY] = _query(route, request.rel_url.raw_query_string)
+                return await route.handler(request)
+
+
+async def _who(route: Route, request: web.Request) -> Hashable:
+    """Whoever is asking, by what limits are counted: the party, or on public routes the address."""
+    audience = route.audience
+    if route.permission == PUBLIC or audience.authenticate is None:
+        if audience.rate is not None:
+            audience.rate.check(address_of(request))
+        return address_of(request)
+    caller = await audience.authenticate(request)
+    request[CALLER] = caller
+    if audience.rate is not None:
+        audience.rate.check(caller.party_id)
+    if route.permission not in caller.permissions:
+        raise ProblemError(ProblemCode.forbidden)
+    return caller.party_id
 
 
 def _check_header(request: web.Request) -> None:

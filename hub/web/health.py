@@ -19,7 +19,7 @@ UNAVAILABLE: Final = 503
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must work before requests are sent here.
+    """One thing that must work before requests are sent here; or, where it is not `needed`, that should.
 
     `look` returns None when all is well, else a short static reason; HubError, OSError and no answer in 2
     s count as not ready.
@@ -27,10 +27,14 @@ class Check:
 
     name: str
     look: Callable[[], Awaitable[str | None]]
+    needed: bool = True
 
 
 class Health(BaseModel):
-    """`ok`, or `degraded` with the names of the checks that failed; details are in the log, not here."""
+    """`ok`, or `degraded` with the names of the checks that failed; details are in the log, not here.
+
+    It is still ready, and says so by 200, where only what is not needed has failed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,10 +59,11 @@ async def _healthz(_request: web.Request) -> web.Response:
 
 async def _readyz(checks: Sequence[Check], _request: web.Request) -> web.Response:
     found = await asyncio.gather(*(_failed(check) for check in checks))
-    failed = [check.name for check, bad in zip(checks, found, strict=True) if bad]
-    if failed:
-        return json_response(Health(status="degraded", failed=failed), status=UNAVAILABLE, headers={"Retry-After": "5"})
-    return json_response(Health(status="ok"))
+    failed = [check for check, bad in zip(checks, found, strict=True) if bad]
+    health = Health(status="degraded" if failed else "ok", failed=[check.name for check in failed])
+    if any(check.needed for check in failed):
+        return json_response(health, status=UNAVAILABLE, headers={"Retry-After": "5"})
+    return json_response(health)
 
 
 async def _failed(check: Check) -> bool:

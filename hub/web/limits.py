@@ -1,17 +1,20 @@
-"""Back-pressure at the doors: so many a second for each caller, so many at once for each audience."""
+"""Back-pressure at the doors: so many a second and at once for each caller, so many at once for each audience."""
 
 import asyncio
+import random
 import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
 KEYS_LIMIT: Final = 100_000
-BUSY_RETRY_AFTER_S: Final = 2.0
+BUSY_RETRY_AFTER_S: Final = (1.0, 4.0)
+AT_ONCE_RETRY_AFTER_S: Final = (0.5, 2.0)
+"""Drawn between these, so that those who are sent away together do not come back together."""
 
 
 class RateLimiter:
@@ -58,6 +61,28 @@ class RateLimiter:
             raise ProblemError(ProblemCode.too_many, retry_after_s=wait_s)
 
 
+class AtOnce:
+    """At most `limit` under way at once for each key: requests, or the rows that they carry."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._under_way = Counter[Hashable]()
+
+    @contextmanager
+    def place(self, key: Hashable, cost: int = 1) -> Iterator[None]:
+        """Hold `cost` places (at most all there are). Raises ProblemError too_many (429, Retry-After)."""
+        cost = min(cost, self._limit)
+        if self._under_way[key] + cost > self._limit:
+            raise ProblemError(ProblemCode.too_many, retry_after_s=_between(*AT_ONCE_RETRY_AFTER_S))
+        self._under_way[key] += cost
+        try:
+            yield
+        finally:
+            self._under_way[key] -= cost
+            if not self._under_way[key]:
+                del self._under_way[key]
+
+
 class WaitingRoom:
     """At most `in_flight_limit` requests at once; `waiting_limit` more wait at most `wait_timeout_s`.
 
@@ -84,12 +109,20 @@ class WaitingRoom:
 
     async def _wait(self) -> None:
         if self._waiting >= self._waiting_limit:
-            raise ProblemError(ProblemCode.busy, retry_after_s=BUSY_RETRY_AFTER_S)
+            raise _busy()
         self._waiting += 1
         try:
             async with asyncio.timeout(self._wait_timeout_s):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise ProblemError(ProblemCode.busy, retry_after_s=BUSY_RETRY_AFTER_S) from error
+            raise _busy() from error
         finally:
             self._waiting -= 1
+
+
+def _busy() -> ProblemError:
+    return ProblemError(ProblemCode.busy, retry_after_s=_between(*BUSY_RETRY_AFTER_S))
+
+
+def _between(least_s: float, most_s: float) -> float:
+    return random.uniform(least_s, most_s)  # noqa: S311 - spreads load, keeps no secret

@@ -2,12 +2,16 @@
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from aiohttp import web
 
 from hub.errors import DeadlineExceededError, TransientError
+from hub.ids import uuid7
+from hub.tracing import Trace, span_of
 from schemas.problems import PROBLEMS, FieldError, Problem, ProblemCode, problem_type
 
 RETRY_AFTER_S: Final = 1.0
@@ -22,6 +26,27 @@ _OF_STATUS: Final[Mapping[int, ProblemCode]] = {
     415: ProblemCode.media_type,
     417: ProblemCode.expectation,
 }
+
+
+class Reference(NamedTuple):
+    """How a request is found again: `request_id` is what a person tells the desk; `trace` goes on with what it says.
+
+    They are the same where the caller is in no trace of its own; `caller_span` is what called us in it;
+    `began_ns` is since 1970.
+    """
+
+    request_id: UUID
+    trace: Trace
+    began_ns: int
+    caller_span: int | None = None
+
+    @classmethod
+    def new(cls, caller: Trace | None = None) -> "Reference":
+        """A request id of ours: what the client sends as one is ignored; a trace it may bring along."""
+        request_id, now_ns = uuid7(), time.time_ns()
+        if caller is None:
+            return cls(request_id, Trace.begun_by(request_id), now_ns)
+        return cls(request_id, Trace(caller.trace_id, span_of(request_id)), now_ns, caller.span)
 
 
 class ProblemError(Exception):
@@ -82,7 +107,7 @@ def problem_error(error: BaseException) -> ProblemError:
     return found
 
 
-def problem_of(error: ProblemError, request_id: str) -> Problem:
+def problem_of(error: ProblemError, reference: Reference) -> Problem:
     """The document itself: the detail, then the catalogue's word on what to do."""
     text = PROBLEMS[error.code]
     return Problem(
@@ -92,15 +117,16 @@ def problem_of(error: ProblemError, request_id: str) -> Problem:
         status=text.status,
         detail=f"{error.detail} {text.remedy}".strip(),
         detail_ja=f"{error.detail_ja}{text.remedy_ja}",
-        instance=f"urn:uuid:{request_id}",
-        request_id=request_id,
+        instance=f"urn:uuid:{reference.request_id}",
+        request_id=str(reference.request_id),
+        trace_id=reference.trace.trace_id.hex,
         errors=list(error.errors),
     )
 
 
-def problem_response(error: ProblemError, request_id: str) -> web.Response:
+def problem_response(error: ProblemError, reference: Reference) -> web.Response:
     """The answer. ASCII only, so that no program along the way can spoil the Japanese."""
-    document = problem_of(error, request_id).model_dump(mode="json")
+    document = problem_of(error, reference).model_dump(mode="json")
     return web.Response(
         status=error.status,
         text=json.dumps(document),

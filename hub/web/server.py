@@ -8,9 +8,8 @@ from typing import Final, Self
 import structlog
 from aiohttp import web
 
-from hub.ids import uuid7
 from hub.web.answers import dress
-from hub.web.problems import ProblemError, problem_response
+from hub.web.problems import ProblemError, Reference, problem_response
 from schemas.problems import ProblemCode
 
 BAD_REQUEST: Final = 400
@@ -123,9 +122,9 @@ class _Protocol(web.RequestHandler):
         _log.warning("web_request_malformed", status=status, reason=type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionResetError("answer begun")
-        request_id = str(uuid7())
-        response = problem_response(ProblemError(code), request_id)
-        dress(response, request_id)
+        reference = Reference.new()
+        response = problem_response(ProblemError(code), reference)
+        dress(response, reference)
         response.force_close()
         return response
 

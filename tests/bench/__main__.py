@@ -5,28 +5,41 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from tests import rabbitmq
 from tests.bench import report, world
 from tests.bench.books import BooksError, prove
+from tests.bench.broker_yardsticks import BrokerCeiling, Ordinary
 from tests.bench.figures import ROWS, Measure, Results
+from tests.bench.many_lots import HundredPointLots
+from tests.bench.open_loop import Zipf
 from tests.bench.p1_posting import Posting
-from tests.bench.p2_end_to_end import EndToEnd
+from tests.bench.p2_end_to_end import APART, EndToEnd
+from tests.bench.p5_growth import Growth
+from tests.bench.p8_expiry import Expiry
 from tests.bench.server import NotDurableError, Server, connected, prepare, settings_of, started
+from tests.bench.world import Scenario
 from tests.bench.yardsticks import Pgbench, PlainEntries, RawCopy
+from tests.rabbitmq import Broker
 
 LOTS: Final = 3_000_000
+TRANSFERS: Final = 10_000_000
 ROUNDS: Final = 3
 WIDTH: Final = 170
 """Characters the table needs; a pipe would be taken for 80."""
-CONNECTIONS: Final = 6
-SIZES: Final = {"ledger": 6, "partner": 4, "registry": 4, "mail": 4}
-AT_ONCE: Final = 2
+CONNECTIONS: Final = 4
+SIZES: Final = {"ledger": 4, "partner": 4, "registry": 4, "mail": 4}
+SMALL_SET: Final = frozenset({"Y1", "Y2", "Y3", "Y4", "Y5", "P1", "P2", "P3", "P4"})
+"""What is measured when nothing else is asked for; `--full` measures all."""
+NEED_BROKER: Final = frozenset({"Y3", "Y4", "P3"})
+AT_ONCE: Final = 4
 """Batches each partner has under way."""
 
 
@@ -36,13 +49,15 @@ class Lengths:
 
     pgbench_s: float
     plain_s: float
+    ordinary_s: float
+    ceiling_s: float
     warm_up_s: float
     posting_s: float
     end_to_end_s: float
 
 
-SHORT: Final = Lengths(10, 5, 4, 20, 10)
-LONG: Final = Lengths(60, 20, 10, 60, 60)
+SHORT: Final = Lengths(6, 5, 6, 5, 4, 12, 10)
+LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.width = max(console.width, WIDTH)
     started_s = time.monotonic()
     try:
-        with started() as server:
-            results = asyncio.run(_run(server, options, console))
+        with started() as server, _broker(options, console) as broker:
+            results = asyncio.run(_run(server, broker, options, console))
     except (BooksError, NotDurableError) as error:
         console.print(f"[red]{type(error).__name__}: {error}")
         return 1
@@ -62,15 +77,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _broker(options: argparse.Namespace, console: Console) -> Iterator[Broker | None]:
+    """A RabbitMQ of its own for this call, if it is asked for; where there is none, the rows that need it are left."""
+    if options.keys.isdisjoint(NEED_BROKER):
+        yield None
+    elif not rabbitmq.is_installed():
+        console.print(f"{rabbitmq.MISSING}: without {', '.join(sorted(options.keys & NEED_BROKER))}")
+        options.keys -= NEED_BROKER
+        yield None
+    else:
+        with Broker() as running:
+            yield running
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="mykey-hub bench", description="Measure against yardsticks")
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="interleaved rounds")
     parser.add_argument("--only", default="", metavar="P1,P2", help="these figures, with the yardsticks they need")
     parser.add_argument("--full", action="store_true", help="rounds of a minute, and the proof of the books at the end")
     parser.add_argument("--load", type=int, default=LOTS, metavar="LOTS", help="lots in the ledger beforehand")
+    parser.add_argument("--transfers", type=int, default=TRANSFERS, metavar="N", help="P5: transfers behind it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     options = parser.parse_args(arguments)
-    options.keys = _keys(options.only)
+    options.keys = _keys(options.only or ",".join(ROWS if options.full else SMALL_SET))
     if not options.keys <= ROWS.keys() or options.rounds < 1 or options.load < world.LOTS_EACH:
         parser.error(f"rows are {', '.join(ROWS)}; at least one round, and one citizen with {world.LOTS_EACH} lots")
     return options
@@ -78,12 +108,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _keys(only: str) -> set[str]:
     """The rows asked for, and what they are held against."""
-    asked = {key.strip() for key in only.split(",") if key.strip()} or set(ROWS)
+    asked = {key.strip() for key in only.split(",") if key.strip()}
     needed = {yardstick for key in asked & ROWS.keys() for yardstick in ROWS[key].goal}
     return asked | needed | ({"P1"} if "Y2" in asked | needed else set())
 
 
-async def _run(server: Server, options: argparse.Namespace, console: Console) -> Results:
+async def _run(server: Server, broker: Broker | None, options: argparse.Namespace, console: Console) -> Results:
     load = os.getloadavg()[0]
     connection = await connected(server.hub_url)
     settings = await settings_of(connection)
@@ -91,7 +121,10 @@ async def _run(server: Server, options: argparse.Namespace, console: Console) ->
     citizens = options.load // world.LOTS_EACH
     with console.status("loading"):
         await prepare(server, citizens)
-        measures = await _measures(server, LONG if options.full else SHORT, citizens)
+        lengths = LONG if options.full else SHORT
+        measures = await _measures(server, lengths, citizens, options.transfers)
+        if broker is not None:
+            measures = {**measures, **await _broker_measures(server, broker, lengths, citizens)}
     results = Results()
     for number in range(options.rounds):
         for key, measure in measures.items():
@@ -105,18 +138,42 @@ async def _run(server: Server, options: argparse.Namespace, console: Console) ->
     return results
 
 
-async def _measures(server: Server, lengths: Lengths, citizens: int) -> Mapping[str, Measure]:
+async def _measures(server: Server, lengths: Lengths, citizens: int, transfers: int) -> Mapping[str, Measure]:
     """In the order of a round; Y2 needs the transfers of P1."""
     pgbench = Pgbench(server, lengths.pgbench_s)
     plain = PlainEntries(server, lengths.plain_s)
     await pgbench.prepare()
     await plain.prepare()
+    posting = {
+        scenario: Posting(server, citizens, lengths.warm_up_s, lengths.posting_s, CONNECTIONS, scenario).measure
+        for scenario in Scenario
+    }
     return {
         "Y1": pgbench.measure,
-        "P1": Posting(server, citizens, lengths.warm_up_s, lengths.posting_s, CONNECTIONS).measure,
+        "P1": posting[Scenario.spread],
+        "P4": posting[Scenario.one_partner_one_store],
         "Y2": RawCopy(server).measure,
         "P2": EndToEnd(server, citizens, lengths.end_to_end_s, AT_ONCE, SIZES).measure,
         "Y5": plain.measure,
+        "world_to_any": posting[Scenario.world_to_any],
+        "world_to_bank": posting[Scenario.world_to_bank],
+        "any_to_bank": posting[Scenario.any_to_bank],
+        "single_hot_account": posting[Scenario.single_hot_account],
+        "zipf": Zipf(server, citizens, lengths.posting_s, CONNECTIONS).measure,
+        "hundred_point_lots": HundredPointLots(server).measure,
+        "P5": Growth(server, citizens, transfers, posting[Scenario.spread], CONNECTIONS).measure,
+        "P8": Expiry(server, citizens, lengths.posting_s, CONNECTIONS).measure,
+    }
+
+
+async def _broker_measures(server: Server, broker: Broker, lengths: Lengths, citizens: int) -> Mapping[str, Measure]:
+    ordinary = Ordinary(server, broker, lengths.ordinary_s)
+    await ordinary.prepare()
+    settings = {"transport": "rabbitmq", "amqp_url": broker.url()}
+    return {
+        "Y3": ordinary.measure,
+        "Y4": BrokerCeiling(broker, lengths.ceiling_s).measure,
+        "P3": EndToEnd(server, citizens, lengths.end_to_end_s, AT_ONCE, SIZES, APART, settings).measure,
     }
 
 

@@ -1,12 +1,14 @@
 """Whether the books add up: every point held came from somewhere, and what was answered was posted."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
 from hub.clock import SystemClock
 from schemas.audit import VerifyLedger
 from schemas.values import LANES
-from tests.bench.server import Connection
+from tests.bench.server import Connection, connected, even_out
 from tests.running import running
 
 VERIFY_LIMIT_S: Final = 3_600.0
@@ -54,6 +56,39 @@ class Books:
         wrong = {name: by for name, by in faults.items() if by}
         if wrong:
             raise BooksError("; ".join(f"{name}: off by {by}" for name, by in wrong.items()))
+
+
+@dataclass(slots=True)
+class Round:
+    """A measurement: what it says was posted, between the books before and after it."""
+
+    before: Books
+    after: Books
+    commands: int = 0
+    points: int = 0
+
+    @property
+    def a_block(self) -> int:
+        """Outcomes in a block, on the average."""
+        return round((self.after.outcomes - self.before.outcomes) / (self.after.blocks - self.before.blocks))
+
+
+@asynccontextmanager
+async def adding_up(database_url: str) -> AsyncIterator[Round]:
+    """Around a measurement, which tells what it posted: nothing is left to be written before it.
+
+    Raises BooksError where the books say something else after it.
+    """
+    connection = await connected(database_url)
+    try:
+        before = await Books.read(connection)
+        await even_out(connection)
+        measured = Round(before, before)
+        yield measured
+        measured.after = await Books.read(connection)
+    finally:
+        await connection.close()
+    measured.after.check(before, commands=measured.commands, points=measured.points)
 
 
 async def prove(database_url: str) -> int:

@@ -1,9 +1,10 @@
-"""P2's hub: the partners' door, the registry, the ledger and the mail connector in one process."""
+"""A hub of P2 and P3: the partners' door, the registry, the ledger and the mail connector, together or apart."""
 
 import json
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +23,8 @@ from tests.bench.children import say, told
 from tests.bench.partners import key_id_of, private_key_of
 from tests.running import SECRET_KEY
 
-COMPONENTS: Final = ("partner", "registry", "ledger", "mail")
+DOOR: Final = "partner"
+COMPONENTS: Final = (DOOR, "registry", "ledger", "mail")
 DEADLINE_S: Final = 30.0
 REQUESTS_PER_S: Final = 10_000.0
 """Far above what comes: the limit of a partner's requests is not what is measured."""
@@ -30,11 +32,18 @@ REQUESTS_PER_S: Final = 10_000.0
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Serve on this port; `sizes` are the connections by component."""
+    """Run these components, the door's on this port. `sizes` are the connections by component; `further` settings."""
 
     database_url: str
     port: int
     sizes: dict[str, int]
+    components: Sequence[str] = COMPONENTS
+    further: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_door(self) -> bool:
+        """Whether partners are served here."""
+        return DOOR in self.components
 
 
 async def serve(job: Job) -> None:
@@ -47,11 +56,14 @@ async def serve(job: Job) -> None:
             "pool_sizes": job.sizes,
             "partner_requests_per_s": REQUESTS_PER_S,
             "log_level": "error",
+            **job.further,
         }
     )
     logs.configure(settings.log_level)
-    async with serving(settings, SystemClock(), installed(COMPONENTS), job.database_url) as served:
-        await _register(served.process.bus)
+    components = installed(job.components)
+    async with serving(settings, SystemClock(), components, job.database_url, public=job.has_door) as served:
+        if job.has_door:
+            await _register(served.process.bus)
         say(served.url)
         cpu_s = time.process_time()
         await told()

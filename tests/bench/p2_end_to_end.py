@@ -1,22 +1,26 @@
-"""P2: signed batches in, points posted, events heard, answers back; two hub processes, clients in a third."""
+"""P2 and P3: signed batches in, points posted, events heard, answers back; the clients are a process of their own."""
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import quantiles
+from types import MappingProxyType
 from typing import Any, Final
 
 from tests.bench.books import Books
-from tests.bench.children import Child
+from tests.bench.children import Child, free_port
 from tests.bench.figures import Measured
+from tests.bench.hub_process import COMPONENTS
 from tests.bench.hub_process import Job as HubJob
 from tests.bench.partners import Job as ClientJob
 from tests.bench.seeding import LINKED_CITIZENS
 from tests.bench.server import Connection, Server, connected, even_out
 
-HUBS: Final = 2
+TOGETHER: Final = (COMPONENTS,) * 2
+"""P2: two hubs, each with all components."""
+APART: Final = tuple((name,) for name in reversed(COMPONENTS) for _ in range(2))
+"""P3: every component its own process, two of each; the doors last, which others must be there for."""
 CLIENTS: Final = 4
 BATCHES_A_SECOND: Final = 16
 """How many batches to sign beforehand for each client and second: 500 each, so well above what comes."""
@@ -27,10 +31,21 @@ DUE: Final = "SELECT EXISTS (SELECT FROM hub.delivery)"
 
 
 class EndToEnd:
-    """P2."""
+    """P2, or P3 where `processes` are `APART` and `further` settings name a broker."""
 
-    def __init__(self, server: Server, citizens: int, measured_s: float, at_once: int, sizes: dict[str, int]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        citizens: int,
+        measured_s: float,
+        at_once: int,
+        sizes: dict[str, int],
+        processes: Sequence[Sequence[str]] = TOGETHER,
+        further: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._server = server
+        self._processes = processes
+        self._further = dict(further)
         self._linked = min(citizens, LINKED_CITIZENS)
         self._measured_s = measured_s
         self._at_once = at_once
@@ -43,8 +58,9 @@ class EndToEnd:
             await connection.execute("DELETE FROM hub.delivery")  # what P1 said is not this round's
             before = await Books.read(connection)
             await even_out(connection)
-            async with _hubs(self._server.hub_url, self._sizes) as hubs:
-                sent, took_s = await self._send([await hub.ready() for hub in hubs], connection)
+            async with self._hubs() as hubs:
+                urls = [await hub.ready() for hub in hubs]
+                sent, took_s = await self._send([url for url in urls if url], connection)
                 for hub in hubs:
                     hub.go()
                 cpu_s = sum([(await hub.result())["cpu_s"] for hub in hubs])
@@ -59,10 +75,22 @@ class EndToEnd:
             "not posted": {name: n for name, n in outcomes.items() if name != "posted"} or 0,
             "hub Python µs": round(cpu_s / count * 1e6, 1),
             "client µs": round(sent["cpu_s"] / count * 1e6, 1),
+            "a block": round((after.outcomes - before.outcomes) / (after.blocks - before.blocks)),
             "batch p50 ms": round(deciles[9]),
             "p95": round(deciles[18]),
         }
         return Measured(count / took_s, notes)
+
+    @asynccontextmanager
+    async def _hubs(self) -> AsyncIterator[list[Child]]:
+        async with AsyncExitStack() as stack:
+            hubs: list[Child] = []
+            for components in self._processes:
+                job = HubJob(self._server.hub_url, free_port(), self._sizes, components, self._further)
+                hub = await Child.start("hub_process", job)
+                stack.push_async_callback(hub.end)
+                hubs.append(hub)
+            yield hubs
 
     async def _send(self, urls: list[str], connection: Connection) -> tuple[dict[str, Any], float]:
         batches = int(BATCHES_A_SECOND * self._measured_s)
@@ -80,27 +108,9 @@ class EndToEnd:
             await clients.end()
 
 
-@asynccontextmanager
-async def _hubs(database_url: str, sizes: dict[str, int]) -> AsyncIterator[list[Child]]:
-    async with AsyncExitStack() as stack:
-        hubs: list[Child] = []
-        for _ in range(HUBS):
-            hub = await Child.start("hub_process", HubJob(database_url, _free_port(), sizes))
-            stack.push_async_callback(hub.end)
-            hubs.append(hub)
-        yield hubs
-
-
 async def _drained(connection: Connection) -> None:
     async with asyncio.timeout(DRAIN_LIMIT_S):
         while True:
             if not await connection.fetchval(DUE):
                 return
             await asyncio.sleep(DRAIN_POLL_S)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

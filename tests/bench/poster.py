@@ -25,6 +25,7 @@ from tests.running import running
 CHUNK: Final = 500
 IN_FLIGHT: Final = 8_000
 DEADLINE_S: Final = 60.0
+MADE_PER_S: Final = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Job:
     warm_up_s: float
     measured_s: float
     connections: int
-    made_per_s: int = 10_000
+    scenario: str = world.Scenario.spread
+    made_per_s: int = MADE_PER_S
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ async def post(job: Job) -> None:
     """Host the ledger, warm up, wait for the word, post."""
     sizes = {"ledger": job.connections}
     async with running(job.database_url, "ledger", clock=SystemClock(), pool_sizes=sizes) as process:
-        load = Load(process, world.commands(job.run, job.lanes, job.citizens, CHUNK))
+        load = Load(process, world.commands(job.run, job.lanes, job.citizens, CHUNK, world.Scenario(job.scenario)))
         await load.run(job.warm_up_s)
         made = list(islice(load.chunks, int(job.made_per_s * job.measured_s / CHUNK)))
         load.chunks = chain(made, load.chunks)

@@ -18,7 +18,8 @@ MET, MISSED = "green", "red"
 
 def show(results: Results, console: Console, settings: Mapping[str, str], about: str) -> None:
     """The table: medians, ratios against goals, and the raw figure of every round with what belongs to it."""
-    yardsticks = [key for key in results.rounds if key.startswith("Y")]
+    goals = {name for key in results.rounds for name in ROWS[key].goal}
+    yardsticks = [key for key in ROWS if key in results.rounds and (key.startswith("Y") or key in goals)]
     table = Table(title=_machine(about), caption=", ".join(f"{name}={value}" for name, value in settings.items()))
     for heading in ("", "what", "median", *(f"× {key}" for key in yardsticks), "rounds", "beside it, last round"):
         table.add_column(heading, overflow="fold")

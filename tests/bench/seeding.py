@@ -48,7 +48,7 @@ ORDER BY m.n, bench_citizen.n
 """
 INDEXES_OF_LOT: Final = """
 ALTER TABLE ledger.lot ADD PRIMARY KEY (partition, account);
-CREATE INDEX lot_citizen ON ledger.lot (citizen_id);
+CREATE INDEX lot_citizen ON ledger.lot (citizen_id, pool);
 CREATE INDEX lot_expiry ON ledger.lot (partition, expires_on, citizen_id) WHERE expires_on < 'infinity';
 """
 TRANSFERS: Final = """

@@ -84,3 +84,12 @@ async def prepare(server: Server, citizens: int) -> None:
 async def even_out(connection: Connection) -> None:
     """Before every measurement: nothing of the one before is left to be written."""
     await connection.execute("CHECKPOINT")
+
+
+async def create_database(server: Server, name: str) -> None:
+    """A database of a yardstick's own."""
+    connection = await connected(server.hub_url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()

@@ -8,6 +8,8 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from datetime import date
+from enum import StrEnum
+from itertools import accumulate
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -42,7 +44,14 @@ def _lg_code(number: int) -> str:
 LG_CODES: Final = [_lg_code(10_000 + number) for number in range(MUNICIPALITIES)]
 POOLS: Final = [scheme_pool(code) for code in LG_CODES]
 STORES: Final = [[_named(f"store {place} {n}") for n in range(STORES_EACH)] for place in range(MUNICIPALITIES)]
-PARTNER_IDS: Final = [_named(f"partner {number}") for number in range(PARTNERS)]
+
+
+def partner(number: int) -> UUID:
+    """The partner of this number; the load has PARTNERS of them."""
+    return _named(f"partner {number}")
+
+
+PARTNER_IDS: Final = [partner(number) for number in range(PARTNERS)]
 TERMINALS: Final = _named("terminals")
 SEED_PARTY: Final = _named("seed")
 
@@ -57,32 +66,75 @@ def scheme_lot_dates(today: date) -> list[date]:
     return [expiry_after_months(today, months) for months in (EARLIER_MONTHS, LATER_MONTHS)]
 
 
-def commands(run: str, lanes: Sequence[int], citizens: int, chunk: int) -> Iterator[list[PostingCommand]]:
-    """For ever: chunks of credits and counter uses mixed 50/50, for citizens of these lanes; ids begin with `run`."""
+class Scenario(StrEnum):
+    """Who pays whom. The names are those that other ledgers' benchmarks go by; `bank` is one account for all."""
+
+    spread = "spread"
+    """Credits and uses 50/50: any partner, any citizen, any store."""
+    one_partner_one_store = "one_partner_one_store"
+    """The same, with one partner and one store: every transfer touches one of two accounts."""
+    world_to_any = "world_to_any"
+    """One partner credits any citizen."""
+    world_to_bank = "world_to_bank"
+    """One partner credits one citizen of each process."""
+    any_to_bank = "any_to_bank"
+    """Any citizen uses points at one store."""
+    single_hot_account = "single_hot_account"
+    """One citizen of each process is credited and uses points, 50/50."""
+    zipf = "zipf"
+    """As `spread`, but citizens by Zipf's law with exponent 1.0 among the first 100,000."""
+
+
+_ONE_CITIZEN: Final = frozenset({Scenario.world_to_bank, Scenario.single_hot_account})
+_ONE_PARTNER: Final = frozenset({Scenario.world_to_any, Scenario.world_to_bank, Scenario.one_partner_one_store})
+_ONE_STORE: Final = frozenset({Scenario.any_to_bank, Scenario.one_partner_one_store})
+_CREDITS: Final = {Scenario.world_to_any: 1.0, Scenario.world_to_bank: 1.0, Scenario.any_to_bank: 0.0}
+"""The share of credits where it is not half."""
+_ZIPF_CITIZENS: Final = 100_000
+
+
+def commands(
+    run: str, lanes: Sequence[int], citizens: int, chunk: int, scenario: Scenario = Scenario.spread
+) -> Iterator[list[PostingCommand]]:
+    """For ever: chunks of commands for citizens of these lanes; their ids begin with `run`."""
     chance = random.Random(run)
     mine = frozenset(lanes)
+    numbers = _citizens(chance, citizens, scenario)
+    only = next(who for who in range(citizens) if lane_of(citizen(who)) in mine)
     number = 0
     while True:
         made: list[PostingCommand] = []
         while len(made) < chunk:
-            who = chance.randrange(citizens)
+            who = only if scenario in _ONE_CITIZEN else next(numbers)
             citizen_id = citizen(who)
             if lane_of(citizen_id) in mine:
                 number += 1
-                made.append(_command(f"{run}-{number}", citizen_id, who, chance))
+                made.append(_command(f"{run}-{number}", citizen_id, who, chance, scenario))
         yield made
 
 
-def _command(command_id: str, citizen_id: UUID, who: int, chance: random.Random) -> PostingCommand:
+def _citizens(chance: random.Random, citizens: int, scenario: Scenario) -> Iterator[int]:
+    if scenario is not Scenario.zipf:
+        while True:
+            yield chance.randrange(citizens)
+    ranks = range(min(citizens, _ZIPF_CITIZENS))
+    weights = list(accumulate(1 / (rank + 1) for rank in ranks))
+    while True:
+        yield from chance.choices(ranks, cum_weights=weights, k=1_000)
+
+
+def _command(command_id: str, citizen_id: UUID, who: int, chance: random.Random, scenario: Scenario) -> PostingCommand:
     points = chance.randint(1, POINTS_LIMIT)
     request_hash = chance.randbytes(16)
     place = who % MUNICIPALITIES
-    if chance.random() < HALF:
+    if chance.random() >= _CREDITS.get(scenario, HALF):
+        store = STORES[0][0] if scenario in _ONE_STORE else chance.choice(STORES[place])
         return UsePoints(
             party_id=TERMINALS, command_id=command_id, request_hash=request_hash, citizen_id=citizen_id,
-            pool=POOLS[place], points=points, store_id=chance.choice(STORES[place]), lg_code=LG_CODES[place],
+            pool=POOLS[place], points=points, store_id=store, lg_code=LG_CODES[place],
         )  # fmt: skip
     return CreditPoints(
-        party_id=chance.choice(PARTNER_IDS), command_id=command_id, request_hash=request_hash, citizen_id=citizen_id,
-        pool=POOLS[place] if chance.random() < HALF else RESERVE, points=points,
+        party_id=PARTNER_IDS[0] if scenario in _ONE_PARTNER else chance.choice(PARTNER_IDS), command_id=command_id,
+        request_hash=request_hash, citizen_id=citizen_id,
+        pool=POOLS[place] if scenario in _ONE_CITIZEN or chance.random() < HALF else RESERVE, points=points,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import asyncpg
 from pydantic import BaseModel
 
 from hub.clock import AdjustableClock
-from hub.component import Component, Context, Installed, Job
+from hub.component import Component, Context, Installed, Job, Unasked, no_destination
 from hub.database import Row
 from hub.process import HubProcess
 from hub.routes import ROUTES
@@ -45,7 +45,7 @@ DELIVERIES: Final = "SELECT * FROM hub.delivery ORDER BY id"
 LEASES: Final = "SELECT owner, lane, epoch FROM hub.lane WHERE receiver = $1 AND owner IS NOT NULL"
 
 Handle: TypeAlias = Callable[[Sequence[Any], Transaction], Coroutine[Any, Any, Sequence[BaseModel] | None]]
-Do: TypeAlias = Callable[[Envelope], Coroutine[Any, Any, None]]
+Do: TypeAlias = Callable[[Envelope], Coroutine[Any, Any, Unasked | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,7 @@ def fake(
     *,
     outside: Do = nothing,
     outside_limit: int = 1,
+    destination_of: Callable[[Any], str | None] = no_destination,
     answer: Any = empty,  # noqa: ANN401 - each its own query
     jobs: Sequence[Job] = (),
 ) -> Installed:
@@ -181,6 +182,7 @@ def fake(
             answers={kind: answer for kind in mine if issubclass(kind, Query)},
             outside={kind: outside for kind, route in mine.items() if route.outside and issubclass(kind, Command)},
             outside_limit=outside_limit,
+            destination_of=destination_of,
             jobs=jobs,
         )
 

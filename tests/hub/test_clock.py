@@ -2,13 +2,16 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import clock
-from hub.clock import AdjustableClock, Clock, SystemClock
+from hub.clock import AdjustableClock, Clock, SharedClock, SystemClock
+
+OPENING = datetime(2017, 10, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("make", [SystemClock, AdjustableClock])
@@ -93,3 +96,14 @@ def test_an_expiry_is_the_last_day_of_a_month_that_many_months_on(day: date, mon
     expires = clock.expiry_after_months(day, months)
     assert (expires + timedelta(days=1)).day == 1
     assert (expires.year - day.year) * 12 + expires.month - day.month == months
+
+
+def test_whoever_shares_a_clock_is_moved_with_it(tmp_path: Path) -> None:
+    mine = SharedClock.begin(tmp_path / "clock", OPENING)
+    other = SharedClock(tmp_path / "clock")
+    assert OPENING <= other.now() <= OPENING + timedelta(minutes=1)
+    mine.move_to(OPENING + timedelta(days=21))
+    assert other.now() >= OPENING + timedelta(days=21)
+    assert other.business_date() == mine.business_date()
+    with pytest.raises(ValueError, match="has passed"):
+        other.move_to(OPENING)

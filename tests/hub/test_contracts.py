@@ -2,16 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
+from jsonschema import Draft7Validator, Draft202012Validator
 
 from hub import contracts
+from hub.ids import uuid7
 from hub.routes import ROUTES
-from schemas.catalog import CATALOG
-from schemas.message import Query
-from tests.hub.parts import credited
+from hub.transports.rabbitmq.cloud_events import batch_of
+from schemas.catalog import CATALOG, OLD_VERSIONS
+from schemas.citizens import CitizenRegistered, MailChoices
+from schemas.message import Message, Query
+from tests.hub.parts import credited, key_in
+from tools.needs import NEEDS
 
 DOCUMENTS: Final = Path(__file__).parents[2] / "docs" / "contracts"
 
@@ -66,7 +73,7 @@ def test_every_message_type_has_its_schema_and_no_other_is_left(tmp_path: Path) 
 
     contracts.write(tmp_path)
 
-    assert {path.stem for path in gone.parent.iterdir()} == set(CATALOG)
+    assert {path.stem for path in gone.parent.iterdir()} == set(CATALOG) | set(OLD_VERSIONS)
 
 
 def test_all_references_lead_somewhere(written: Path) -> None:
@@ -103,6 +110,57 @@ def test_the_schema_of_a_message_fits_what_is_sent() -> None:
     assert set(schema["required"]) <= set(sent) <= set(schema["properties"])
     assert schema["x-kind"] == "event"
     assert schema["x-receivers"] == ["mail"]
+
+
+def test_asyncapi_is_what_its_makers_say_it_is() -> None:
+    need = NEEDS["asyncapi"]
+    if not need.brings.exists():
+        pytest.skip(f"{need.package} is not here (python -m tools.needs asyncapi, which needs npm)")
+    checker = Draft7Validator(json.loads(need.brings.read_text(encoding="utf-8")))
+
+    assert [error.message for error in checker.iter_errors(contracts.asyncapi())] == []
+    assert not checker.is_valid(contracts.asyncapi() | {"operations": {"x": {"action": "shout"}}}), "the check can fail"
+
+
+def test_every_schema_is_a_json_schema(written: Path) -> None:
+    schemas = [json.loads(path.read_text(encoding="utf-8")) for path in (written / "messages").iterdir()]
+
+    for schema in schemas:
+        # Patterns are ECMA-262's, with \p{…}, which Python's own regular expressions cannot judge.
+        Draft202012Validator(Draft202012Validator.META_SCHEMA).validate(schema)
+    assert len(schemas) == len(CATALOG) + len(OLD_VERSIONS)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [credited(500), CitizenRegistered(citizen_id=key_in(1), name="山田 花子", mail="a@b.jp", choices=MailChoices())],
+    ids=["plain", "sealed"],
+)
+def test_what_goes_over_the_broker_is_as_described(message: Message) -> None:
+    message_id = uuid7()
+    body = message.model_dump_json().encode()
+    row = (message_id, message.TYPE, "ledger", message.key(), None, uuid4(), 5, datetime.now(UTC), body)
+    (event,) = json.loads(batch_of([row]))
+    document = contracts.asyncapi()
+    reference = f"#/components/schemas/{type(message).__name__}Event"
+    schema = {"$ref": reference, "components": document["components"]}
+    checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+    assert [error.message for error in checker.iter_errors(event)] == []
+    changes: list[dict[str, Any]] = [
+        {"specversion": "2"},
+        {"type": "x"},
+        {"traceparent": "01"},
+        {"id": 5},
+        {"data": {}} if "data" in event else {"data_base64": None},
+    ]
+    for spoilt in changes:
+        assert not checker.is_valid(event | spoilt), spoilt
+    for name in ("data", "data_base64", "correlationid"):
+        assert name not in event or not checker.is_valid({key: event[key] for key in event if key != name}), name
+    envelope = document["components"]["schemas"]["CloudEvent"]["properties"]
+    assert set(event) <= set(envelope)
+    assert all(one["description"] for one in envelope.values())
 
 
 def test_openapi_has_the_doors_of_the_components() -> None:

@@ -62,4 +62,5 @@ async def test_a_day_that_grows_after_its_statistics_were_taken_is_not_scanned(p
         async with database.connection() as connection:
             await connection.execute("SELECT pg_stat_force_next_flush()")
 
-    assert await probe.connection.fetchval(SCANNED) < 50_000
+    # The search filters of new pages are made from one scan of them; a scan for every message would be 25,000,000.
+    assert await probe.connection.fetchval(SCANNED) < 250_000

@@ -134,7 +134,7 @@ def test_nobody_else_gets_in(used: Path) -> None:
     with EmbeddedPostgres(used) as server:
         assert value_now(server.url, "SHOW listen_addresses") == ""
         rules = "SELECT string_agg(type || auth_method, ',') FROM pg_hba_file_rules"
-        assert value_now(server.url, rules) == "localpeer"
+        assert value_now(server.url, rules) == "localpeer,localpeer"
         for closed in (server.data_path, used / "socket"):
             assert mode_of(closed) == 0o700
         for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "server.log"):

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub import maintenance
+from hub.deliveries import DONE_OUTSIDE
 from hub.ids import uuid7_lower_bound
 from hub.maintenance import Maintenance
 from tests.hub.parts import Probe, at_work, credited, fake, say
@@ -20,6 +21,10 @@ WHERE_IS: Final = "SELECT tableoid::regclass::text FROM hub.message WHERE id = $
 PUT: Final = """
 INSERT INTO hub.message (id, type, source, subject, correlation_id, time, body)
 VALUES ($1, 't', 's', gen_random_uuid(), gen_random_uuid(), now(), '')
+"""
+PARK: Final = """
+INSERT INTO hub.delivery (receiver, lane, state, message_ids, reason, fingerprint)
+VALUES ('mail', 0, 'parked', $1, 'broken', 'f')
 """
 SEEN: Final = "INSERT INTO hub.process (process_id, receivers, seen_at) VALUES ($1, '{mail}', now() - $2::interval)"
 
@@ -82,6 +87,39 @@ async def test_making_days_twice_makes_them_once(probe: Probe) -> None:
         await look.once()
 
     assert await _days(probe) == before
+
+
+async def test_old_days_are_dropped_but_for_what_still_waits(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 45, current_date - 39)")
+    gone, kept, waiting = _id(-45), _id(-39), _id(-44)
+    for one in (gone, kept, waiting):
+        await probe.connection.execute(PUT, one)
+        await probe.connection.execute(DONE_OUTSIDE, [one], [1.0])
+    await probe.connection.execute(PARK, [waiting])
+    async with at_work(probe.url, fake("registry")) as process:
+        await Maintenance(process.database_of("registry"), message_days=40).once()
+
+    days = await _days(probe)
+    assert [_day(ahead) in days for ahead in (-45, -44, -43, -41, -40, -39)] == [False, True, False, False, True, True]
+    done = {row["message_id"] for row in await probe.connection.fetch("SELECT message_id FROM hub.outside_done")}
+    assert done == {kept, waiting}
+    found = {one: await probe.connection.fetchval(WHERE_IS, one) for one in (gone, kept, waiting)}
+    assert found == {gone: None, kept: f"hub.{_day(-39)}", waiting: f"hub.{_day(-44)}"}
+
+
+async def test_the_last_thirty_days_stay_whoever_asks(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 31, current_date)")
+
+    assert await probe.connection.fetchval("SELECT hub.drop_days('9999-12-31')") == 1
+    assert _day(-30) in await _days(probe)
+
+
+async def test_without_a_limit_days_are_kept(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 400, current_date - 400)")
+    async with at_work(probe.url, fake("registry")) as process:
+        await Maintenance(process.database_of("registry")).once()
+
+    assert _day(-400) in await _days(probe)
 
 
 async def test_the_edges_of_a_day_are_midnight_in_utc(probe: Probe) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from hub.ids import uuid7
 from hub.keys import Keys, SealBrokenError, Sealer
-from hub.sealing import PURPOSE, body_of, message_from
+from hub.sealing import PURPOSE, body_of
+from hub.versions import UnreadableMessageError, read_stored
 from schemas.catalog import CATALOG
 from schemas.citizens import CheckMyKeyId
 from tests.hub.parts import Probe, at_work, credited, fake
@@ -29,14 +30,15 @@ def test_what_is_personal_is_sealed_and_comes_back(sealer: Sealer) -> None:
     body = body_of(message, message_id, sealer)
 
     assert b"KLMN0123" not in body
-    assert message_from(CheckMyKeyId, body, message_id, sealer) == message
+    assert read_stored(message.TYPE, body, message_id, sealer) == message
 
 
 def test_a_body_cannot_be_moved_to_another_message(sealer: Sealer) -> None:
     body = body_of(personal(), uuid7(), sealer)
 
-    with pytest.raises(SealBrokenError):
-        message_from(CheckMyKeyId, body, uuid7(), sealer)
+    with pytest.raises(UnreadableMessageError) as refused:
+        read_stored(CheckMyKeyId.TYPE, body, uuid7(), sealer)
+    assert isinstance(refused.value.__cause__, SealBrokenError)
 
 
 def test_what_is_not_personal_is_plain_json(sealer: Sealer) -> None:

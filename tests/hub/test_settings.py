@@ -41,6 +41,21 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert read.own_url == "https://mykey.example"
 
 
+def test_secrets_come_from_files_and_a_variable_goes_before_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mykey_secret_key").write_text(f"{STRONG}\n")
+    (tmp_path / "mykey_role_passwords").write_text('{"ledger": "correct horse battery"}')
+    (tmp_path / "mykey_mail_from_name").write_text("from the file")
+    (tmp_path / "somebody_elses").write_text("not ours")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("MYKEY_MAIL_FROM_NAME", "from the environment")
+    read = Settings()
+    assert read.key() == STRONG.encode()
+    assert read.role_passwords["ledger"].get_secret_value() == "correct horse battery"
+    assert read.mail_from_name == "from the environment"
+
+
 def test_secrets_do_not_show_themselves() -> None:
     read = Settings(secret_key=SecretStr(STRONG), role_passwords={"ledger": SecretStr("correct horse battery")})
     assert STRONG not in repr(read)

@@ -1,9 +1,8 @@
 """The message store for operators: found by what people know, one message's way, what is parked, redrive."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,18 +13,11 @@ from hub.database import Database
 from hub.errors import PermanentError
 from hub.keys import Keys
 from hub.sealing import PURPOSE
-from hub.store import NoSuchDeliveryError, NoSuchMessageError, Search
+from hub.store import DeliveryState, NoSuchMessageError, Search
 from hub.transaction import Transaction
 from schemas.citizens import CheckMyKeyId
 from tests.hub.parts import Probe, at_work, credited, fake, key_in, posted, record, say, scheme
 from tests.waiting import wait_until
-
-FILL: Final = """
-INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, reason, fingerprint)
-SELECT 'mail', n % 16, 'parked', ARRAY[gen_random_uuid()], 5, 'KeyError at x.py f', 'abcdefabcdef'
-FROM generate_series(1, $1) AS n
-"""
-SCHEDULE: Final = "UPDATE hub.delivery SET state = 'scheduled', due_at = now() + interval '1 hour' WHERE id = $1"
 
 
 @pytest.fixture
@@ -113,6 +105,9 @@ async def test_the_way_of_a_message_is_all_that_came_of_it_and_what_still_waits(
     assert [one.type for one in way.chain] == [scheme().TYPE, credited(9).TYPE]
     assert sorted((one.receiver, one.state) for one in way.waiting) == [("mail", "due"), ("mail", "due")]
     assert (await store.way_of(database, way.chain[1].id)).chain == way.chain
+    by_ledger, *others = way.deliveries
+    assert (by_ledger.receiver, by_ledger.state) == ("ledger", DeliveryState.done)
+    assert [(one.receiver, one.state) for one in others] == [("mail", DeliveryState.due)] * 2
 
 
 async def test_an_unknown_message_is_said_to_be_unknown(database: Database) -> None:
@@ -142,76 +137,9 @@ async def test_counts_are_of_messages_by_receiver(probe: Probe, database: Databa
     assert found == {"ledger": (1, 0, 0), "mail": (11, 0, 1)}
 
 
-async def test_one_delivery_is_redriven(probe: Probe, database: Database) -> None:
-    ids = await _park(probe, 1, 3)
-    first, second = sorted(await store.waiting(database, "parked"), key=lambda one: ids.index(one.message_ids[0]))
-
-    await store.redrive_one(database, first.id)
-
-    (again,) = await store.waiting(database, "due")
-    assert (again.message_ids, again.attempts, again.since) == ([ids[0]], 0, first.since)
-    assert [one.id for one in await store.waiting(database, "parked")] == [second.id]
-    async with at_work(probe.url, fake("mail")) as process:
-        await process.drained(5)
-    assert await probe.numbers() == [2, 1]
-
-
-async def test_a_scheduled_delivery_can_be_hurried(probe: Probe, database: Database) -> None:
+async def test_how_long_the_oldest_waits_is_asked_of_what_is_due(probe: Probe, database: Database) -> None:
     await _park(probe, 1)
-    (waiting,) = await store.waiting(database, "parked")
-    await probe.connection.execute(SCHEDULE, waiting.id)
 
-    await store.redrive_one(database, waiting.id)
+    (mail,) = await store.counts(database)
 
-    assert len(await store.waiting(database, "due")) == 1
-
-
-async def test_what_does_not_wait_cannot_be_redriven(database: Database) -> None:
-    with pytest.raises(NoSuchDeliveryError):
-        await store.redrive_one(database, 12345)
-
-
-async def test_a_group_is_redriven_with_progress_and_others_stay(probe: Probe, database: Database) -> None:
-    await _park(probe, 1)
-    await probe.connection.execute(FILL, 1200)
-    told: list[tuple[int, int]] = []
-
-    done = await store.redrive_group(database, "abcdefabcdef", lambda *numbers: told.append(numbers))
-
-    assert done == 1200
-    assert told == [(500, 1200), (1000, 1200), (1200, 1200)]
-    assert len(await store.waiting(database, "parked")) == 1
-
-
-async def test_all_is_redriven_and_what_fails_again_is_not_redriven_for_ever(probe: Probe, database: Database) -> None:
-    await _park(probe, 1, 2, 3)
-    parking: list[asyncio.Task[Any]] = []
-
-    def meanwhile(*_: int) -> None:
-        parking.append(asyncio.create_task(probe.connection.execute(FILL, 3)))
-
-    assert await store.redrive_all(database, meanwhile) == 3
-    await asyncio.gather(*parking)
-    assert len(await store.waiting(database, "parked")) == 3
-
-
-async def test_a_note_stays_with_a_delivery_through_a_redrive(probe: Probe, database: Database) -> None:
-    await _park(probe, 1)
-    (waiting,) = await store.waiting(database, "parked")
-
-    await store.add_note(database, waiting.id, "市に確認中")
-    assert (await store.parked(database))[0].note == "市に確認中"
-    await store.redrive_one(database, waiting.id)
-
-    assert (await store.waiting(database, "due"))[0].note == "市に確認中"
-
-
-@pytest.mark.parametrize("note", ["x" * 501, "two\nlines", "\x1b[31m"])
-async def test_a_note_is_one_short_line(database: Database, note: str) -> None:
-    with pytest.raises(ValueError, match="a note has at most"):
-        await store.add_note(database, 1, note)
-
-
-async def test_a_note_needs_its_delivery(database: Database) -> None:
-    with pytest.raises(NoSuchDeliveryError):
-        await store.add_note(database, 12345, "where?")
+    assert (mail.parked, mail.oldest) == (1, None), "what is parked waits for a person"

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from hub import supervision
-from hub.supervision import for_ever, tell_failure
+from hub.supervision import end, for_ever, tell_failure
 from tests.waiting import wait_until
 
 
@@ -66,3 +66,24 @@ async def test_a_failed_task_tells_so_and_a_cancelled_one_does_not() -> None:
         await asyncio.sleep(0)
 
     assert [(one["event"], one["task"]) for one in logs] == [("task_failed", "mail.3")]
+
+
+async def test_what_swallows_a_cancellation_is_ended_by_the_next() -> None:
+    swallowed: list[int] = []
+
+    async def loop() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if len(swallowed) == 2:
+                    raise
+                swallowed.append(1)
+
+    task = asyncio.create_task(for_ever("made up", loop))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await end([task], 0.01)
+
+    assert task.cancelled()
+    assert len(swallowed) == 2

@@ -58,6 +58,20 @@ def test_another_world_of_the_same_form(tmp_path: Path) -> None:
     assert report["replayed"] == 1
 
 
+@pytest.mark.timeout(STORY_TIMEOUT_S + 30)
+def test_over_rabbitmq_with_two_processes_of_every_component(
+    tmp_path: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "world"
+    folder.mkdir()
+    make_world(folder)
+    monkeypatch.setenv("MYKEY_AMQP_URL", amqp_url)
+    status, report, screen = play(tmp_path, "--data", str(folder), "--transport", "rabbitmq")
+    assert status == 0, screen
+    assert report["posted"] == ROWS - 4
+    assert report["broker"]["brought"] > 0
+
+
 def test_no_world_is_said_in_one_line(tmp_path: Path) -> None:
     status, _, screen = play(tmp_path, "--data", str(tmp_path))
     assert status == 1

@@ -1,4 +1,7 @@
-"""A small installation to be hurt: one PostgreSQL, two worker processes, callers that ask until they are answered."""
+"""A small installation to be hurt: one PostgreSQL, two of every worker, callers that ask until they are answered.
+
+Its processes reach one another by PostgreSQL, or by the broker that it is given.
+"""
 
 import asyncio
 import os
@@ -6,16 +9,18 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 
 from hub.clock import AdjustableClock
 from hub.component import Component, Context, Installed
+from hub.database import UNREACHABLE
 from hub.errors import HubError, TransientError
 from hub.failpoints import ENVIRONMENT
 from hub.process import HubProcess
@@ -27,7 +32,7 @@ from tests.reliability import listener
 from tests.reliability.checker import Violation, check
 from tests.reliability.history import History
 from tests.reliability.snapshot import RESET_SQL, TOTAL, Snapshot, from_postgres
-from tests.reliability.worker_process import PLANTED
+from tests.reliability.worker_process import AMQP_URL, PLANTED, over
 from tests.reliability.workload import Workload
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
@@ -35,6 +40,12 @@ from tests.workers.ledger.world import RULES, START, citizen
 from workers.ledger import statements
 
 Result = TypeVar("Result")
+
+Kind: TypeAlias = tuple[str, ...]
+"""What a worker hosts."""
+TOGETHER: Final[tuple[Kind, ...]] = (("ledger", "mail"),)
+APART: Final[tuple[Kind, ...]] = (("ledger",), ("mail",))
+"""So that whatever the ledger says goes to another process."""
 
 ROOT: Final = Path(__file__).parents[2]
 CITIZENS: Final = tuple(citizen(number, lane) for lane in (0, 5, 10, 15) for number in (1, 2))
@@ -45,6 +56,7 @@ ANSWER_LIMIT_S: Final = 40.0
 """A command that has not been answered by then never is; a pause holds its lane up for that long at most."""
 START_LIMIT_S: Final = 30.0
 DRAIN_LIMIT_S: Final = 60.0
+TOTALS_EVERY_S: Final = 0.1
 ASKED_LIMIT: Final = 1_500
 """The most that is asked in one case: the check takes time too."""
 UNDER_WAY: Final = """
@@ -58,18 +70,19 @@ DAYS: Final = (0, 25)
 class Worker:
     """A worker process."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, kind: Kind) -> None:
         self.process = process
+        self.kind = kind
 
     @classmethod
-    async def load(cls, url: str, days: int, failpoint: str = "", planted: str = "") -> "Worker":
-        """Start one; it waits for `go`."""
-        environment = {"PATH": os.environ["PATH"], ENVIRONMENT: failpoint, PLANTED: planted}
-        arguments = ["-m", "tests.reliability.worker_process", url, str(days)]
+    async def load(cls, kind: Kind, url: str, days: int, **settings: str) -> "Worker":
+        """Start one, with variables of its environment; it waits for `go`."""
+        environment = {"PATH": os.environ["PATH"], **settings}
+        arguments = ["-m", "tests.reliability.worker_process", url, str(days), *kind]
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, stdin=PIPE, stdout=PIPE, cwd=ROOT, env=environment
         )
-        return cls(process)
+        return cls(process, kind)
 
     async def go(self) -> None:
         """Have it work. A failpoint may end it before it says so."""
@@ -103,10 +116,21 @@ def _door(_context: Context) -> Component:
 class Cluster:
     """The installation, its callers, and what they know; for one run after another."""
 
-    def __init__(self, url: str, planted: str = "", answer_limit_s: float = ANSWER_LIMIT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        planted: str = "",
+        answer_limit_s: float = ANSWER_LIMIT_S,
+        amqp_url: str = "",
+        kinds: Sequence[Kind] = TOGETHER,
+    ) -> None:
         self.url = url
         self.answer_limit_s = answer_limit_s
         self.planted = planted
+        self.amqp_url = amqp_url
+        self.kinds = kinds
+        self.pace_s = 0.0
+        """How long each caller waits after it was answered."""
         self.history = History()
         self.workers: list[Worker] = []
         self._spares: dict[str, Worker] = {}
@@ -121,7 +145,9 @@ class Cluster:
     async def _open(self) -> None:
         self.owner = await asyncpg.connect(self.url)
         await self.owner.execute(listener.MAKE_TABLES)
-        settings = Settings.model_validate({"database_url": self.url, "secret_key": SECRET_KEY, "pool_size": 8})
+        settings = Settings.model_validate(
+            {"database_url": self.url, "secret_key": SECRET_KEY, "pool_size": 8, **over(self.amqp_url)}
+        )
         door = HubProcess(settings, AdjustableClock(START), [Installed("hub", _door)], self.url)
         self.door = await self._stack.enter_async_context(door)
 
@@ -139,13 +165,14 @@ class Cluster:
     # workers
 
     async def have_workers(self, *failpoints: str) -> list[Worker]:
-        """Two at work; where a failpoint is given, a fresh one has it."""
+        """Two of each kind at work; where a failpoint is given, a fresh one has it."""
         self.workers = [worker for worker in self.workers if not worker.is_dead()]
         for point in failpoints:
             await self.prepare(point)
         loaded = [self._spares.pop(point) for point in failpoints]
-        while len(self.workers) + len(loaded) < len(DAYS):
-            loaded.append(await Worker.load(self.url, DAYS[0], planted=self.planted))
+        there = Counter(worker.kind for worker in (*self.workers, *loaded))
+        missing = [kind for kind in self.kinds for _ in range(len(DAYS) - there[kind])]
+        loaded += [await self._load(kind, DAYS[0]) for kind in missing]
         await asyncio.gather(*(worker.go() for worker in loaded))
         self.workers += loaded
         return loaded
@@ -153,7 +180,13 @@ class Cluster:
     async def prepare(self, failpoint: str) -> None:
         """Load the worker that will have this failpoint, while the last case is still being checked."""
         if failpoint not in self._spares:
-            self._spares[failpoint] = await Worker.load(self.url, DAYS[1], failpoint, self.planted)
+            component = failpoint.partition(".")[0]
+            kind = next((kind for kind in self.kinds if component in kind), self.kinds[0])
+            self._spares[failpoint] = await self._load(kind, DAYS[1], failpoint)
+
+    async def _load(self, kind: Kind, days: int, failpoint: str = "") -> Worker:
+        settings = {ENVIRONMENT: failpoint, PLANTED: self.planted, AMQP_URL: self.amqp_url}
+        return await Worker.load(kind, self.url, days, **settings)
 
     # one run
 
@@ -164,18 +197,26 @@ class Cluster:
         rules = [(r.pool, r.lg_code, r.expiry, r.first, r.last, sorted(r.usable_in)) for r in RULES]
         await self.owner.executemany(statements.REGISTER_POOL, rules)
 
-    async def load_until(self, enough: "asyncio.Future[bool]", seed: int, asked_at_least: int) -> None:
+    async def connect_again(self) -> None:
+        """After the database was stopped."""
+        self.owner.terminate()
+        self.owner = await asyncpg.connect(self.url)
+
+    async def load_until(
+        self, enough: "asyncio.Future[Any]", seed: int, asked_at_least: int, asked_limit: int = ASKED_LIMIT
+    ) -> None:
         """Callers ask until `enough` is done and they have asked so much, or for all that may be asked."""
         random, wallets = Random(seed), list[tuple[Any, str]]()
         callers = [Workload(random, f"c{number}", wallets, CITIZENS) for number in range(CALLERS)]
 
         def is_enough() -> bool:
             asked = len(self.history.asked)
-            return asked >= ASKED_LIMIT or (enough.done() and asked >= asked_at_least)
+            return asked >= asked_limit or (enough.done() and asked >= asked_at_least)
 
         async def call(workload: Workload) -> None:
             while not is_enough():
                 await self._ask_some(workload, random)
+                await asyncio.sleep(self.pace_s)
 
         async with asyncio.TaskGroup() as group:
             looking = group.create_task(self._look_at_totals())
@@ -187,7 +228,8 @@ class Cluster:
         if draw < 0.15:
             command = workload.next()
             self.history.record(command, None)
-            await self.door.send([command])
+            with suppress(*UNREACHABLE):  # whether it was said is unknown then
+                await self.door.send([command])
         elif draw < 0.3:
             await self._ask_until_answered([workload.next() for _ in range(random.randint(2, 9))])
         else:
@@ -211,19 +253,24 @@ class Cluster:
         self.history.unclassified.append(f"not answered in {self.answer_limit_s} s: {commands[0].command_id}")
 
     async def _look_at_totals(self) -> None:
-        connection = await asyncpg.connect(self.url)
-        try:
-            while True:
-                self.history.totals.append(int(await connection.fetchval(TOTAL)))
-                await asyncio.sleep(0.1)
-        finally:
-            connection.terminate()
+        while True:
+            with suppress(*UNREACHABLE):
+                connection = await asyncpg.connect(self.url)
+                try:
+                    while True:
+                        self.history.totals.append(int(await connection.fetchval(TOTAL)))
+                        await asyncio.sleep(TOTALS_EVERY_S)
+                finally:
+                    connection.terminate()
+            await asyncio.sleep(TOTALS_EVERY_S)
 
     # its end
 
     async def drain(self, limit_s: float = DRAIN_LIMIT_S) -> None:
         """Wait until nothing is under way; what is left then is for the check to say."""
         began_s = time.monotonic()
+        if self.amqp_url:
+            await asyncio.sleep(CALL_DEADLINE_S)  # for so long a call that was given up may wait at the broker
 
         async def is_quiet() -> bool:
             return not await self.owner.fetchval(UNDER_WAY)

@@ -17,6 +17,16 @@ POINTS: Final = (
     "mail.before_mark",
     "lanes.won",
 )
+OVER_BROKER: Final = (
+    "relay.before_publish",
+    "relay.after_publish",
+    "mail.after_commit",
+    "call.taken",
+    "call.before_reply",
+    "relay.before_handle",
+    "ledger.after_commit",
+)
+"""Where a worker is killed while everything goes by the broker: what only that has, and what it has to make good."""
 DOORS: Final = (
     "partner.before_posting",
     "ledger.before_tx",

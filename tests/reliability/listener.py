@@ -12,6 +12,7 @@ from hub.component import Component, Context, Installed
 from hub.database import Database
 from hub.routes import ROUTES
 from hub.transaction import Transaction
+from schemas.connections import ConnectionTested, MailServerReached
 from schemas.message import Command, Envelope, Event, Message
 from schemas.notices import NoticeKind, SendNotice
 from schemas.points import PointsEvent
@@ -22,11 +23,11 @@ SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[])
 """
 SENT: Final = "INSERT INTO mail.sent (notice_id) VALUES ($1)"
 MAKE_TABLES: Final = """
-CREATE TABLE mail.heard (
+CREATE TABLE IF NOT EXISTS mail.heard (
     id bigint GENERATED ALWAYS AS IDENTITY, type text NOT NULL, citizen_id uuid NOT NULL, party_id uuid NOT NULL,
     command_id text NOT NULL, pool text NOT NULL
 );
-CREATE TABLE mail.sent (notice_id uuid NOT NULL);
+CREATE TABLE IF NOT EXISTS mail.sent (notice_id uuid NOT NULL);
 GRANT SELECT, INSERT ON mail.heard, mail.sent TO mykey_mail;
 """
 """The listener's own tables, in the schema of the component that it stands in for."""
@@ -74,6 +75,11 @@ class Sender:
             await tx.execute(SENT, envelope.message.notice_id)
 
 
+async def reached(_query: MailServerReached) -> ConnectionTested:
+    """Its mail server is always there."""
+    return ConnectionTested(steps=[])
+
+
 def component(context: Context) -> Component:
     """Handles whatever mail is sent."""
     routed = [message_type for message_type, route in ROUTES.items() if "mail" in route.receivers]
@@ -82,6 +88,7 @@ def component(context: Context) -> Component:
         name="mail",
         handlers=dict.fromkeys([kind for kind in routed if issubclass(kind, Event)], hear),
         outside=dict.fromkeys([kind for kind in routed if issubclass(kind, Command)], sender.send),
+        connection_tests={MailServerReached: reached},
     )
 
 

@@ -33,11 +33,13 @@ from hub.component import Context, Installed
 from hub.database import Database
 from hub.errors import HubError, TransientError
 from hub.keys import Keys
+from hub.outbox import ToDo
 from hub.runner import Runner
 from hub.sealing import PURPOSE
 from hub.settings import Settings
+from hub.tracing import Trace
 from hub.transports.outside import OutsideReceiver
-from hub.transports.postgres import Receiver
+from hub.transports.receiver import Receiver
 from schemas.points import OutcomesOf, PostingAnswer, PostingCommand
 from tests.reliability import listener, virtual_time
 from tests.reliability.checker import Violation, check
@@ -164,8 +166,8 @@ class SimProcess:
         if sim.server_is_down() or sim.random.random() < sim.cut_rate:
             raise Broken
 
-    def _committed(self, lanes: set[tuple[str, int]]) -> None:
-        for receiver, lane in sorted(lanes):
+    def _committed(self, todo: ToDo) -> None:
+        for receiver, lane in sorted(todo):
             ours = self.receiver(receiver)
             if ours is None or not ours.wake(lane):
                 self.sim.hint(self, receiver)
@@ -183,7 +185,7 @@ class SimProcess:
         if self.dead:
             return None
         try:
-            asked = self.hosted["ledger"].calls.put([command], self.sim.uuid())
+            asked = self.hosted["ledger"].calls.put([command], Trace.begun_by(self.sim.uuid()))
             either: list[asyncio.Future[Any]] = [asked.ended, self.killed]
             await asyncio.wait(either, timeout=CALL_DEADLINE_S, return_when=asyncio.FIRST_COMPLETED)
             if self.killed.done() or not asked.ended.done():
@@ -431,7 +433,7 @@ def play(seed: int) -> Played:
 
     async def main() -> Played:
         sim = Simulation(seed)
-        with mock.patch("hub.transaction.uuid7", sim.uuid), mock.patch("hub.transports.postgres.POLL_S", POLL_S):
+        with mock.patch("hub.transaction.uuid7", sim.uuid), mock.patch("hub.transports.receiver.POLL_S", POLL_S):
             history, snapshot = await sim.play()
         violations = check(history, snapshot, RULES)
         posted = Counter(Kind(row.kind).name for row in snapshot.outcomes if row.code is None)

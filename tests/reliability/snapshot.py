@@ -111,7 +111,7 @@ _HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.h
 RESET_SQL: Final = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
-    hub.message, hub.delivery, mail.heard, mail.sent;
+    ledger.checkpoint, hub.message, hub.delivery, mail.heard, mail.sent;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 SET session_replication_role = DEFAULT;
 """

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from hub import deliveries, outbox
+from hub import deliveries, outages, outbox
 from hub.transports import lanes
 from tests.reliability import listener
 from tests.reliability.planted import bugs
@@ -58,41 +58,76 @@ async def outcomes(tx: Tx, parties: Sequence[UUID], ids: Sequence[str]) -> Rows:
     return [{name: row[name] for name in OUTCOME_ANSWER} for row in found if row is not None]
 
 
+LOT: Final = ("place", "account", "pool", "expires_on", "origin", "balance")
+
+
 async def lots(tx: Tx, citizens: Sequence[UUID], pools: Sequence[str], today: date) -> Rows:
-    found: Rows = []
-    names = ("account", "pool", "expires_on", "origin", "balance")
+    asked = enumerate(zip(citizens, pools, strict=True), start=1)
+    return [
+        {"n": number} | row
+        for number, (citizen, pool) in asked
+        for row in _lots_of(tx, citizen, today)
+        if row["pool"] == pool
+    ]
+
+
+async def all_lots(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
+    return [{"citizen_id": citizen} | row for citizen in citizens for row in _lots_of(tx, citizen, today)]
+
+
+def _lots_of(tx: Tx, citizen: UUID, today: date) -> Rows:
     own = tx.writes.get("lot", {})
-    for number, (citizen, pool) in enumerate(zip(citizens, pools, strict=True), start=1):
-        rows: dict[Any, Fields] = dict(tx.twin.lots_of.get(citizen, {}))
-        rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] == citizen})
-        found += [
-            {"n": number} | {name: row[name] for name in names}
-            for row in rows.values()
-            if pool in ("", row["pool"]) and (row["balance"] > 0 or row["expires_on"] >= today)
-        ]
-    return found
+    rows: dict[Any, Fields] = dict(tx.twin.lots_of.get(citizen, {}))
+    rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] == citizen})
+    return [
+        {name: (row | _place(row))[name] for name in LOT}
+        for row in rows.values()
+        if row["balance"] > 0 or row["expires_on"] >= today
+    ]
 
 
 async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
     found = (tx.get("contra", (partition, name)) for name in names)
-    return [{name: row[name] for name in ("name", "account")} for row in found if row is not None]
+    return [{"name": row["name"], **_place(row), "account": row["account"]} for row in found if row is not None]
+
+
+def _place(row: Fields) -> Fields:
+    """Where the row is: nobody but its partition's writer moves it, so its number says as much."""
+    return {"place": (0, row["account"])}
 
 
 async def nothing(_tx: Tx, *_args: object) -> Rows:
-    """No hold's time is over, nobody is revoked: the simulated world has no holds."""
+    """No hold's time is over, nobody is revoked, no other side is down: the simulated world has none of them."""
     return []
 
 
-async def change_lots(tx: Tx, partition: int, accounts: Sequence[int], balances: Sequence[int]) -> Rows:
+async def change_lots(
+    tx: Tx, partition: int, _places: Sequence[object], accounts: Sequence[int], balances: Sequence[int]
+) -> Rows:
     for account, balance in zip(accounts, balances, strict=True):
         await tx.lock(("lot", (partition, account)))
         row = tx.get("lot", (partition, account))
         assert row is not None
         tx.put("lot", (partition, account), row | {"balance": balance})
-    return []
+    return [{} for _ in accounts]
 
 
 async def change_contras(
+    tx: Tx, partition: int, _places: Sequence[object], accounts: Sequence[int], added: Sequence[int]
+) -> Rows:
+    changed: Rows = []
+    by_account = {row["account"]: row for row in tx.scan("contra") if row["partition"] == partition}
+    for account, points in zip(accounts, added, strict=True):
+        key = (partition, by_account[account]["name"])
+        await tx.lock(("contra", key))
+        row = tx.get("contra", key)
+        assert row is not None
+        tx.put("contra", key, row | {"balance": row["balance"] + points})
+        changed.append({})
+    return changed
+
+
+async def open_contras(
     tx: Tx,
     partition: int,
     accounts: Sequence[int],
@@ -100,26 +135,38 @@ async def change_contras(
     parties: Sequence[UUID | None],
     added: Sequence[int],
 ) -> Rows:
-    changed: Rows = []
+    opened: Rows = []
     for account, name, party, points in zip(accounts, names, parties, added, strict=True):
         await tx.lock(("contra", (partition, name)))
-        row = tx.get("contra", (partition, name))
-        balance = points + (row["balance"] if row is not None else 0)
-        new = {"partition": partition, "account": account, "name": name, "party_id": party, "balance": balance}
-        if row is None or row["account"] == account:
-            tx.put("contra", (partition, name), new)
-            changed.append({"account": account})
-    return changed
+        if tx.get("contra", (partition, name)) is None:
+            row = {"partition": partition, "account": account, "name": name, "party_id": party, "balance": points}
+            tx.put("contra", (partition, name), row)
+            opened.append({})
+    return opened
+
+
+ROLLUP: Final = (
+    "partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points", "transactions",
+)  # fmt: skip
 
 
 async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
-    names = ("partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points", "transactions")
-    for line in zip(*columns, strict=True):
+    there: Rows = []
+    for n, line in enumerate(zip(*columns, strict=True), start=1):
         key = (partition, day, *line[:4])
         await tx.lock(("rollup", key))
-        row = tx.get("rollup", key) or {"transfers": 0, "points": 0, "transactions": 0}
-        sums = (row["transfers"] + line[4], row["points"] + line[5], row["transactions"] + line[6])
-        tx.put("rollup", key, dict(zip(names, (*key, *sums), strict=True)))
+        row = tx.get("rollup", key)
+        if row is not None:
+            sums = (row["transfers"] + line[4], row["points"] + line[5], row["transactions"] + line[6])
+            tx.put("rollup", key, dict(zip(ROLLUP, (*key, *sums), strict=True)))
+            there.append({"n": n})
+    return there
+
+
+async def open_rollups(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
+    for line in zip(*columns, strict=True):
+        key = (partition, day, *line[:4])
+        await tx.insert("rollup", key, dict(zip(ROLLUP, (*key, *line[4:]), strict=True)))
     return []
 
 
@@ -197,7 +244,7 @@ async def fetch_due(tx: Tx, receiver: str, lane: int, after: int, delivery_limit
             break
         for message_id in row["message_ids"]:
             message = tx.get("message", message_id) or dict.fromkeys(
-                ("type", "correlation_id", "body", "time", "source", "subject")
+                ("type", "correlation_id", "parent_span", "body", "time", "source", "subject")
             )
             own = {"delivery_id": row["id"], "message_id": message_id}
             rows.append(message | {"attempts": row["attempts"], "since": row["since"]} | own)
@@ -283,8 +330,10 @@ async def seen(tx: Tx, process_id: UUID, receiver: str) -> Rows:
 
 
 async def sharers(tx: Tx, receiver: str, lease_s: float) -> Rows:
-    since = tx.twin.now_s() - lease_s
-    return [{"count": sum(receiver in p["receivers"] and p["seen_at"] > since for p in tx.scan("process"))}]
+    now_s = tx.twin.now_s()
+    return [
+        {"count": sum(receiver in p["receivers"] and abs(p["seen_at"] - now_s) <= lease_s for p in tx.scan("process"))}
+    ]
 
 
 async def renew(tx: Tx, receiver: str, process_id: UUID, lease_s: float) -> Rows:
@@ -306,7 +355,8 @@ async def claim(tx: Tx, receiver: str, process_id: UUID, lease_s: float, limit: 
     now_s = tx.twin.now_s()
     rows: Rows = []
     for row in sorted(tx.scan("lane"), key=lambda r: (r["receiver"], r["lane"])):
-        free = row["receiver"] == receiver and (row["owner"] is None or row["lease_until"] < now_s)
+        is_leased = row["owner"] is not None and now_s <= row["lease_until"] <= now_s + 2 * lease_s
+        free = row["receiver"] == receiver and not is_leased
         if free and len(rows) < limit and tx.try_lock(("lane", (receiver, row["lane"]))):
             won = _lane(receiver, row["lane"], process_id, row["epoch"] + 1, now_s + lease_s)
             tx.put("lane", (receiver, row["lane"]), won)
@@ -354,19 +404,25 @@ STATEMENTS: Final[dict[str, Statement]] = {
     statements.REGISTER_POOL: register_pool,
     statements.OUTCOMES: outcomes,
     statements.LOTS: lots,
+    statements.ALL_LOTS: all_lots,
     statements.CONTRAS: contras,
     state_statements.EXCEPTIONS: nothing,
     statements.CHANGE_LOTS: change_lots,
     statements.CHANGE_CONTRAS: change_contras,
+    statements.OPEN_CONTRAS: open_contras,
     statements.ROLL_UP: roll_up,
+    statements.OPEN_ROLLUPS: open_rollups,
     statements.SEAL: seal,
     outbox.DELIVER: deliver,
     deliveries.LANES_WITH_WORK: lanes_with_work,
     deliveries.FETCH: fetch_due,
     deliveries.DONE: done,
     deliveries.DONE_PART: done_part,
+    deliveries.DONE_OUTSIDE: nothing,
     deliveries.PUT_OFF: put_off,
     deliveries.RELEASE_SCHEDULED: release_scheduled,
+    outages.OPEN: nothing,
+    outages.RELEASE: nothing,
     lanes.MAKE_LANES: make_lanes,
     lanes.SEEN: seen,
     lanes.SHARERS: sharers,

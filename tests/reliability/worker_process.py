@@ -1,14 +1,15 @@
-"""A worker as a process of its own, to be killed: `python -m tests.reliability.worker_process URL DAYS`.
+"""A worker as a process of its own, to be killed: `python -m tests.reliability.worker_process URL DAYS COMPONENT…`.
 
-Hosts the ledger and the listener on a shared database, `DAYS` business days after the tests' first day. MYKEY_FAILPOINT
-arms a failpoint, MYKEY_PLANTED plants a bug. It says `loaded`, waits for a line, says `at work`, and ends when its
-input does.
+Hosts the ledger, the listener (`mail`), or both on a shared database, `DAYS` business days after the tests' first day.
+MYKEY_FAILPOINT arms a failpoint, MYKEY_PLANTED plants a bug, MYKEY_BROKER_OF_TEST names a broker. It says `loaded`,
+waits for a line, says `at work`, and ends when its input does.
 """
 
 import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Final
@@ -21,11 +22,13 @@ from hub.process import HubProcess
 from hub.settings import Settings
 from hub.transports import lanes
 from tests.reliability import listener
+from tests.reliability.planted.broker_bugs import BROKER_BUGS
 from tests.reliability.planted.bugs import BUGS
 from tests.running import SECRET_KEY
 from tests.workers.ledger.world import START
 
 PLANTED: Final = "MYKEY_PLANTED"
+AMQP_URL: Final = "MYKEY_BROKER_OF_TEST"
 LEASE_S: Final = 1.0
 RENEW_S: Final = 0.25
 
@@ -41,15 +44,22 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def main(url: str, days: int) -> None:
+def over(amqp_url: str) -> dict[str, str]:
+    """The settings of the transport: by this broker, or by none."""
+    return {"transport": "rabbitmq", "amqp_url": amqp_url} if amqp_url else {}
+
+
+async def main(url: str, days: int, components: Sequence[str]) -> None:
     """Load, wait to be told, work until the input ends."""
     loop = asyncio.get_running_loop()
     say("loaded")
     if not await loop.run_in_executor(None, sys.stdin.readline):
         return
-    settings = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY, "pool_size": 6})
+    transport = over(os.environ.get(AMQP_URL, ""))
+    settings = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY, "pool_size": 6, **transport})
     clock = AdjustableClock(START + timedelta(days=days))
-    async with HubProcess(settings, clock, [*installed(["ledger"]), listener.INSTALLED], url):
+    hosted = [listener.INSTALLED if name == listener.INSTALLED.name else installed([name])[0] for name in components]
+    async with HubProcess(settings, clock, hosted, url):
         say("at work")
         await loop.run_in_executor(None, sys.stdin.readline)
 
@@ -61,5 +71,5 @@ if __name__ == "__main__":
     )
     hasten()
     planted = os.environ.get(PLANTED)
-    with BUGS[planted].plant() if planted else nullcontext():
-        asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    with (BUGS | BROKER_BUGS)[planted].plant() if planted else nullcontext():
+        asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3:]))

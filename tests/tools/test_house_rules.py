@@ -63,7 +63,7 @@ def test_planted_fault_is_found(path: str, text: str, fault: str) -> None:
         ("hub/web/bodies.py", "from aiohttp import web\n"),
         ("connectors/partner/transfers.py", "from aiohttp import web\n"),
         ("reader_agent/uplink.py", "from aiohttp import ClientSession\n"),
-        ("reader_agent/card.py", "import smartcard\n"),
+        ("reader_agent/readers.py", "import smartcard\n"),
         ("workers/a.py", "import asyncpg_like\n"),
         ("tests/a.py", "from schemas.points import Points\n"),
         ("tests/peers/airline/client.py", "from tests.peers.airline.keys import sign\n"),

@@ -51,6 +51,8 @@ class LotKey(NamedTuple):
     origin: UUID
 
 
+PARTIES_LIMIT: Final = 1 << 16
+"""How many parties' accounts are remembered."""
 POOL_ROLES: Final = frozenset({"expired", "voucher", "checkout", "merge"})
 """Roles of contra accounts that stand for a pool, not for a party."""
 
@@ -76,6 +78,12 @@ class Contra(NamedTuple):
         """The account of this name."""
         role, _, rest = name.partition(":")
         return cls(role, None, rest) if role in POOL_ROLES else cls(role, UUID(hex=rest))
+
+
+@lru_cache(PARTIES_LIMIT)
+def account_of(role: str, party_id: UUID) -> Contra:
+    """The account of a party in this role: always the same one, so that looking it up again costs little."""
+    return Contra(role, party_id)
 
 
 Account: TypeAlias = LotKey | Contra

@@ -1,18 +1,14 @@
-"""The audit: re-adds everything in one partition as it stood at one moment, and names the first row that does not fit.
+"""Following a chain: each block is hashed anew from its rows, and the first row that does not fit is named.
 
-The chain is followed from its first block, each block hashed anew from its rows (bounded memory: three streams side by
-side); balances, the allow-list of transfers and the rollups are re-added by set-based SQL (audit_statements).
+Pure: the rows come from `proving`.
 """
 
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from hub.transaction import Reading, Snapshot
-from schemas.audit import Checkpoint, Fault, VerifyLedger, VerifyReport
+from schemas.audit import Fault
 from schemas.values import lane_of
-from workers.ledger import audit_statements
 from workers.ledger.accounts import Kind
 from workers.ledger.chain import GENESIS, OutcomeRow, TransferRow, block_hash
 
@@ -36,15 +32,11 @@ class HeadRow(NamedTuple):
     next_account: int
 
 
-Row = TypeVar("Row", bound=OutcomeRow | TransferRow)
-
-
 @dataclass(slots=True)
 class Chain:
-    """How far a partition's chain has been followed, and the first fault on the way."""
+    """How far a partition's chain has been followed without a fault, and the first fault after it."""
 
     partition: int
-    checkpoint: Checkpoint | None = None
     block: int = 0
     hash: bytes = GENESIS
     outcomes: int = 0
@@ -57,12 +49,14 @@ class Chain:
             self._link_fault(row)
             or _count_fault(row, outcomes, transfers)
             or _outcomes_fault(outcomes, transfers)
-            or self._hash_fault(row, outcomes, transfers)
+            or _hash_fault(row, outcomes, transfers)
         )
+        if self.fault is not None:
+            return False
         self.block, self.hash = row.block, row.hash
         self.outcomes += len(outcomes)
         self.transfers += len(transfers)
-        return self.fault is None
+        return True
 
     def end(self, head: HeadRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> None:
         """Compare the end with the head; the rows are those that no block took."""
@@ -74,9 +68,6 @@ class Chain:
             if head.block == self.block:
                 what = "its hash is not the last block's"
             self.fault = Fault(table="head", key=str(self.partition), what=what)
-        elif self.checkpoint is not None and self.checkpoint.block > self.block:
-            what = f"the checkpoint saw block {self.checkpoint.block}, and the chain ends with block {self.block}"
-            self.fault = Fault(table="head", key=str(self.partition), what=what)
 
     def _link_fault(self, row: BlockRow) -> Fault | None:
         if row.block != self.block + 1:
@@ -86,16 +77,11 @@ class Chain:
             return _of_block(row, "it does not follow the block before it")
         return None
 
-    def _hash_fault(
-        self, row: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]
-    ) -> Fault | None:
-        if block_hash(row.partition, row.block, row.previous, outcomes, transfers) != row.hash:
-            return _of_block(row, "its hash does not fit its rows: one of them was changed")
-        if self.checkpoint == Checkpoint(block=row.block, hash=row.hash.hex()):
-            return None
-        if self.checkpoint is not None and self.checkpoint.block == row.block:
-            return _of_block(row, "its hash is not the one of the checkpoint")
+
+def _hash_fault(row: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> Fault | None:
+    if block_hash(row.partition, row.block, row.previous, outcomes, transfers) == row.hash:
         return None
+    return _of_block(row, "its hash does not fit its rows: one of them was changed")
 
 
 def _count_fault(block: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> Fault | None:
@@ -152,63 +138,3 @@ def _of_row(row: OutcomeRow | TransferRow, what: str) -> Fault:
     if isinstance(row, OutcomeRow):
         return Fault(table="outcome", key=f"{row.partition}/{row.block}/{row.number}", what=what)
     return Fault(table="transfer", key=f"{row.partition}/{row.block}/{row.line}", what=what)
-
-
-class _Stream(Generic[Row]):
-    """Rows in the order of their blocks, handed out block by block."""
-
-    def __init__(self, chunks: AsyncIterator[list[Any]], kind: type[Row]) -> None:
-        self._chunks = chunks
-        self._kind = kind
-        self._rows: deque[Row] = deque()
-
-    async def up_to(self, block: int | None) -> list[Row]:
-        """All rows of blocks up to this one that were not yet handed out; all the rest for None, at most one chunk."""
-        while not self._rows or (block is not None and self._rows[-1].block <= block):
-            chunk = await anext(self._chunks, None)
-            if chunk is None:
-                break
-            self._rows.extend(self._kind(*row) for row in chunk)
-        taken: list[Row] = []
-        while self._rows and (block is None or self._rows[0].block <= block):
-            taken.append(self._rows.popleft())
-        return taken
-
-
-async def follow_chain(snapshot: Snapshot, partition: int, checkpoint: Checkpoint | None = None) -> Chain:
-    """Follow a partition's chain from its first block to the head, or to the first fault."""
-    chain = Chain(partition, checkpoint)
-    outcomes = _Stream(snapshot.stream(audit_statements.OUTCOMES, partition), OutcomeRow)
-    transfers = _Stream(snapshot.stream(audit_statements.TRANSFERS, partition), TransferRow)
-    async for chunk in snapshot.stream(audit_statements.BLOCKS, partition):
-        for record in chunk:
-            row = BlockRow(*record)
-            if not chain.follow(row, await outcomes.up_to(row.block), await transfers.up_to(row.block)):
-                return chain
-    head = await snapshot.fetch_row(audit_statements.HEAD, partition)
-    if head is None:
-        chain.fault = Fault(table="head", key=str(partition), what="it is not there")
-    else:
-        chain.end(HeadRow(*head), await outcomes.up_to(None), await transfers.up_to(None))
-    return chain
-
-
-async def verify(snapshot: Snapshot, partition: int, checkpoint: Checkpoint | None = None) -> VerifyReport:
-    """Prove one partition; the report names the first bad row, or none."""
-    chain = await follow_chain(snapshot, partition, checkpoint)
-    fault = chain.fault
-    for rule in audit_statements.RULES:
-        if fault is None and (found := await snapshot.fetch_row(rule, partition)) is not None:
-            fault = Fault.model_validate(dict(found))
-    counts = await snapshot.fetch_row(audit_statements.COUNTS, partition)
-    accounts, rollups = counts if counts is not None else (0, 0)
-    return VerifyReport(
-        partition=partition, block=chain.block, hash=chain.hash.hex(), outcomes=chain.outcomes,
-        transfers=chain.transfers, accounts=accounts, rollups=rollups, fault=fault,
-    )  # fmt: skip
-
-
-async def verify_ledger(query: VerifyLedger, reading: Reading) -> VerifyReport:
-    """The proof of one partition, from one snapshot: it holds while the writers go on."""
-    async with reading.snapshot() as snapshot:
-        return await verify(snapshot, query.partition, query.checkpoint)

@@ -2,19 +2,27 @@
 
 from typing import Final
 
-HEAD: Final = "SELECT block, hash, next_account FROM ledger.head WHERE partition = $1"
+HEAD: Final = """
+SELECT h.block, h.hash, h.next_account,
+    coalesce((SELECT max(b.block) FROM ledger.block AS b WHERE b.partition = $1), 0) AS last_block
+FROM ledger.head AS h WHERE h.partition = $1
+"""
+NEXT_BLOCK: Final = "SELECT min(block) FROM ledger.block WHERE partition = $1 AND block > $2"
+BLOCK_HASH: Final = "SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2"
 BLOCKS: Final = """
-SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block WHERE partition = $1 ORDER BY block
+SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block
+WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block
 """
 OUTCOMES: Final = """
 SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
     posted_on, hold_id, hold_terms
-FROM ledger.outcome WHERE partition = $1 ORDER BY block, number
+FROM ledger.outcome WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block, number
 """
 TRANSFERS: Final = """
 SELECT partition, block, line, outcome, kind, debit, credit, points, business_date
-FROM ledger.transfer WHERE partition = $1 ORDER BY block, line
+FROM ledger.transfer WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block, outcome, line
 """
+"""In the order of the primary key, so that nothing is sorted: in sound books the lines run like this."""
 COUNTS: Final = """
 SELECT (SELECT count(*) FROM ledger.lot WHERE partition = $1)
     + (SELECT count(*) FROM ledger.contra WHERE partition = $1) AS accounts,

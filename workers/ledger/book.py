@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from schemas.holds import HoldKind, HoldState
@@ -25,6 +25,9 @@ from workers.ledger.accounts import (
 )
 from workers.ledger.holds import CouponRow, Hold, Original
 
+CORRECT: Final = int(Kind.correct)
+Place: TypeAlias = tuple[int, int]
+"""A row's place in its table: page and number (PostgreSQL's ctid). It holds until the end of the transaction."""
 NOBODY: Final = 0
 """Stands for the account of a counterparty that there is not: what is expired or set aside is settled with nobody."""
 
@@ -56,11 +59,12 @@ class OverdrawnError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Balance:
-    """An account's number and its points; `is_changed` once a decision touched it."""
+    """An account's number and its points, where its row is, and whether a decision touched it."""
 
     account: int
     points: int
-    is_new: bool = False
+    place: Place | None = None
+    """None as long as it has no row."""
     is_changed: bool = False
 
 
@@ -122,6 +126,8 @@ class Book:
     """Pools that the batch's other commands may bring points into, where a command of it wants to know."""
     wanted: AbstractSet[tuple[UUID, str]] = frozenset()
     """The postings that the batch's corrections are about."""
+    _whose: UUID | None = None
+    _wallet: dict[LotKey, Balance] = field(default_factory=dict)
 
     @property
     def rollups(self) -> dict[tuple[RollupKey, int], list[int]]:
@@ -140,37 +146,39 @@ class Book:
 
     def balance(self, citizen_id: UUID, pool: str) -> int:
         """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""
-        points = 0
-        for key, balance in self._of(citizen_id):
-            if key.pool == pool and self._counts(key):
+        first, points = self._first_day(pool), 0
+        for (lot_pool, last, _), balance in self._of(citizen_id).items():
+            if lot_pool == pool and last >= first:
                 points += balance.points
         return points
 
     def usable_lots(self, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
         """The citizen's lots of this pool with points, earliest last day first."""
-        lots = [
-            (key, balance.points)
-            for key, balance in self._of(citizen_id)
-            if key.pool == pool and balance.points and self._counts(key)
-        ]
-        return lots if len(lots) < 2 else sorted(lots, key=_in_order)  # noqa: PLR2004 - nothing to sort
+        first = self._first_day(pool)
+        lots: list[tuple[LotKey, int]] = []
+        for key, balance in self._of(citizen_id).items():
+            if balance.points and key.pool == pool and key.expires_on >= first:
+                lots.append((key, balance.points))
+        if len(lots) > 1:
+            lots.sort(key=_in_order)
+        return lots
 
     def due_lots(self, citizen_id: UUID, *, reserve: bool) -> list[tuple[LotKey, int]]:
         """The citizen's lots with points whose last day has passed: of reserve, or of everything else."""
         lots = [
             (key, balance.points)
-            for key, balance in self._of(citizen_id)
+            for key, balance in self._of(citizen_id).items()
             if balance.points and key.expires_on < self.today and (key.pool == RESERVE) == reserve
         ]
         return sorted(lots, key=_in_order)
 
     def all_lots(self, citizen_id: UUID) -> list[tuple[LotKey, int]]:
         """Every lot of the citizen with points in it."""
-        return [(key, balance.points) for key, balance in self._of(citizen_id) if balance.points]
+        return [(key, balance.points) for key, balance in self._of(citizen_id).items() if balance.points]
 
     def covers(self, citizen_id: UUID, moves: Iterable[Move]) -> bool:
         """Whether the citizen's lots hold enough for these moves, made in their order."""
-        lots = {key: balance.points for key, balance in self._of(citizen_id)}
+        lots = {key: balance.points for key, balance in self._of(citizen_id).items()}
         for move in moves:
             if isinstance(move.debit, LotKey):
                 lots[move.debit] = lots.get(move.debit, 0) - move.points
@@ -196,29 +204,32 @@ class Book:
 
     def change(self, pool: str, moves: Iterable[Move]) -> int:
         """What these moves add to the usable points of this pool."""
-        total = 0
+        first, total = self._first_day(pool), 0
         for debit, credit, points in moves:
-            if isinstance(credit, LotKey) and credit.pool == pool and self._counts(credit):
+            if isinstance(credit, LotKey) and credit.pool == pool and credit.expires_on >= first:
                 total += points
-            if isinstance(debit, LotKey) and debit.pool == pool and self._counts(debit):
+            if isinstance(debit, LotKey) and debit.pool == pool and debit.expires_on >= first:
                 total -= points
         return total
 
     def pools_of(self, citizen_id: UUID) -> set[str]:
         """Every pool that the citizen may have points in before the batch is over."""
-        return {key.pool for key, _ in self._of(citizen_id)} | self.coming.get(citizen_id, set())
+        return {key.pool for key in self._of(citizen_id)} | self.coming.get(citizen_id, set())
 
-    def _of(self, citizen_id: UUID) -> Iterable[tuple[LotKey, Balance]]:
-        lots = self.lots.get(citizen_id)
-        return lots.items() if lots else ()
+    def _of(self, citizen_id: UUID) -> dict[LotKey, Balance]:
+        """The citizen's lots; whoever is asked for several times in a row is looked up once."""
+        if citizen_id is not self._whose:
+            self._whose, self._wallet = citizen_id, self.lots[citizen_id]
+        return self._wallet
 
-    def _counts(self, key: LotKey) -> bool:
+    def _first_day(self, pool: str) -> date:
+        """A lot of this pool counts whose last day is not before it."""
         # Reserve points past their holding period are still the citizen's: they only wait for the sweep.
-        return key.expires_on >= self.today or key.pool == RESERVE
+        return self.today if pool != RESERVE else date.min
 
     # what a posted decision changes
 
-    def apply(self, citizen_id: UUID, kind: Kind, moves: Iterable[Move]) -> list[tuple[int, int, int]]:
+    def apply(self, citizen_id: UUID, kind: int, moves: Iterable[Move]) -> list[tuple[int, int, int]]:
         """Post moves: each as (debit account, credit account, points); keeps the balances and rollups.
 
         Raises OverdrawnError.
@@ -226,15 +237,16 @@ class Book:
         posted: list[tuple[int, int, int]] = []
         counted: list[Line] = []
         for move in moves:
-            debit = self._change(citizen_id, move.debit, -move.points)
-            credit = self._change(citizen_id, move.credit, move.points)
-            line = self._line(move, kind if kind is not Kind.correct else reversed_kind(move), debit, credit)
+            points = move.points
+            debit = self._change(citizen_id, move.debit, -points)
+            credit = self._change(citizen_id, move.credit, points)
+            line = self._line(move, kind if kind != CORRECT else reversed_kind(move), debit, credit)
             line.transfers += 1
-            line.points += move.points
+            line.points += points
             if line not in counted:
                 counted.append(line)
                 line.transactions += 1
-            posted.append((debit, credit, move.points))
+            posted.append((debit, credit, points))
         return posted
 
     def keep(self, decision: Decision, citizen_id: UUID) -> None:
@@ -258,11 +270,11 @@ class Book:
         return balance.account
 
     def _lot(self, citizen_id: UUID, key: LotKey, change: int) -> Balance:
-        lots = self.lots[citizen_id]
+        lots = self._of(citizen_id)
         balance = lots.get(key)
         if balance is None:
             balance = lots[key] = self._open()
-        if balance.points + change < 0:
+        if change < 0 and balance.points + change < 0:
             raise OverdrawnError(key.pool)
         if not balance.is_changed:
             balance.is_changed = True
@@ -280,7 +292,7 @@ class Book:
 
     def _open(self) -> Balance:
         self.next_account += 1
-        return Balance(self.next_account - 1, 0, is_new=True)
+        return Balance(self.next_account - 1, 0)
 
     def _line(self, move: Move, kind: int, debit: int, credit: int) -> Line:
         """Who settles this move with whom. The audit derives the same from the rows (audit.sql)."""
@@ -319,6 +331,14 @@ def wanted(command: UsePoints | MovePoints | SendMerge, held: int) -> int:
     Where nothing is there it is what it says, so that it is refused.
     """
     return min(command.points, held) or command.points if command.at_most else command.points
+
+
+def total(lots: Iterable[tuple[LotKey, int]]) -> int:
+    """The points of these lots together."""
+    points = 0
+    for _, held in lots:
+        points += held
+    return points
 
 
 def take(lots: Iterable[tuple[LotKey, int]], points: int) -> list[tuple[LotKey, int]]:

@@ -53,13 +53,14 @@ def outcome_line(row: OutcomeRow) -> str:
     terms = f"\t{row.hold_terms.hex()}" if row.hold_terms else ""
     return (
         f"o\t{row.number}\t{row.party_id.hex}\t{row.command_id}\t{row.request_hash.hex()}\t{row.citizen_id.hex}"
-        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on}{hold}{terms}\n"
+        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on.isoformat()}{hold}{terms}\n"
     )
 
 
 def transfer_line(row: TransferRow) -> str:
     """A transfer as the chain hashes it."""
-    return f"t\t{row.line}\t{row.outcome}\t{row.kind}\t{row.debit}\t{row.credit}\t{row.points}\t{row.business_date}\n"
+    day = row.business_date.isoformat()
+    return f"t\t{row.line}\t{row.outcome}\t{row.kind}\t{row.debit}\t{row.credit}\t{row.points}\t{day}\n"
 
 
 def block_hash(

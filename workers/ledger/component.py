@@ -3,13 +3,14 @@
 from hub.component import Component, Context
 from schemas import audit, grants, history, holds, merges, municipalities, points, settlement, vouchers
 from workers.ledger import pools, reading, reading_holds
-from workers.ledger.audit import verify_ledger
 from workers.ledger.book import Terms
+from workers.ledger.checkpoints import Checkpoints, signer_of
 from workers.ledger.coupons import register_coupons
 from workers.ledger.details import details_of
 from workers.ledger.history import balance_as_of, history_of
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.provenance import provenance_of
+from workers.ledger.proving import follow_chain, verify_ledger
 from workers.ledger.settlement import (
     municipal_summary_of,
     partner_summary_of,
@@ -44,6 +45,7 @@ def component(context: Context) -> Component:
             merges.OpenMergesOf: reading_holds.open_merges_of,
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
             vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
+            audit.FollowChain: follow_chain,
             audit.VerifyLedger: verify_ledger,
             settlement.PartnerSummaryOf: partner_summary_of,
             settlement.MunicipalSummaryOf: municipal_summary_of,
@@ -51,4 +53,5 @@ def component(context: Context) -> Component:
             settlement.PlaceSummaryOf: place_summary_of,
             settlement.DetailsOf: details_of,
         },
+        jobs=(Checkpoints(context.database, signer_of(settings)).job(),),
     )

@@ -11,7 +11,7 @@ from schemas.corrections import CorrectPosting, UseTogether
 from schemas.grants import CreditCoupon, GrantPoints
 from schemas.points import CreditPoints, HoldCommand, MovePoints, PostingCommand, SweepReserve, UsePoints
 from schemas.values import RESERVE
-from workers.ledger.accounts import Contra, LotKey
+from workers.ledger.accounts import Contra, LotKey, account_of
 from workers.ledger.book import Book
 from workers.ledger.holds import Hold
 
@@ -59,7 +59,7 @@ def pools_of_original(command: CorrectPosting, book: Book) -> tuple[str, ...]:
 
 def to_party(role: str, field: str) -> Footprint:
     """The account of the party that a field of the command names."""
-    return lambda command, _book: (Contra(role, getattr(command, field)),)
+    return lambda command, _book: (account_of(role, getattr(command, field)),)
 
 
 def held_for(kind: str, role: str | None = None, field: str = "") -> Footprint:

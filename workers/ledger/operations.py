@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from schemas import checkouts, corrections, grants, merges, points, vouchers
-from schemas.points import PostingCommand
+from schemas.points import HoldCommand, PostingCommand
 from workers.ledger.accounts import Contra, Kind
 from workers.ledger.book import Book, Decision
 from workers.ledger.decide import (
@@ -46,13 +46,23 @@ class Operation(NamedTuple):
     originals; and contra accounts, asked for once it has the lots too: which pools expire is known only then.
     """
 
-    kind: Kind
+    kind: int
     decide: Callable[[Any, Book], Decision]
     pools: Callable[[Any, Book], tuple[str, ...]] = lambda _command, _book: ()
     contras: Callable[[Any, Book], tuple[Contra, ...]] = lambda _command, _book: ()
+    is_about_hold: bool = False
+    """Whether its command names a hold; filled in by `_completed`."""
 
 
-OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
+def _completed(operations: Mapping[type[PostingCommand], Operation]) -> Mapping[type[PostingCommand], Operation]:
+    """Kinds become plain numbers: those of an enum take ten times as long to print, and every row is hashed as text."""
+    return {
+        command: operation._replace(kind=int(operation.kind), is_about_hold=issubclass(command, HoldCommand))
+        for command, operation in operations.items()
+    }
+
+
+_OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
     points.CreditPoints: Operation(Kind.credit, credit.decide, own_pool, to_party("partner", "party_id")),
     points.MovePoints: Operation(Kind.move, move.decide, own_and_reserve),
     points.SweepReserve: Operation(Kind.sweep, sweep.decide, own_and_reserve),
@@ -78,6 +88,7 @@ OPERATIONS: Final[Mapping[type[PostingCommand], Operation]] = {
     corrections.RevokeCitizen: Operation(Kind.revoke, revoke.decide, all_pools, of_everything_held),
     corrections.CorrectPosting: Operation(Kind.correct, correct.decide, pools_of_original, of_original),
 }
+OPERATIONS: Final = _completed(_OPERATIONS)
 
 ALLOWED_ONCE_REVOKED: Final = frozenset(
     {

@@ -14,7 +14,7 @@ SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points,
 FROM ledger.hold WHERE hold_id = ANY ($1::uuid[])
 """
 PAST_LOTS: Final = """
-SELECT l.account, l.citizen_id, l.pool, l.expires_on, l.origin, l.balance
+SELECT l.ctid AS place, l.account, l.citizen_id, l.pool, l.expires_on, l.origin, l.balance
 FROM unnest($1::uuid[], $2::text[], $3::date[], $4::uuid[]) AS asked (citizen_id, pool, expires_on, origin)
 JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND l.pool = asked.pool
     AND l.expires_on = asked.expires_on AND l.origin = asked.origin

@@ -19,12 +19,15 @@ from workers.ledger import state_statements as statements
 from workers.ledger.accounts import Account, Contra, Kind, LotKey, Move
 from workers.ledger.book import Balance, Book
 from workers.ledger.holds import CouponRow, Hold, Original, Part
-from workers.ledger.operations import REVERSIBLE
+from workers.ledger.operations import OPERATIONS, REVERSIBLE
 
 
 async def load(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
     """What these commands need besides lots; nothing is asked that none of them needs, but for the exceptions."""
-    hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
+    types = {type(command) for command in commands}
+    hold_ids: set[UUID] = set()
+    if any(OPERATIONS[one].is_about_hold for one in types):
+        hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
     citizens = list({command.citizen_id for command in commands})
     over: set[UUID] = set()
     for citizen_id, hold_id in await tx.fetch(statements.EXCEPTIONS, citizens, tx.now):
@@ -37,12 +40,14 @@ async def load(tx: Transaction, partition: int, commands: Sequence[PostingComman
     if hold_ids:
         for row in await tx.fetch(statements.HOLDS, list(hold_ids)):
             book.holds[row["hold_id"]] = hold_from(row, tx.sealer)
-    numbers = [number for command in commands if isinstance(command, IssueVoucher) for number in command.numbers]
-    if numbers:
+    if IssueVoucher in types:
+        numbers = [number for command in commands if isinstance(command, IssueVoucher) for number in command.numbers]
         book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}
-    await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
-    await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
-    if any(isinstance(command, (ExpirePoints, RevokeCitizen)) for command in commands):
+    if CreditCoupon in types:
+        await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
+    if CorrectPosting in types:
+        await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
+    if ExpirePoints in types or RevokeCitizen in types:
         book.coming = _coming(commands, book)
 
 
@@ -77,13 +82,12 @@ async def load_past_lots(tx: Transaction, citizens: AbstractSet[UUID], book: Boo
     if not asked:
         return
     columns = list(zip(*((citizen_id, *key) for citizen_id, key in asked), strict=True))
-    for account, citizen_id, pool, expires_on, origin, balance in await tx.fetch(statements.PAST_LOTS, *columns):
-        book.lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, balance)
+    for row in await tx.fetch(statements.PAST_LOTS, *columns):
+        key = LotKey(row["pool"], row["expires_on"], row["origin"])
+        book.lots[row["citizen_id"]][key] = Balance(row["account"], row["balance"], row["place"])
 
 
 async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book: Book) -> None:
-    if not commands:
-        return
     parties, hashes = [c.party_id for c in commands], [c.code_hash for c in commands]
     for row in await tx.fetch(statements.COUPONS, parties, hashes):
         coupon = CouponRow(row["points"], row["pool"], row["last"], row["used_by"])
@@ -91,8 +95,6 @@ async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book:
 
 
 async def _load_originals(tx: Transaction, partition: int, commands: Sequence[CorrectPosting], book: Book) -> None:
-    if not commands:
-        return
     book.wanted = asked = {(c.original_party_id, c.original_command_id) for c in commands}
     rows = await tx.fetch(statements.ORIGINALS, [key[0] for key in asked], [key[1] for key in asked], partition)
     for key in {(row["party_id"], row["command_id"]): None for row in rows}:

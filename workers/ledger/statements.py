@@ -13,13 +13,19 @@ FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
 JOIN ledger.outcome AS o ON o.party_id = asked.party_id AND o.command_id = asked.command_id
 """
 LOTS: Final = """
-SELECT asked.n, l.account, l.pool, l.expires_on, l.origin, l.balance
+SELECT asked.n, l.ctid AS place, l.account, l.pool, l.expires_on, l.origin, l.balance
 FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (citizen_id, pool, n)
-JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND (l.pool = asked.pool OR asked.pool = '')
+JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND l.pool = asked.pool
 WHERE l.balance > 0 OR l.expires_on >= $3
 """
-"""Of each citizen the lots of one pool, or with '' of all."""
-CONTRAS: Final = "SELECT name, account FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])"
+ALL_LOTS: Final = """
+SELECT l.citizen_id, l.ctid AS place, l.account, l.pool, l.expires_on, l.origin, l.balance
+FROM unnest($1::uuid[]) AS asked (citizen_id) JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id
+WHERE l.balance > 0 OR l.expires_on >= $2
+"""
+CONTRAS: Final = """
+SELECT name, ctid AS place, account FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])
+"""
 
 TRANSFER_COLUMNS: Final = (
     "partition", "block", "line", "outcome", "kind", "debit", "credit", "points", "business_date",
@@ -32,27 +38,38 @@ LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on"
 
 CHANGE_LOTS: Final = """
 UPDATE ledger.lot AS l SET balance = u.balance
-FROM unnest($2::bigint[], $3::bigint[]) AS u (account, balance)
-WHERE l.partition = $1 AND l.account = u.account
+FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, balance)
+WHERE l.ctid = u.place AND l.partition = $1 AND l.account = u.account
 """
+"""By the places where they were read: only the partition's writer changes its accounts, so they are there still."""
 CHANGE_CONTRAS: Final = """
-INSERT INTO ledger.contra AS c (partition, account, name, party_id, balance)
+UPDATE ledger.contra AS c SET balance = c.balance + u.points
+FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, points)
+WHERE c.ctid = u.place AND c.partition = $1 AND c.account = u.account
+"""
+OPEN_CONTRAS: Final = """
+INSERT INTO ledger.contra (partition, account, name, party_id, balance)
 SELECT $1, u.account, u.name, u.party_id, u.points
 FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, points)
-ON CONFLICT (partition, name) DO UPDATE SET balance = c.balance + excluded.balance WHERE c.account = excluded.account
-RETURNING c.account
+ON CONFLICT (partition, name) DO NOTHING
 """
 ROLL_UP: Final = """
-INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
+UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
+    transactions = r.transactions + u.transactions, last_block = $3,
+    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $3::bigint END
+FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
+    WITH ORDINALITY AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions, n)
+WHERE r.partition = $1 AND r.day = $2 AND r.lg_code = u.lg_code AND r.counterparty_id = u.counterparty_id
+    AND r.pool = u.pool AND r.kind = u.kind
+RETURNING u.n
+"""
+OPEN_ROLLUPS: Final = """
+INSERT INTO ledger.rollup (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
     first_block, last_block, blocks)
 SELECT $1, $2, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points, u.transactions,
     $3::bigint, $3, ARRAY[$3]
 FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
     AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions)
-ON CONFLICT (partition, day, lg_code, counterparty_id, pool, kind)
-DO UPDATE SET transfers = r.transfers + excluded.transfers, points = r.points + excluded.points,
-    transactions = r.transactions + excluded.transactions, last_block = excluded.last_block,
-    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || excluded.last_block END
 """
 """`blocks` lets the details of whoever has few transactions a day be found without reading the day; then it is null."""
 SEAL: Final = """

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from hub import failpoints
@@ -13,14 +13,14 @@ from hub.transaction import Transaction
 from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
 from workers.ledger.accounts import LotKey, PoolRule
-from workers.ledger.book import Balance, Book
+from workers.ledger.book import Balance, Book, Place
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 
 
 class StrayAccountError(PermanentError):
-    """An operation touched a contra account that it had not said it would: a defect; nothing was written."""
+    """An operation touched an account that it had not said it would, or one is gone: a defect; nothing was written."""
 
 
 class Head(NamedTuple):
@@ -94,20 +94,26 @@ async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingC
     contras = {contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
     names = {contra.name: contra for contra in (*contras, *of_holds(mine))}
     if names:
-        for name, account in await tx.fetch(statements.CONTRAS, partition, list(names)):
-            book.contras[names[name]] = Balance(account, 0)
+        for name, place, account in await tx.fetch(statements.CONTRAS, partition, list(names)):
+            book.contras[names[name]] = Balance(account, 0, place)
 
 
 async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
     """Of each citizen the lots of one pool, or with '' of all."""
-    if not asked:
-        return
-    wallets = [book.lots[citizen_id] for citizen_id, _ in asked]
-    citizens, pools = zip(*asked, strict=True)
-    for number, account, pool, expires_on, origin, points in await tx.fetch(
-        statements.LOTS, citizens, pools, book.today
-    ):
-        wallets[number - 1][LotKey(pool, expires_on, origin)] = Balance(account, points)
+    by_pool = [(citizen_id, pool) for citizen_id, pool in asked if pool]
+    if by_pool:
+        wallets = [book.lots[citizen_id] for citizen_id, _ in by_pool]
+        citizens, pools = zip(*by_pool, strict=True)
+        for number, place, account, pool, expires_on, origin, points in await tx.fetch(
+            statements.LOTS, citizens, pools, book.today
+        ):
+            wallets[number - 1][LotKey(pool, expires_on, origin)] = Balance(account, points, place)
+    of_all = [citizen_id for citizen_id, pool in asked if not pool]
+    if of_all:
+        for citizen_id, place, account, pool, expires_on, origin, points in await tx.fetch(
+            statements.ALL_LOTS, of_all, book.today
+        ):
+            book.lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, points, place)
 
 
 async def write(tx: Transaction, partition: int, head: Head, book: Book, written: Written) -> None:
@@ -118,7 +124,7 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
         await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
         await _write_lots(tx, partition, book)
         failpoints.reach("ledger.mid_write")
-        await _write_contras(tx, partition, block, book)
+        await _write_contras(tx, partition, book)
         await _write_rollups(tx, partition, block, book)
     await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
@@ -129,47 +135,48 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
 
 
 async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
-    new = [
-        (partition, balance.account, citizen_id, *key, balance.points)
-        for citizen_id, key, balance in book.changed_lots
-        if balance.is_new
-    ]
+    new: list[tuple[Any, ...]] = []
+    old: list[tuple[Place, int, int]] = []
+    for citizen_id, key, balance in book.changed_lots:
+        if balance.place is None:
+            new.append((partition, balance.account, citizen_id, *key, balance.points))
+        else:
+            old.append((balance.place, balance.account, balance.points))
     if new:
         await tx.copy("ledger", "lot", statements.LOT_COLUMNS, new)
-    # In the order of their numbers, so that index and table are walked in one direction.
-    old = sorted([(balance.account, balance.points) for _, _, balance in book.changed_lots if not balance.is_new])
     if old:
-        accounts, balances = zip(*old, strict=True)
-        await tx.execute(statements.CHANGE_LOTS, partition, accounts, balances)
+        # In the order of their places, so that the table is walked in one direction.
+        old.sort()
+        _all_there(await tx.execute(statements.CHANGE_LOTS, partition, *zip(*old, strict=True)), len(old), partition)
 
 
-async def _write_contras(tx: Transaction, partition: int, block: int, book: Book) -> None:
-    changed = book.changed_contras
+async def _write_contras(tx: Transaction, partition: int, book: Book) -> None:
+    changed = [(b.place, b.account, b.points) for _, b in book.changed_contras if b.place is not None]
     if changed:
-        written = await tx.fetch(
-            statements.CHANGE_CONTRAS,
-            partition,
-            [balance.account for _, balance in changed],
-            [contra.name for contra, _ in changed],
-            [contra.party_id for contra, _ in changed],
-            [balance.points for _, balance in changed],
-        )
-        if len(written) != len(changed):
-            raise StrayAccountError(f"partition {partition}, block {block}")
+        tag = await tx.execute(statements.CHANGE_CONTRAS, partition, *zip(*changed, strict=True))
+        _all_there(tag, len(changed), partition)
+    opened = [
+        (balance.account, contra.name, contra.party_id, balance.points)
+        for contra, balance in book.changed_contras
+        if balance.place is None
+    ]
+    if opened:
+        tag = await tx.execute(statements.OPEN_CONTRAS, partition, *zip(*opened, strict=True))
+        _all_there(tag, len(opened), partition)
+
+
+def _all_there(tag: str, expected: int, partition: int) -> None:
+    """Raises StrayAccountError where PostgreSQL's command tag tells of fewer rows."""
+    if int(tag.rpartition(" ")[2]) != expected:
+        raise StrayAccountError(f"partition {partition}: {tag}, not {expected}")
 
 
 async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book) -> None:
-    lines = book.lines.values()
-    await tx.execute(
-        statements.ROLL_UP,
-        partition,
-        book.today,
-        block,
-        [line.key.lg_code for line in lines],
-        [line.key.counterparty_id for line in lines],
-        [line.key.pool for line in lines],
-        [int(line.kind) for line in lines],
-        [line.transfers for line in lines],
-        [line.points for line in lines],
-        [line.transactions for line in lines],
-    )
+    lines = [
+        (*line.key, int(line.kind), line.transfers, line.points, line.transactions) for line in book.lines.values()
+    ]
+    there = await tx.fetch(statements.ROLL_UP, partition, book.today, block, *zip(*lines, strict=True))
+    if len(there) < len(lines):
+        found = {row["n"] for row in there}
+        new = [line for n, line in enumerate(lines, start=1) if n not in found]
+        await tx.execute(statements.OPEN_ROLLUPS, partition, book.today, block, *zip(*new, strict=True))

@@ -1,34 +1,45 @@
-"""`mykey-hub verify`: adds the whole ledger up again and follows its chain; names the first bad row."""
+"""`mykey-hub verify`: adds the whole ledger up again and follows its chains; names the first bad row."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from hub import logs, loop
+from hub.bus import Bus
 from hub.clock import SystemClock
+from hub.component import Component, Context, Installed
 from hub.errors import HubError
-from hub.installed import installed
 from hub.serving import database, serving
 from hub.settings import Settings
-from schemas.audit import VerifyLedger, VerifyReport
+from schemas.audit import SLICE_BLOCKS, ChainSlice, Checkpoint, FollowChain, VerifyLedger, VerifyReport
 from schemas.values import LANES
+from workers.ledger.checkpoints import signer_of
+from workers.ledger.component import component
+from workers.ledger.proof_files import ProvedChains, read_checkpoints
 
-PARTITION_DEADLINE_S: Final = 3600.0
+SLICE_DEADLINE_S: Final = 600.0
+PARTITION_DEADLINE_S: Final = 4 * 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 when everything adds up, 1 when something does not."""
-    parser = argparse.ArgumentParser(prog="mykey-hub verify", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="a report per partition, as JSON lines")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     settings = Settings()
     logs.configure("warning")
     try:
-        reports = loop.run(_verify(settings, quiet=options.json))
+        if options.public_key:
+            sys.stdout.write(signer_of(settings).verifier.pem)
+            return 0
+        checkpoints = read_checkpoints(options.checkpoints, signer_of(settings).verifier)
+        state = ProvedChains.read(options.state) if options.state else ProvedChains()
+        proof = Proof(checkpoints, state, options.state, options.slice_blocks)
+        reports = loop.run(_verify(settings, proof, quiet=options.json))
     except HubError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
@@ -39,19 +50,86 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if all(report.fault is None for report in reports) else 1
 
 
-async def _verify(settings: Settings, *, quiet: bool) -> list[VerifyReport]:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mykey-hub verify", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="a report per partition, as JSON lines")
+    parser.add_argument(
+        "--checkpoints", type=Path, nargs="+", default=[], metavar="FILE",
+        help="signed checkpoints as they were mailed: saved mails, or texts with the JSON documents in them;"
+        " the chains must pass through them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE",
+        help="keep there how far each chain was proved, and go on from there; what lies before is not hashed again,"
+        " sums and balances are added up whole",
+    )  # fmt: skip
+    parser.add_argument(
+        "--slice-blocks", type=int, default=SLICE_BLOCKS, metavar="N", help="blocks followed from one snapshot"
+    )
+    parser.add_argument("--public-key", action="store_true", help="print the key that checkpoints are signed with")
+    return parser
+
+
+@dataclass(slots=True)
+class Proof:
+    """A run of proofs: what it begins with, and how far it has come."""
+
+    checkpoints: Mapping[int, tuple[Checkpoint, ...]]
+    state: ProvedChains
+    state_file: Path | None
+    slice_blocks: int
+    progress: Progress = field(default_factory=lambda: Progress(transient=True))
+
+    async def partition(self, bus: Bus, partition: int, task: TaskID) -> VerifyReport:
+        """Follow the chain slice by slice to the head that there was at first, then prove the rest and the sums."""
+        slices: list[ChainSlice] = []
+        after = self.state.of(partition)
+        while not slices or (slices[-1].fault is None and slices[-1].block < slices[0].head):
+            piece = FollowChain(partition=partition, after=after, blocks=self.slice_blocks)
+            slices.append(await bus.call(piece, SLICE_DEADLINE_S))
+            after = Checkpoint(block=slices[-1].block, hash=slices[-1].hash)
+            self._proved(partition, after)
+            self.progress.update(task, total=slices[0].head, completed=after.block)
+        whole = VerifyLedger(partition=partition, checkpoints=self.checkpoints.get(partition, ()), after=after)
+        report = await bus.call(whole, PARTITION_DEADLINE_S)
+        if report.fault is None and slices[-1].fault is None:
+            self._proved(partition, Checkpoint(block=report.block, hash=report.hash))
+        return _added_up(report, slices)
+
+    def _proved(self, partition: int, end: Checkpoint) -> None:
+        self.state = self.state.with_end(partition, end)
+        if self.state_file is not None:
+            self.state.write(self.state_file)
+
+
+def _added_up(report: VerifyReport, slices: Sequence[ChainSlice]) -> VerifyReport:
+    return report.model_copy(
+        update={
+            "outcomes": report.outcomes + sum(one.outcomes for one in slices),
+            "transfers": report.transfers + sum(one.transfers for one in slices),
+            "fault": slices[-1].fault or report.fault,
+        }
+    )
+
+
+async def _verify(settings: Settings, proof: Proof, *, quiet: bool) -> list[VerifyReport]:
     reports: list[VerifyReport] = []
+    proof.progress.disable = quiet
     async with (
         database(settings) as url,
-        serving(settings, SystemClock(), installed(["ledger"]), url, public=False) as served,
+        serving(settings, SystemClock(), [Installed("ledger", _without_jobs)], url, public=False) as served,
     ):
-        with Progress(disable=quiet, transient=True) as progress:
-            task = progress.add_task("verify", total=LANES)
+        with proof.progress:
             for partition in range(LANES):
-                query = VerifyLedger(partition=partition)
-                reports.append(await served.process.bus.call(query, PARTITION_DEADLINE_S))
-                progress.advance(task)
+                task = proof.progress.add_task(f"partition {partition}, blocks", total=None)
+                reports.append(await proof.partition(served.process.bus, partition, task))
+                proof.progress.remove_task(task)
     return reports
+
+
+def _without_jobs(context: Context) -> Component:
+    """Who proves the books signs no checkpoint of them on the side."""
+    return replace(component(context), jobs=())
 
 
 def _show(reports: Sequence[VerifyReport]) -> None:

@@ -8,11 +8,12 @@ from uuid import UUID, uuid5
 
 from hub.transaction import Transaction
 from schemas.checkouts import ExpireAuthorisation
+from schemas.holds import HoldView
 from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand, PostingStatus
 from schemas.problems import RefusalCode
 from schemas.values import lane_of
 from workers.ledger import store
-from workers.ledger.accounts import Kind, PoolRule
+from workers.ledger.accounts import PoolRule
 from workers.ledger.book import Book, Decision, Terms, refused
 from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.holds import Hold, Original
@@ -90,33 +91,37 @@ class _Batch:
 
     def _post(self, number: int, command: PostingCommand) -> PostingAnswer:
         """Decide one command, keep what it changes, say what has happened."""
-        book, operation = self._book, OPERATIONS[type(command)]
+        book, outcomes, operation = self._book, self.written.outcomes, OPERATIONS[type(command)]
         decision = self._decide(command, operation)
-        outcome = len(self.written.outcomes)
+        outcome = len(outcomes)
         self._done[command.party_id, command.command_id] = outcome
-        self._transfer(command, operation, outcome, decision)
+        if decision.moves:
+            self._transfer(command, operation, outcome, decision)
         book.keep(decision, command.citizen_id)
         if book.wanted:
             self._keep_original(command, operation.kind, decision)
-        balances = {pool: book.balance(command.citizen_id, pool) for pool in decision.pools}
+        balances: dict[str, int] = {}
+        for pool in decision.pools:
+            balances[pool] = book.balance(command.citizen_id, pool)
         row = OutcomeRow(
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
             command.citizen_id, operation.kind, decision.code, decision.points, _text_of(balances), book.today,
-            command.hold_id if isinstance(command, HoldCommand) else None,
+            command.hold_id if operation.is_about_hold and isinstance(command, HoldCommand) else None,
             decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None,
         )  # fmt: skip
-        self.written.outcomes.append(row)
+        outcomes.append(row)
         for event in decision.events:
             self._tx.emit(event, about=number)
         return self._answered(command, decision.code, decision.points, balances, book.today)
 
     def _decide(self, command: PostingCommand, operation: Operation) -> Decision:
-        if command.citizen_id in self._book.revoked and type(command) not in ALLOWED_ONCE_REVOKED:
+        revoked = self._book.revoked
+        if revoked and command.citizen_id in revoked and type(command) not in ALLOWED_ONCE_REVOKED:
             return refused(RefusalCode.citizen_revoked)
         decision: Decision = operation.decide(command, self._book)
         return decision
 
-    def _keep_original(self, command: PostingCommand, kind: Kind, decision: Decision) -> None:
+    def _keep_original(self, command: PostingCommand, kind: int, decision: Decision) -> None:
         """A correction in this very batch may be about it."""
         key = (command.party_id, command.command_id)
         if decision.moves and key in self._book.wanted:
@@ -146,17 +151,20 @@ class _Batch:
         *,
         replayed: bool = False,
     ) -> PostingAnswer:
-        hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
-        is_shown = hold is not None and hold.citizen_id == command.citizen_id and code not in NOT_SHOWN
-        return PostingAnswer(
+        return PostingAnswer.trusted(
             status=PostingStatus.refused if code else PostingStatus.posted,
             code=code,
             points=points,
             balances=balances,
             posted_on=posted_on,
             replayed=replayed,
-            hold=hold.view() if hold is not None and is_shown else None,
+            hold=self._shown(command, code) if OPERATIONS[type(command)].is_about_hold else None,
         )
+
+    def _shown(self, command: PostingCommand, code: str | None) -> HoldView | None:
+        hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
+        is_shown = hold is not None and hold.citizen_id == command.citizen_id and code not in NOT_SHOWN
+        return hold.view() if hold is not None and is_shown else None
 
 
 def _needs_book(command: PostingCommand, known: Mapping[Key, Known]) -> bool:

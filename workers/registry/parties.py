@@ -11,7 +11,9 @@ from schemas.municipalities import Registered
 from schemas.parties import (
     KeyAlgorithm,
     PartyKey,
+    PartyKeyNames,
     PartyKeyOf,
+    PartyKeysOf,
     PartyKind,
     PartyRegistered,
     RegisterParty,
@@ -72,6 +74,14 @@ class PartyKeys:
         if new:
             await tx.copy("registry", "party_key", sql.PARTY_KEY_COLUMNS, new)
         return answers
+
+    async def names_of(self, query: PartyKeysOf, reading: Reading) -> PartyKeyNames:
+        """The party and the names of its keys."""
+        rows = await reading.fetch(sql.PARTY_KEY_NAMES, query.party_id)
+        if not rows:
+            return PartyKeyNames()
+        keys = {row["key_id"]: KeyAlgorithm(row["algorithm"]) for row in rows if row["key_id"] is not None}
+        return PartyKeyNames(kind=PartyKind(rows[0]["kind"]), name=rows[0]["name"], keys=keys)
 
     async def of(self, query: PartyKeyOf, reading: Reading) -> PartyKey:
         """The key of this id, secret opened; empty where there is none."""

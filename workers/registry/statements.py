@@ -40,6 +40,11 @@ FROM registry.party_key AS k JOIN registry.party AS p USING (party_id)
 WHERE key_id = ANY($1::text[])
 """
 
+PARTY_KEY_NAMES: Final = """
+SELECT p.kind, p.name, k.key_id, k.algorithm FROM registry.party AS p LEFT JOIN registry.party_key AS k USING (party_id)
+WHERE party_id = $1 ORDER BY k.key_id
+"""
+
 PARTY_KEY_COLUMNS: Final = ("key_id", "party_id", "algorithm", "public_key", "secret_sealed")
 
 # ------------------------------------------------------------------------------------------------- enrolments
@@ -94,7 +99,7 @@ CITIZEN_COLUMNS: Final = (
 
 MAIL_CHOICES: Final = """
 SELECT citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change
-FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])
+FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
 """
 
 WRITE_MAIL_CHOICES: Final = """
@@ -106,7 +111,9 @@ FROM unnest($1::uuid[], $2::boolean[], $3::boolean[], $4::boolean[], $5::boolean
 WHERE c.citizen_id = new.citizen_id
 """
 
-BASES: Final = "SELECT citizen_id, base_lg_code FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
+BASES: Final = """
+SELECT citizen_id, base_lg_code FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
+"""
 
 WRITE_BASES: Final = """
 UPDATE registry.citizen AS c SET base_lg_code = new.base_lg_code
@@ -114,12 +121,12 @@ FROM unnest($1::uuid[], $2::text[]) AS new (citizen_id, base_lg_code)
 WHERE c.citizen_id = new.citizen_id
 """
 
-CITIZEN_BEHIND: Final = "SELECT citizen_id FROM registry.citizen WHERE mykey_hash = $1"
+CITIZEN_BEHIND: Final = "SELECT citizen_id FROM registry.citizen WHERE mykey_hash = $1 AND revoked_at IS NULL"
 
 PROFILE: Final = """
 SELECT mykey_sealed, name_sealed, mail_sealed, base_lg_code,
   on_grant, on_expiry, on_password_change, on_mykey_id_change
-FROM registry.citizen WHERE citizen_id = $1
+FROM registry.citizen WHERE citizen_id = $1 AND revoked_at IS NULL
 """
 
 # ------------------------------------------------------------------------------------------------------ links
@@ -128,7 +135,9 @@ LINKABLE_PARTIES: Final = """
 SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[]) AND kind IN ('partner', 'shop', 'fund')
 """
 
-CITIZENS: Final = "SELECT citizen_id FROM registry.citizen WHERE citizen_id = ANY($1::uuid[])"
+CITIZENS: Final = """
+SELECT citizen_id FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
+"""
 
 LINKS_BY_LINK_ID: Final = """
 SELECT party_id, link_id, l.citizen_id

@@ -16,11 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from connectors.mail.letters import Letters
 from connectors.mail.signing import Signer, SigningKeyError
-from tests.connectors.mail.test_letters import NOTICE, NOW, TO, UNSUBSCRIBING, read
+from tests.connectors.mail.test_letters import NOTICE, NOW, TO, TRACEPARENT, UNSUBSCRIBING, read
 
 DOMAIN: Final = "mykey.example"
 COVERED: Final = (
-    "from:to:subject:date:message-id:auto-submitted:list-unsubscribe:list-unsubscribe-post:mime-version:content-type"
+    "from:to:subject:date:message-id:x-mykey-trace:auto-submitted"
+    ":list-unsubscribe:list-unsubscribe-post:mime-version:content-type"
 )
 PrivateKey = rsa.RSAPrivateKey | Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
@@ -42,7 +43,9 @@ def key_file(folder: Path, key: PrivateKey) -> Path:
 
 def letter(folder: Path, key: PrivateKey) -> bytes:
     signer = Signer(DOMAIN, "mykey", key_file(folder, key))
-    return Letters(f"no-reply@{DOMAIN}", "マイキープラットフォーム", UNSUBSCRIBING, signer).write(NOTICE, TO, NOW)
+    return Letters(f"no-reply@{DOMAIN}", "マイキープラットフォーム", UNSUBSCRIBING, signer).write(
+        NOTICE, TO, NOW, TRACEPARENT
+    )
 
 
 def taken_apart(raw: bytes) -> Signed:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -149,11 +149,16 @@ def transfer(transfer_id: str, link: int = 1, points: object = 1_000, to: object
 
 
 @asynccontextmanager
-async def town(database_url: str, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Town]:  # noqa: ANN401 - settings by their names
-    """The town, open."""
+async def town(
+    database_url: str,
+    clock: Clock | None = None,
+    further: Sequence[str] = (),
+    **settings: Any,  # noqa: ANN401 - settings by their names
+) -> AsyncIterator[Town]:
+    """The town, open; `further` are components that it mostly does without."""
     port = free_port()
     made = Settings(database_url=database_url, http_port=port, **{"secret_key": SECRET_KEY, **settings})
-    components = installed(["registry", "ledger", "partner"])
+    components = installed(["registry", "ledger", "partner", *further])
     async with (
         serving(made, clock or AdjustableClock(), components, database_url) as served,
         ClientSession() as session,

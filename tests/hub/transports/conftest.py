@@ -1,4 +1,4 @@
-"""Every test here runs once for each transport."""
+"""The conformance suite: every test here runs once for each transport."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,16 +10,17 @@ import pytest
 from hub.process import HubProcess
 from tests.hub.parts import Probe, at_work
 
-TRANSPORTS: Final[dict[str, dict[str, object]]] = {"postgres": {}}
-"""Transport → the settings that choose it."""
+TRANSPORTS: Final = ("postgres", "rabbitmq")
 
 Start: TypeAlias = Callable[..., AbstractAsyncContextManager[HubProcess]]
 
 
-@pytest.fixture(params=list(TRANSPORTS))
+@pytest.fixture(params=TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> dict[str, object]:
     """The settings of the transport under test."""
-    return TRANSPORTS[request.param]
+    if request.param == "postgres":
+        return {}
+    return {"transport": "rabbitmq", "amqp_url": request.getfixturevalue("amqp_url")}
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from hub import calls
-from hub.correlation import CORRELATION
 from hub.errors import DeadlineExceededError, PermanentError, TransientError, UnroutableError
 from hub.runner import WrongAnswersError
+from hub.tracing import TRACE, Trace
 from hub.transaction import Reading, Transaction
 from hub.transports.remote_calls import RemoteFailedError, RemoteRefusedError
 from schemas.citizens import CheckMyKeyId
@@ -24,7 +24,7 @@ from tests.hub.transports.worker import ENDLESS, worker
 from tests.waiting import wait_until
 
 DEADLINE_S: Final = 5.0
-CORRELATIONS: Final = "SELECT correlation_id FROM hub.message ORDER BY id"
+TRACES: Final = "SELECT correlation_id, parent_span FROM hub.message ORDER BY id"
 
 
 def raising(error: Exception, tries: Counter[int] | None = None) -> Handle:
@@ -290,17 +290,17 @@ async def test_what_is_asked_between_processes_is_sealed(start: Start, probe: Pr
     assert b"mykey" not in bodies
 
 
-async def test_the_correlation_goes_along_to_another_process(start: Start, probe: Probe) -> None:
+async def test_the_trace_goes_along_to_another_process(start: Start, probe: Probe) -> None:
     async def saying(messages: Sequence[Any], tx: Transaction) -> list[PostingAnswer]:
         tx.emit(credited(1))
         return [posted(message.points) for message in messages]
 
-    correlation = uuid4()
+    trace = Trace(uuid4(), -7)
     async with start(fake("registry")) as asking, start(fake("ledger", saying)):
-        CORRELATION.set(correlation)
+        TRACE.set(trace)
         await asking.bus.call(credit(1), DEADLINE_S)
 
-    assert [row[0] for row in await probe.connection.fetch(CORRELATIONS)] == [correlation]
+    assert [Trace(*row) for row in await probe.connection.fetch(TRACES)] == [trace]
 
 
 def _personal() -> CheckMyKeyId:

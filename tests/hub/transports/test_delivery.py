@@ -140,7 +140,7 @@ async def test_a_delivery_that_comes_twice_is_done_once(start: Start, probe: Pro
         (row,) = await probe.connection.fetch(FETCHED, ids)
         await process.drained(5)
         place = Place("mail", 2, receiver.lanes.epochs[2])
-        twice = [Due(row["delivery_id"], 0, ids[0], row["correlation_id"], row)]
+        twice = [Due(row["delivery_id"], 0, process.clock.now(), ids[0], row)]
         with pytest.raises(OwnershipLostError):
             await receiver.handle(place, twice)
 

@@ -135,7 +135,9 @@ async def test_what_was_put_off_is_done_once_it_can_be(start: Start, probe: Prob
     assert await probe.numbers() == [3]
 
 
-@pytest.mark.parametrize("harm,reason", [(BREAK, "credited.v1"), (FORGET_TYPE, "jp.mykey.gone.v1"), (LOSE, "None")])
+@pytest.mark.parametrize(
+    "harm,reason", [(BREAK, "credited.v1"), (FORGET_TYPE, "jp.mykey.gone.v1"), (LOSE, "not in the store")]
+)
 async def test_an_unreadable_message_is_parked_and_its_neighbours_are_done(
     start: Start, probe: Probe, harm: str, reason: str
 ) -> None:

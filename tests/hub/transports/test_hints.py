@@ -8,8 +8,9 @@ from typing import Final
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
-from hub.transports.postgres import POLL_S
+from hub.transports.receiver import POLL_S
 from hub.transports.wakes import CHANNEL, NAMES_LIMIT, WakeChannel
 from schemas.values import LANES
 from tests.hub.parts import Probe, credited, fake, say
@@ -58,6 +59,7 @@ async def test_one_process_tells_nobody_of_what_it_does_itself(start: Start, pro
     assert "mail" not in heard
 
 
+@pytest.mark.parametrize("transport", ["postgres"], indirect=True)  # the other one needs no hints while it has a broker
 async def test_hints_are_gathered(start: Start, probe: Probe) -> None:
     listener, heard = await _heard(probe)
     async with start(fake("registry")) as sender:

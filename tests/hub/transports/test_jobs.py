@@ -14,7 +14,8 @@ from tests.hub.transports.worker import SHORT
 from tests.waiting import wait_until
 
 TAKE_AWAY = """
-UPDATE hub.lane SET owner = gen_random_uuid(), epoch = epoch + 1, lease_until = 'infinity' WHERE receiver = $1
+UPDATE hub.lane SET owner = gen_random_uuid(), epoch = epoch + 1, lease_until = now() + $2 * interval '1 s'
+WHERE receiver = $1
 """
 
 
@@ -86,17 +87,33 @@ async def test_a_job_that_failed_runs_again(start: Start, monkeypatch: pytest.Mo
         await wait_until(lambda: len(runs) == 3)
 
 
-async def test_a_job_is_stopped_when_its_lease_is_lost(start: Start, probe: Probe) -> None:
-    began, stopped = asyncio.Event(), asyncio.Event()
+class Endless:
+    """A job that runs until it is stopped, and counts its beginnings and ends."""
 
-    async def run() -> None:
-        began.set()
+    def __init__(self) -> None:
+        self.began = self.stopped = 0
+
+    async def run(self) -> None:
+        self.began += 1
         try:
             await asyncio.Event().wait()
         finally:
-            stopped.set()
+            self.stopped += 1
 
-    async with start(fake("mail", jobs=[Job("tick", 1.0, run)])):
-        await asyncio.wait_for(began.wait(), 5)
-        await probe.connection.execute(TAKE_AWAY, "mail.job.tick")
-        await asyncio.wait_for(stopped.wait(), 5)
+
+async def test_a_job_is_stopped_when_its_lease_is_lost(start: Start, probe: Probe) -> None:
+    job = Endless()
+    async with start(fake("mail", jobs=[Job("tick", 1.0, job.run)])):
+        await wait_until(lambda: job.began)
+        await probe.connection.execute(TAKE_AWAY, "mail.job.tick", SHORT["LEASE_S"])
+        await wait_until(lambda: job.stopped)
+        assert job.began == 1
+
+
+async def test_a_job_begins_anew_when_its_lease_was_lost_and_won_again_at_once(start: Start, probe: Probe) -> None:
+    job = Endless()
+    async with start(fake("mail", jobs=[Job("tick", 1.0, job.run)])):
+        await wait_until(lambda: job.began)
+        await probe.connection.execute(TAKE_AWAY, "mail.job.tick", -1.0)
+        await wait_until(lambda: job.began == 2)
+        assert job.stopped == 1

@@ -1,7 +1,6 @@
 """Work outside: with no transaction open, tried again later, marked in groups, one slow message no obstacle."""
 
 import asyncio
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hub.errors import OutsideDownError, PermanentError, TransientError
+from hub.errors import PermanentError, TransientError
 from hub.transports import outside as outside_module
 from hub.transports.outside import MARK_LIMIT
 from schemas.message import Envelope
@@ -19,6 +18,7 @@ from tests.hub.transports.conftest import Start
 from tests.waiting import wait_until
 
 RIPEN: Final = "UPDATE hub.delivery SET due_at = now() WHERE state = 'scheduled'"
+DONE: Final = "SELECT * FROM hub.outside_done"
 FORGET_TYPE: Final = "UPDATE hub.message SET type = 'jp.mykey.gone.v1' WHERE id = $1"
 
 
@@ -59,6 +59,20 @@ async def test_each_is_done_once_with_its_own_id(start: Start, probe: Probe) -> 
     assert sorted(outside.done) == list(range(1, 201))
     assert sorted(outside.ids) == sorted(ids)
     assert await probe.deliveries() == []
+
+
+async def test_when_it_was_done_is_kept_and_how_long_that_took(start: Start, probe: Probe) -> None:
+    outside = Outside()
+    outside.slow, outside.failing = {1}, {2: PermanentError("closed")}
+    async with start(fake("registry"), fake("mail", outside=outside)) as process:
+        slow, _ = await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
+        await wait_until(lambda: probe.deliveries("parked"))
+        asyncio.get_running_loop().call_later(0.1, outside.may_go_on.set)
+        await process.drained(10)
+
+    (done,) = await probe.connection.fetch(DONE)
+    assert done["message_id"] == slow
+    assert done["took_s"] >= 0.1
 
 
 async def test_no_more_are_in_work_at_once_than_the_component_says(start: Start) -> None:
@@ -177,46 +191,3 @@ async def _deliveries(probe: Probe, count: int) -> bool:
 
 async def _left(probe: Probe, count: int) -> bool:
     return sum(len(row["message_ids"]) for row in await probe.deliveries()) == count
-
-
-async def test_while_the_other_side_is_down_everything_waits_in_order_and_costs_no_attempts(
-    start: Start, probe: Probe
-) -> None:
-    outside = Outside()
-    outside.failing = dict.fromkeys(range(1, 31), OutsideDownError("no mail server", retry_after_s=0.1))
-    async with start(fake("registry"), fake("mail", outside=outside, outside_limit=4)) as process:
-        await say(process, *(notice(n, key_in(1)) for n in range(1, 31)))
-        await wait_until(lambda: len(outside.ids) >= 9)
-        (waiting,) = await probe.deliveries()
-        outside.failing = {}
-        await process.drained(5)
-
-    assert (waiting["state"], waiting["attempts"], len(waiting["message_ids"])) == ("due", 0, 30)
-    assert outside.done == list(range(1, 31))
-    assert await probe.deliveries() == []
-
-
-async def test_while_the_other_side_is_down_one_probe_at_a_time_goes_out(start: Start) -> None:
-    outside = Outside()
-    outside.failing = dict.fromkeys(range(1, 31), OutsideDownError("no mail server", retry_after_s=0.1))
-    async with start(fake("registry"), fake("mail", outside=outside, outside_limit=4)) as process:
-        ids = await say(process, *(notice(n, key_in(1)) for n in range(1, 31)))
-        began_s = time.monotonic()
-        await wait_until(lambda: len(outside.ids) >= 8)
-        took_s = time.monotonic() - began_s
-
-    assert set(outside.ids[:4]) == set(ids[:4]), "the first ones found it down"
-    assert outside.ids[4:] == [ids[0]] * len(outside.ids[4:])
-    assert took_s > 0.3
-
-
-async def test_a_lane_whose_other_side_is_down_stops_when_told(start: Start, probe: Probe) -> None:
-    outside = Outside()
-    outside.failing = {1: OutsideDownError("no mail server", retry_after_s=3600)}
-    began_s = time.monotonic()
-    async with start(fake("registry"), fake("mail", outside=outside)) as process:
-        await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
-        await wait_until(lambda: outside.ids and outside.done == [2])
-
-    assert time.monotonic() - began_s < 3
-    assert len(await probe.deliveries("due")) == 1

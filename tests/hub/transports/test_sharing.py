@@ -24,6 +24,11 @@ TAKE_AWAY: Final = """
 UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + interval '1 s'
 WHERE receiver = 'mail' AND lane = $1
 """
+CLOCK_WAS_AHEAD: Final = """
+WITH process AS (INSERT INTO hub.process VALUES (gen_random_uuid(), '{mail}', now() + interval '1 h') RETURNING *)
+INSERT INTO hub.lane (receiver, lane, owner, epoch, lease_until)
+SELECT 'mail', lane, process_id, 7, seen_at FROM process, generate_series(0, 15) AS lane
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +80,16 @@ async def test_who_stops_leaves_its_lanes_to_the_others_at_once(start: Start, pr
             await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
         await wait_until(lambda: _shares(probe, LANES), 6 * RENEW_S)
         assert list(await probe.owners()) == [stays.process_id]
+
+
+async def test_leases_given_by_a_server_whose_clock_was_ahead_hold_nobody_up(start: Start, probe: Probe) -> None:
+    await probe.connection.execute(CLOCK_WAS_AHEAD)
+    async with start(fake("mail")) as process:
+
+        async def all_are_won() -> bool:
+            return await probe.owners() == {process.process_id: LANES}
+
+        await wait_until(all_are_won, 6 * RENEW_S)
 
 
 async def test_the_lanes_of_a_killed_process_are_taken_over_within_the_lease(

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientPayloadError, ClientSession, web
+from multidict import CIMultiDict
 from pydantic import BaseModel
 
-from hub.correlation import CORRELATION
 from hub.errors import DeadlineExceededError, TransientError
+from hub.tracing import TRACE, Trace
 from hub.web.app import PUBLIC, Audience, Caller, Route, RouteTableError, caller_of, check_routes, make_app, query_of
 from hub.web.bodies import read_json
 from hub.web.limits import RateLimiter, WaitingRoom
@@ -297,7 +300,8 @@ async def test_more_than_the_room_holds_are_asked_to_come_again() -> None:
         first = asyncio.create_task(ask(client, "/api/test/stay"))
         await inside.wait()
         async with client.get("/api/test/stay", headers=MEMBER) as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+            assert answer.status == 503
+            assert 1 <= int(answer.headers["Retry-After"]) <= 4, "not all at the same time"
             assert (await answer.json())["type"] == "/api/#problem-busy"
         leave.set()
         assert (await first)[0] == 200
@@ -320,14 +324,51 @@ async def test_those_who_do_not_get_in_are_counted_too() -> None:
 
 @pytest.mark.loopback
 async def test_what_comes_of_a_request_is_found_by_its_id() -> None:
-    async def show(_request: web.Request) -> web.Response:
-        return web.json_response({"correlation": str(CORRELATION.get())})
+    async with _telling_its_trace() as client, client.get("/api/test/x", headers=MEMBER) as answer:
+        request_id = UUID(answer.headers["X-Request-Id"])
+        assert await answer.text() == answer.headers["traceresponse"] == Trace.begun_by(request_id).traceparent
 
-    async with (
-        serving([route(audience=audience(), method="GET", path="/x", handler=show)]) as (_, client),
-        client.get("/api/test/x", headers=MEMBER) as answer,
-    ):
-        assert (await answer.json())["correlation"] == answer.headers["X-Request-Id"]
+
+@pytest.mark.loopback
+async def test_a_callers_trace_is_gone_on_with_under_a_reference_of_our_own() -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+    headers = {"TraceParent": given, "tracestate": "congo=t61rcWkgMzE"}
+    async with _telling_its_trace() as client, client.get("/api/test/x", headers=MEMBER | headers) as answer:
+        request_id = UUID(answer.headers["X-Request-Id"])
+        assert await answer.text() == f"00-4bf92f3577b34da6a3ce929d0e0e4736-{request_id.hex[16:]}-01"
+        assert "tracestate" not in answer.headers
+
+
+@pytest.mark.loopback
+@pytest.mark.parametrize("given", [["00-xyz"], [f"00-{5:032x}-{1:016x}-01", f"00-{6:032x}-{1:016x}-01"]])
+async def test_a_broken_trace_or_two_begin_a_new_one(given: list[str]) -> None:
+    headers = CIMultiDict([*MEMBER.items(), *(("traceparent", one) for one in given)])
+    async with _telling_its_trace() as client, client.get("/api/test/x", headers=headers) as answer:
+        request_id = UUID(answer.headers["X-Request-Id"])
+        assert await answer.text() == Trace.begun_by(request_id).traceparent
+
+
+@pytest.mark.loopback
+async def test_a_problem_tells_the_callers_trace() -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = MEMBER | {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    async with _telling_its_trace() as client, client.get("/api/test/nowhere", headers=headers) as answer:
+        problem = await answer.json(content_type=None)
+    assert problem["trace_id"] == trace
+    assert problem["request_id"] == answer.headers["X-Request-Id"] != str(UUID(trace))
+
+
+@asynccontextmanager
+async def _telling_its_trace() -> AsyncIterator[ClientSession]:
+    """A door whose handler answers with the traceparent of what it would say."""
+
+    async def show(_request: web.Request) -> web.Response:
+        trace = TRACE.get()
+        assert trace is not None
+        return web.Response(text=trace.traceparent)
+
+    async with serving([route(audience=audience(), method="GET", path="/x", handler=show)]) as (_, client):
+        yield client
 
 
 class Other(BaseModel):

@@ -280,5 +280,6 @@ async def test_the_answer_to_a_bad_body_is_a_whole_problem(world: World) -> None
     assert problem["instance"] == f"urn:uuid:{problem['request_id']}"
     assert problem["request_id"] == answer.headers["X-Request-Id"]
     assert set(problem) == {
-        "type", "title", "title_ja", "status", "detail", "detail_ja", "instance", "request_id", "errors",
+        "type", "title", "title_ja", "status", "detail", "detail_ja", "instance", "request_id", "trace_id",
+        "errors",
     }  # fmt: skip

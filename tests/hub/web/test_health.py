@@ -52,6 +52,18 @@ async def test_what_does_not_work_is_named_and_only_that(monkeypatch: pytest.Mon
             assert answer.status == 200
 
 
+async def test_it_is_ready_without_what_it_does_not_need() -> None:
+    checks = [Check("database", well), Check("broker", unwell, needed=False)]
+    async with serving(health_routes(checks)) as (_, client), client.get("/readyz") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "degraded", "failed": ["broker"]})
+
+
+async def test_it_is_not_ready_where_something_needed_fails_too() -> None:
+    checks = [Check("database", unwell), Check("broker", unwell, needed=False)]
+    async with serving(health_routes(checks)) as (_, client), client.get("/readyz") as answer:
+        assert (answer.status, await answer.json()) == (503, {"status": "degraded", "failed": ["database", "broker"]})
+
+
 async def test_metrics_are_served() -> None:
     registry = CollectorRegistry()
     Counter("tests_served", "Tests", registry=registry).inc(3)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hub.web.limits import RateLimiter, WaitingRoom
+from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
@@ -71,6 +71,22 @@ def test_only_so_many_keys_are_remembered() -> None:
     assert len(limiter._full_at) == 10
     with pytest.raises(ProblemError):
         limiter.check(99)
+
+
+def test_so_much_at_once_for_each_key_and_it_is_given_back() -> None:
+    at_once = AtOnce(3)
+    with at_once.place("a", 2), at_once.place("b", 3):
+        with at_once.place("a"):
+            pass
+        with pytest.raises(ProblemError) as caught, at_once.place("a", 2):
+            pass
+        with pytest.raises(ProblemError), at_once.place("b"):
+            pass
+    assert caught.value.code is ProblemCode.too_many
+    assert 1 <= int(caught.value.headers["Retry-After"]) <= 2
+    assert not at_once._under_way
+    with at_once.place("a", 1_000), pytest.raises(ProblemError), at_once.place("a"):
+        pass
 
 
 async def test_a_place_is_given_back_whatever_happens() -> None:

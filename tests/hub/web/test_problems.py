@@ -13,7 +13,7 @@ from hub.errors import (
     UnroutableError,
 )
 from hub.web.json_text import RawNumber
-from hub.web.problems import ProblemError, problem_error, problem_of, retry_after
+from hub.web.problems import ProblemError, Reference, problem_error, problem_of, retry_after
 from hub.web.validation import ERRORS_LIMIT, field_errors, pointer_to
 from schemas.problems import PROBLEMS, REFUSALS, ProblemCode, Refusal, RefusalCode
 
@@ -63,7 +63,7 @@ def test_what_was_raised_becomes_a_problem(error: Exception, code: ProblemCode, 
     found = problem_error(error)
     assert found.code is code
     assert found.headers.get("Retry-After") == wait
-    document = problem_of(found, "0190a0a0-0000-7000-8000-000000000000")
+    document = problem_of(found, Reference.new())
     assert "SELECT" not in document.model_dump_json()
     assert document.status == PROBLEMS[code].status
 

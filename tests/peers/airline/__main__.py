@@ -32,6 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batches", type=int, default=0, help="how many rows to post by batches")
     parser.add_argument("--batch-size", type=int, default=500)
     parser.add_argument("--file-rest", action="store_true", help="hand the other rows in as a file")
+    parser.add_argument("--file-url", help="the hub for the file, where it has another door; default: --url")
     parser.add_argument("--file-id", help="the airline's own id of that file; default: from its name")
     parser.add_argument("--file-timeout-s", type=float, default=600.0)
     parser.add_argument("--report", type=Path, help="where to write the report")
@@ -72,14 +73,16 @@ async def play(options: argparse.Namespace) -> dict[str, Any]:
     tally = Tally()
     started = time.monotonic()
     async with session() as http:
-        hub = Hub(http, options.url, Signer(options.key_id, load_key(options.key_file)))
+        signer = Signer(options.key_id, load_key(options.key_file))
+        hub = Hub(http, options.url, signer)
         await post_batches(hub, month, options.batches, options.batch_size, tally)
         batches_s = time.monotonic() - started
         file: dict[str, Any] | None = None
         if options.file_rest and len(month.rows) > options.batches:
             content = rest_as_file(month, options.batches)
             own_id = options.file_id or f"{options.transfers.stem}-from-{options.batches}"
-            file = await post_file(hub, content, own_id, options.file_timeout_s, tally)
+            other = Hub(http, options.file_url or options.url, signer)
+            file = await post_file(other, content, own_id, options.file_timeout_s, tally)
     total_s = time.monotonic() - started
     return {
         **tally.report(),

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from typing import Any, Final, NamedTuple, cast
 from unittest import mock
 from uuid import UUID
@@ -13,8 +14,9 @@ from pydantic import BaseModel
 from hub import deliveries, failpoints
 from hub.calls import Call, CallQueue
 from hub.deliveries import Due, Place
+from hub.outbox import ToDo
 from hub.transaction import Transaction
-from hub.transports.postgres import Receiver
+from hub.transports.receiver import Receiver
 from schemas.points import ExpirePoints, PostingAnswer, PostingCommand
 from schemas.values import RESERVE
 from workers.ledger import statements, store, writer
@@ -71,7 +73,7 @@ def no_inbox_mark() -> Iterator[None]:
             await deliveries.mark_done(tx, place, sorted({one.delivery_id for one in due}))
 
     with (
-        mock.patch("hub.transports.postgres._mark", unmarked),
+        mock.patch("hub.transports.receiver._mark", unmarked),
         mock.patch.object(Receiver, "handle", handle_then_mark),
     ):
         yield
@@ -93,11 +95,11 @@ def lost_emit() -> AbstractContextManager[Any]:
     counter = iter(range(10**9))
     flush: Any = __import__("hub.outbox", fromlist=["flush"]).flush
 
-    async def forgetful(tx: Transaction) -> set[tuple[str, int]]:
+    async def forgetful(tx: Transaction) -> ToDo:
         if next(counter) % 5 == 4:
-            return set()
-        said: set[tuple[str, int]] = await flush(tx)
-        return said
+            return {}
+        todo: ToDo = await flush(tx)
+        return todo
 
     return mock.patch("hub.database.flush", forgetful)
 
@@ -113,7 +115,7 @@ def id_conflict_unchecked() -> AbstractContextManager[Any]:
 
 def expired_lot_spent() -> AbstractContextManager[Any]:
     """A lot counts until the sweeper comes."""
-    return mock.patch.object(Book, "_counts", return_value=True)
+    return mock.patch.object(Book, "_first_day", return_value=date.min)
 
 
 def latest_lot_first() -> AbstractContextManager[Any]:
@@ -133,11 +135,11 @@ def origin_forgotten() -> AbstractContextManager[Any]:
 
 
 def rollup_forgotten() -> AbstractContextManager[Any]:
-    """A batch with several lines keeps only the first."""
+    """A batch that opens several lines keeps only the first."""
     execute = Transaction.execute
 
     async def first_line(self: Transaction, sql: str, *args: Any) -> str:  # noqa: ANN401 - SQL values
-        if sql == statements.ROLL_UP:
+        if sql == statements.OPEN_ROLLUPS:
             args = (*args[:3], *([column[0]] for column in args[3:]))
         return await execute(self, sql, *args)
 
@@ -192,7 +194,7 @@ def balance_of_the_batch_lost() -> AbstractContextManager[Any]:
 BUGS: Final = {
     bug.name: bug
     for bug in (
-        Bug("ack_before_commit", ack_before_commit, frozenset({"I3"})),
+        Bug("ack_before_commit", ack_before_commit, frozenset({"I3", "I4"})),
         Bug("no_inbox_mark", no_inbox_mark, frozenset({"I10"})),
         Bug("no_row_lock", no_row_lock, frozenset({"I2"})),
         Bug("lost_emit", lost_emit, frozenset({"I10"})),

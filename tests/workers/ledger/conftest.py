@@ -1,13 +1,35 @@
 """A ledger that works, with the pools of the small world, on 2026-01-10."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
 
+import asyncpg
 import pytest
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from tests.running import running
-from tests.workers.ledger.world import START, open_pools
+from tests.workers.ledger.tamperings import JOURNAL
+from tests.workers.ledger.world import (
+    CARD,
+    DATED,
+    FESTIVAL,
+    FOREVER,
+    START,
+    ask_all,
+    citizen,
+    credit,
+    expire,
+    move,
+    open_pools,
+    refusal,
+    sweep,
+    use,
+)
+
+ME: Final = citizen(1)
+OTHER: Final = citizen(2)
 
 
 @pytest.fixture
@@ -21,3 +43,28 @@ async def ledger(database_url: str, clock: AdjustableClock) -> AsyncIterator[Hub
     async with running(database_url, "ledger", clock=clock) as process:
         await open_pools(process.database_of("ledger"))
         yield process
+
+
+@pytest.fixture
+async def books(ledger: HubProcess, clock: AdjustableClock) -> HubProcess:
+    """Six blocks of partition 0 with every operation in them, and some of partition 1."""
+    await ask_all(ledger, credit("1", ME, 100), credit("2", ME, 70, DATED), credit("3", ME, 5, party_id=CARD))
+    await ask_all(ledger, move("4", ME, 30, FESTIVAL), use("5", ME, 10, FESTIVAL), refusal("6", ME), use("7", ME, 9))
+    await ask_all(ledger, credit("8", OTHER, 40, FOREVER), use("9", OTHER, 15))
+    await ask_all(ledger, credit("10", citizen(1, lane=1), 8))
+    clock.advance(timedelta(days=60))
+    await ask_all(ledger, sweep("11", ME), expire("12", ME))
+    await ask_all(ledger, credit("13", OTHER, 7, FOREVER))
+    await ask_all(ledger, credit("14", OTHER, 1))
+    return ledger
+
+
+@pytest.fixture
+async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Somebody with every right and the triggers switched off."""
+    connection = await asyncpg.connect(database_url)
+    for table in JOURNAL:
+        await connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER USER")
+    await connection.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_balance_check")
+    yield connection
+    await connection.close()

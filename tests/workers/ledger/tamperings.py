@@ -2,6 +2,9 @@
 
 from typing import Final, NamedTuple
 
+JOURNAL: Final = ("transfer", "block", "outcome")
+"""What is append-only, and covered by the chain."""
+
 
 class Tampering(NamedTuple):
     """What is done, and the table, part of the key and part of the sentence by which it is named."""

@@ -1,66 +1,25 @@
 """The audit: sound books are proven; whatever is done to them behind the ledger's back is named (F36)."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Final
 
 import asyncpg
 import pytest
 
-from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import Checkpoint, VerifyLedger, VerifyReport
 from schemas.values import LANES
-from tests.workers.ledger.tamperings import TAMPERINGS, Tampering
+from tests.workers.ledger.tamperings import JOURNAL, TAMPERINGS, Tampering
 from tests.workers.ledger.world import (
-    CARD,
-    DATED,
-    FESTIVAL,
     FOREVER,
     ask,
     ask_all,
     citizen,
     credit,
-    expire,
-    move,
-    refusal,
-    sweep,
-    use,
 )
 
-ME: Final = citizen(1)
-OTHER: Final = citizen(2)
-JOURNAL: Final = ("transfer", "block", "outcome")
 
-
-@pytest.fixture
-async def books(ledger: HubProcess, clock: AdjustableClock) -> HubProcess:
-    """Six blocks of partition 0 with every operation in them, and some of partition 1."""
-    await ask_all(ledger, credit("1", ME, 100), credit("2", ME, 70, DATED), credit("3", ME, 5, party_id=CARD))
-    await ask_all(ledger, move("4", ME, 30, FESTIVAL), use("5", ME, 10, FESTIVAL), refusal("6", ME), use("7", ME, 9))
-    await ask_all(ledger, credit("8", OTHER, 40, FOREVER), use("9", OTHER, 15))
-    await ask_all(ledger, credit("10", citizen(1, lane=1), 8))
-    clock.advance(timedelta(days=60))
-    await ask_all(ledger, sweep("11", ME), expire("12", ME))
-    await ask_all(ledger, credit("13", OTHER, 7, FOREVER))
-    await ask_all(ledger, credit("14", OTHER, 1))
-    return ledger
-
-
-@pytest.fixture
-async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Somebody with every right and the triggers switched off."""
-    connection = await asyncpg.connect(database_url)
-    for table in JOURNAL:
-        await connection.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER USER")
-    await connection.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_balance_check")
-    yield connection
-    await connection.close()
-
-
-async def verify(process: HubProcess, partition: int = 0, checkpoint: Checkpoint | None = None) -> VerifyReport:
-    return await ask(process, VerifyLedger(partition=partition, checkpoint=checkpoint))
+async def verify(process: HubProcess, partition: int = 0, *checkpoints: Checkpoint) -> VerifyReport:
+    return await ask(process, VerifyLedger(partition=partition, checkpoints=checkpoints))
 
 
 async def test_sound_books_are_proven(books: HubProcess) -> None:
@@ -92,21 +51,21 @@ async def test_a_tail_cut_off_with_its_head_is_shown_by_a_checkpoint(
 ) -> None:
     seen = await verify(books)
     checkpoint = Checkpoint(block=seen.block, hash=seen.hash)
-    assert (await verify(books, checkpoint=checkpoint)).fault is None
+    assert (await verify(books, 0, checkpoint)).fault is None
     for table in JOURNAL:
         await owner.execute(f"DELETE FROM ledger.{table} WHERE partition = 0 AND block >= 6")  # noqa: S608
     await owner.execute(
         "UPDATE ledger.head SET (block, hash) = (SELECT block, hash FROM ledger.block"
         " WHERE partition = 0 AND block = 5) WHERE partition = 0"
     )
-    fault = (await verify(books, checkpoint=checkpoint)).fault
+    fault = (await verify(books, 0, checkpoint)).fault
     assert fault is not None
     assert fault.what == "the checkpoint saw block 6, and the chain ends with block 5"
 
 
 async def test_a_chain_made_anew_is_shown_by_a_checkpoint(books: HubProcess) -> None:
     checkpoint = Checkpoint(block=3, hash="ab" * 32)
-    fault = (await verify(books, checkpoint=checkpoint)).fault
+    fault = (await verify(books, 0, checkpoint)).fault
     assert fault is not None
     assert (fault.table, fault.key, fault.what) == ("block", "0/3", "its hash is not the one of the checkpoint")
 

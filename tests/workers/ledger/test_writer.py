@@ -1,7 +1,7 @@
 """The writer: one outcome a command for ever, batches, two writers, what a fault leaves behind (nothing)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from unittest import mock
 from uuid import UUID
@@ -10,21 +10,18 @@ import asyncpg
 import pytest
 
 from hub.clock import AdjustableClock
-from hub.database import Row
 from hub.errors import ContendedError, TransientError
 from hub.process import HubProcess
 from hub.runner import RERUN_LIMIT
-from hub.transaction import Transaction
 from schemas.audit import VerifyLedger
 from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingCommand, PostingStatus
 from tests.running import running
+from tests.workers.ledger.faults import TERMS, Failing, everything, first_six, holds_and_ends
 from tests.workers.ledger.naive import Result
 from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
-    DATED,
     FOREVER,
-    START,
     STORE,
     ask,
     ask_all,
@@ -37,30 +34,10 @@ from tests.workers.ledger.world import (
     sweep,
     use,
 )
-from tests.workers.ledger.world_holds import (
-    authorise,
-    capture,
-    correct,
-    coupon,
-    grant,
-    issue,
-    redeem,
-    refund,
-    register,
-    revoke,
-    send,
-    send_back,
-)
 from workers.ledger import store
-from workers.ledger.book import Terms
 from workers.ledger.writer import Writer
 
-ME, OTHER = citizen(1), citizen(2)
-FAR = START + timedelta(days=90)
-TABLES = (
-    "head", "block", "outcome", "transfer", "lot", "contra", "rollup", "hold", "coupon", "revoked", "correction",
-)  # fmt: skip
-TERMS = Terms(holding_period_days=21, refund_least_days=30, voucher_limit_days=30)
+ME = citizen(1)
 
 
 async def count(process: HubProcess, sql: str) -> int:
@@ -190,65 +167,6 @@ async def test_a_caller_that_goes_away_holds_nothing_up(ledger: HubProcess) -> N
     assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
 
 
-async def everything(process: HubProcess) -> list[int]:
-    """A hash of every row of every table of the ledger."""
-    async with process.database_of("ledger").reading() as reading:
-        return [
-            await reading.fetch_value(f"SELECT coalesce(sum(hashtextextended(t::text, 0)), 0) FROM ledger.{table} AS t")  # noqa: S608
-            for table in TABLES
-        ]
-
-
-class Failing(Transaction):
-    """A transaction whose n-th statement is its last."""
-
-    left = 0
-
-    def _next(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise TransientError("after the n-th statement")
-
-    async def fetch(self, sql: str, *args: object) -> list[Row]:
-        rows = await super().fetch(sql, *args)
-        self._next()
-        return rows
-
-    async def fetch_row(self, sql: str, *args: object) -> Row | None:
-        row = await super().fetch_row(sql, *args)
-        self._next()
-        return row
-
-    async def execute(self, sql: str, *args: object) -> str:
-        tag = await super().execute(sql, *args)
-        self._next()
-        return tag
-
-    async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        await super().copy(schema, table, columns, rows)
-        self._next()
-
-
-async def first_six(ledger: HubProcess) -> list[PostingCommand]:
-    await ask(ledger, credit("1", ME, 100, FOREVER))
-    return [credit("2", ME, 5), use("3", ME, 5), refusal("4", ME)]
-
-
-async def holds_and_ends(ledger: HubProcess) -> list[PostingCommand]:
-    """Everything that is written only now and then, all in one batch."""
-    await register(ledger, ["c"])
-    wrong = use("w", ME, 5)
-    await ask_all(
-        ledger, credit("1", ME, 100, FOREVER), wrong, authorise("o", ME, 10), issue("v", ME, 10), send("m", ME, 10),
-        credit("d", ME, 9, DATED), authorise("late", ME, 9, DATED), expire("none", OTHER),
-    )  # fmt: skip
-    return [
-        coupon("k", ME, "c"), grant("g", ME, 5), correct("x", wrong), capture("p", ME, "o", 4), refund("f", ME, "o", 1),
-        redeem("r", ME, "v"), send_back("b", ME, "m"), issue("v2", ME, 5), authorise("o2", ME, 5, until=FAR),
-        send("m2", ME, 5), expire("e", ME), use("u", ME, 1), credit("i", OTHER, 3), revoke("end", OTHER),
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "prepare, days, least", [(first_six, 0, 8), (holds_and_ends, 60, 18)], ids=["plain", "with-holds"]
 )
@@ -268,12 +186,9 @@ async def test_a_fault_after_any_statement_leaves_nothing(
         statements += 1
         try:
             async with ledger.database_of("ledger").transaction() as tx:
-                failing = Failing(tx._connection, tx.clock, "ledger", tx.sealer)
-                failing.left = statements
-                await Writer(TERMS).post(batch, failing)
+                await Writer(TERMS).post(batch, Failing.around(tx, statements))
                 ended = True
-                failing.left = 1
-                failing._next()
+                Failing.around(tx, 1).ends()
         except TransientError:
             assert await everything(ledger) == before
     assert statements > least

@@ -1,17 +1,23 @@
 """A registry that works, and a small world in it."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.citizens import MailChoices, RegisterCitizen
 from schemas.municipalities import RegisterScheme
 from schemas.parties import PartyKind, RegisterParty
 from tests.running import running
 from tests.workers.registry.asking import ask
+from tests.workers.registry.ca import Authority
+from tests.workers.registry.offices import authorities, registry_with
 
+NOW = datetime(2017, 10, 2, 3, tzinfo=UTC)
 BASE = "232343"
 OTHER_BASE = "402117"
 NO_SCHEME = "131016"
@@ -52,3 +58,30 @@ def citizen(number: int, **changes: object) -> RegisterCitizen:
         "choices": MailChoices(on_grant=True),
     }
     return RegisterCitizen.model_validate(content | changes)
+
+
+@pytest.fixture
+def clock() -> AdjustableClock:
+    return AdjustableClock(NOW)
+
+
+@pytest.fixture
+def issuers(tmp_path: Path) -> list[Authority]:
+    return authorities(tmp_path)
+
+
+@pytest.fixture
+def register(tmp_path: Path) -> Path:
+    file = tmp_path / "register.json"
+    file.write_text("{}")
+    return file
+
+
+@pytest.fixture
+async def office(
+    database_url: str, tmp_path: Path, clock: AdjustableClock, issuers: list[Authority], register: Path
+) -> AsyncIterator[HubProcess]:
+    assert issuers
+    async with registry_with(database_url, tmp_path, clock, card_register=register) as process:
+        await open_world(process)
+        yield process

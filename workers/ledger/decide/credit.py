@@ -5,7 +5,7 @@ from uuid import UUID
 from schemas.points import CreditPoints, PointsCredited
 from schemas.problems import RefusalCode
 from schemas.values import NO_ORIGIN, RESERVE
-from workers.ledger.accounts import Contra, LotKey, Move
+from workers.ledger.accounts import LotKey, Move, account_of
 from workers.ledger.book import Book, Decision, refused
 from workers.ledger.decide.opening import closed_code
 
@@ -19,7 +19,7 @@ def decide(command: CreditPoints, book: Book) -> Decision:
     lot = target_lot(command.pool, command.party_id, book)
     if isinstance(lot, RefusalCode):
         return refused(lot)
-    event = PointsCredited(
+    event = PointsCredited.trusted(
         citizen_id=command.citizen_id,
         party_id=command.party_id,
         command_id=command.command_id,
@@ -29,7 +29,7 @@ def decide(command: CreditPoints, book: Book) -> Decision:
         posted_on=book.today,
         expires_on=lot.expires_on,
     )
-    move = Move(Contra("partner", command.party_id), lot, command.points)
+    move = Move(account_of("partner", command.party_id), lot, command.points)
     return Decision(command.points, (move,), (command.pool,), (event,))
 
 

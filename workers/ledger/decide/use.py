@@ -2,8 +2,8 @@
 
 from schemas.points import PointsUsed, UsePoints
 from schemas.problems import RefusalCode
-from workers.ledger.accounts import Contra, Move
-from workers.ledger.book import Book, Decision, refused, take, wanted
+from workers.ledger.accounts import Move, account_of
+from workers.ledger.book import Book, Decision, refused, take, total, wanted
 
 
 def decide(command: UsePoints, book: Book) -> Decision:
@@ -16,13 +16,13 @@ def decide(command: UsePoints, book: Book) -> Decision:
     if rule is None or not rule.is_usable_at(command.lg_code, book.today):
         return refused(RefusalCode.not_usable_here)
     lots = book.usable_lots(command.citizen_id, command.pool)
-    held = sum(part for _, part in lots)
+    held = total(lots)
     points = wanted(command, held)
     if held < points:
         return refused(RefusalCode.insufficient_points)
-    store = Contra("store", command.store_id)
-    moves = tuple(Move(key, store, part) for key, part in take(lots, points))
-    event = PointsUsed(
+    store = account_of("store", command.store_id)
+    moves = tuple([Move(key, store, part) for key, part in take(lots, points)])
+    event = PointsUsed.trusted(
         citizen_id=command.citizen_id,
         party_id=command.party_id,
         command_id=command.command_id,

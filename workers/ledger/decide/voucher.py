@@ -74,4 +74,4 @@ def expire(command: ExpireVoucher, book: Book) -> Decision:
     if not is_over(hold, book):
         return refused(RefusalCode.nothing_due)
     move = Move(hold.account, Contra("expired", None, hold.pool), hold.left)
-    return Decision(hold.left, (move,), (), (), hold=hold.resolved(HoldState.expired))
+    return Decision(hold.left, (move,), hold=hold.resolved(HoldState.expired))

@@ -118,7 +118,7 @@ class Paper:
         self.book.over = self.book.wanted = _Everybody()
         self.book.lots, self.book.contras, self.book.revoked = old.lots, old.contras, old.revoked
         for balance in (*old.contras.values(), *(one for lots in old.lots.values() for one in lots.values())):
-            balance.is_changed = balance.is_new = False
+            balance.is_changed = False
         self.book.originals = {
             key: replace(one, corrected=one.corrected or key in old.newly_corrected)
             for key, one in old.originals.items()
@@ -159,6 +159,8 @@ class Paper:
         answer = self._batch.answer(0, command)
         expected = self.naive.ask(command, self.today, self.now)
         assert result(answer) == expected
+        for made in (answer, *self.said):
+            assert type(made).model_validate(made.model_dump()) == made, "what is trusted is valid, and whole"
         for row in self._batch.written.transfers[before:]:
             assert row.points > 0
         self._agree()

@@ -158,7 +158,7 @@ def test_the_clockworks_expiry_of_an_order_is_posted_itself() -> None:
     assert paper.post(expire_order("e1", ME, "o")).code == "nothing_due"
     paper.move_to(START)
     assert paper.post(expire_order("e2", ME, "o")).points == 10
-    assert len(paper.said) == 1
+    assert [event.model_dump()["expired"] for event in paper.said] == [True]
     assert paper.post(expire_order("e3", ME, "o")).code == "hold_resolved"
 
 
@@ -167,6 +167,7 @@ def test_points_that_come_back_after_their_last_day_are_past_it() -> None:
     paper.post(authorise("o", ME, 10, until=paper.now + 9 * DAY))
     paper.pass_days(1)
     assert paper.post(void("v", ME, "o")).balances == {FOREVER: 0}
+    assert [event.model_dump()["expired"] for event in paper.said] == [False]
     assert paper.lots(ME) == {lot(0): 10}
     assert paper.post(expire("e", ME)).points == 10
 
@@ -200,6 +201,13 @@ def test_what_would_come_back_to_an_ended_mykey_id_expires() -> None:
     assert paper.post(refund("r", ME, "a", 1)).code == "citizen_revoked"
 
 
+def test_an_order_captured_whole_leaves_nothing_to_expire() -> None:
+    paper = three_lots()
+    paper.post_all(authorise("o", ME, 10), revoke("end", ME))
+    assert paper.post(capture("c", ME, "o")).points == 10
+    assert paper.contras[Contra("expired", None, FOREVER)] == 20
+
+
 def test_what_comes_back_and_what_expires_is_one_line_of_the_settlement() -> None:
     """Of one day, kind and pool, whoever it comes from: a statement can not touch a row twice."""
     paper = Paper([(lot(9), 30)])
@@ -210,6 +218,20 @@ def test_what_comes_back_and_what_expires_is_one_line_of_the_settlement() -> Non
     paper.post_all(capture("1", ME, "a1", 4), capture("2", SOMEBODY, "b1", 4), void("3", ME, "a2"))
     paper.post(void("4", SOMEBODY, "b2"))
     assert paper.book.rollups[RollupKey("131016", NO_ORIGIN, FOREVER), Kind.capture] == [2, 12]
+
+
+@pytest.mark.parametrize(
+    "today, code",
+    [
+        (date(2026, 1, 4), "event_closed"),
+        (date(2026, 1, 5), None),
+        (date(2026, 2, 15), None),
+        (date(2026, 2, 16), "event_closed"),
+    ],
+)
+def test_an_event_takes_orders_from_its_first_day_to_its_last(today: date, code: str | None) -> None:
+    paper = Paper([(LotKey(FESTIVAL, date(2026, 2, 15), NO_ORIGIN), 10)], today)
+    assert paper.post(authorise("o", ME, 10, FESTIVAL, until=paper.now + DAY)).code == code
 
 
 @pytest.mark.parametrize(

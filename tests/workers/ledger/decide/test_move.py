@@ -33,6 +33,7 @@ def test_the_earliest_held_go_first_and_each_part_settles_to_its_partner() -> No
 def test_reserve_points_that_wait_for_the_sweep_are_still_the_citizens() -> None:
     paper = Paper([(OVERDUE, 10)])
     assert paper.post(move("1", ME, 10)).code is None
+    assert [event.model_dump()["by_itself"] for event in paper.said] == [False]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def test_a_sweep_does_what_the_naive_ledger_does(wallet: Wallet, pool: str, toda
 def test_points_are_held_to_the_end_of_their_last_day() -> None:
     paper = Paper([(DUE, 3), (ALSO_DUE, 4), (HELD_TODAY, 5)])
     assert paper.post(sweep("1", ME)).points == 7
+    assert [event.model_dump()["by_itself"] for event in paper.said] == [True]
     assert paper.lots(ME) == {HELD_TODAY: 5, LotKey(FOREVER, NO_EXPIRY, NO_ORIGIN): 7}
 
 

@@ -1,0 +1,136 @@
+"""Mails about a MyKey ID, its password and its mail address, in plain text to whoever has to know.
+
+The old address is told of a new one, whatever was chosen: whoever took an account over would change it first. Each mail
+is sent at least once, with the same Message-ID.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Final
+
+import structlog
+
+from connectors.mail.addresses import AddressRefusedError, checked_address
+from connectors.mail.plain import PlainMail, PlainMails
+from connectors.mail.recipients import Person, Recipients
+from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_about_the_address, is_for_later
+from connectors.mail.statements import FORGET_RECIPIENTS
+from connectors.mail.texts import one_line
+from hub.clock import JAPAN
+from hub.component import Handler, Unasked
+from hub.errors import TransientError
+from hub.ids import uuid7
+from hub.transaction import Transaction
+from schemas.message import Envelope, Message
+from schemas.mykey_ids import MailAddressChanged, MyKeyIdChanged, MyKeyIdCreated, MyKeyIdRevoked, PasswordChanged
+from schemas.notices import AccountNoticeKind, SendAccountNotice
+
+NoticedChange = MyKeyIdCreated | MyKeyIdChanged | MyKeyIdRevoked | PasswordChanged
+
+KIND_OF: Final[Mapping[type[NoticedChange], AccountNoticeKind]] = {
+    MyKeyIdCreated: AccountNoticeKind.mykey_id_created,
+    MyKeyIdChanged: AccountNoticeKind.mykey_id_changed,
+    MyKeyIdRevoked: AccountNoticeKind.mykey_id_revoked,
+    PasswordChanged: AccountNoticeKind.password_changed,
+}
+CHOSE: Final[Mapping[type[NoticedChange], Callable[[Person], bool]]] = {
+    MyKeyIdCreated: lambda person: person.on_mykey_id_change,
+    MyKeyIdChanged: lambda person: person.on_mykey_id_change,
+    MyKeyIdRevoked: lambda person: person.on_mykey_id_change,
+    PasswordChanged: lambda person: person.on_password_change,
+}
+
+log = structlog.get_logger()
+
+
+class AccountMails:
+    """Hears of changes and mails them."""
+
+    def __init__(self, recipients: Recipients, mails: PlainMails) -> None:
+        self._recipients = recipients
+        self._mails = mails
+        self._words = {kind: _words(kind) for kind in AccountNoticeKind}
+
+    def handlers(self) -> dict[type[Message], Handler]:
+        """Which change is heard by what."""
+        return {
+            MyKeyIdCreated: self.changed,
+            MyKeyIdChanged: self.changed,
+            PasswordChanged: self.changed,
+            MyKeyIdRevoked: self.revoked,
+            MailAddressChanged: self.moved,
+        }
+
+    async def changed(self, events: Sequence[NoticedChange], tx: Transaction) -> None:
+        """Ask for a mail for each whose citizen chose to hear of it."""
+        found = await self._recipients.found((event.citizen_id for event in events), tx)
+        for about, event in enumerate(events):
+            person = found.get(event.citizen_id)
+            if person is not None and person.is_reached and CHOSE[type(event)](person):
+                _ask(KIND_OF[type(event)], event, person.name, person.address, tx, about)
+
+    async def revoked(self, events: Sequence[MyKeyIdRevoked], tx: Transaction) -> None:
+        """The last mail; then the citizen is forgotten here."""
+        await self.changed(events, tx)
+        await tx.execute(FORGET_RECIPIENTS, [event.citizen_id for event in events])
+
+    async def moved(self, events: Sequence[MailAddressChanged], tx: Transaction) -> None:
+        """The new address counts from now on; it and the old one are told."""
+        found = await self._recipients.found((event.citizen_id for event in events), tx)
+        await self._recipients.change_addresses({event.citizen_id: event.mail for event in events}, tx)
+        for about, event in enumerate(events):
+            if event.citizen_id in found:
+                name = found[event.citizen_id].name
+                _ask(AccountNoticeKind.mail_changed_away, event, name, event.old_mail, tx, about)
+                _ask(AccountNoticeKind.mail_changed, event, name, event.mail, tx, about)
+
+    async def send(self, envelope: Envelope) -> Unasked | None:
+        """Send a SendAccountNotice; an address that is none, or that the server does not know, gets nothing.
+
+        Raises:
+            OutsideDownError: the mail server is not reached.
+            TransientError: the mail server wants it later, or did not answer.
+            MailRefusedError: the server refuses us, whoever the mail is for.
+        """
+        command = envelope.message
+        if not isinstance(command, SendAccountNotice):
+            raise TypeError(envelope.type)
+        try:
+            to = checked_address(command.address).text
+        except AddressRefusedError:
+            log.info("account_notice_not_sent", notice_id=command.notice_id)
+            return Unasked.UNASKED
+        subject, text = self._words[command.kind]
+        at = command.at.astimezone(JAPAN)
+        filled = text.substitute(given=one_line(command.name), at=f"{at.year}年{at.month}月{at.day}日 {at:%H:%M}")
+        reply = await self._mails.deliver(PlainMail(to, f"{command.notice_id}", subject, filled), envelope.traceparent)
+        if is_for_later(reply):
+            raise TransientError(in_words(reply), retry_after_s=TRY_LATER_S)
+        if is_about_the_address(reply):
+            log.warning("address_bounced", citizen_id=command.citizen_id, code=reply.code, status=reply.status)
+        elif not reply.accepted:
+            raise MailRefusedError(in_words(reply))
+        return None
+
+
+def _ask(
+    kind: AccountNoticeKind,
+    event: NoticedChange | MailAddressChanged,
+    name: str,
+    address: str,
+    tx: Transaction,
+    about: int,
+) -> None:
+    notice = SendAccountNotice(
+        notice_id=uuid7(), citizen_id=event.citizen_id, kind=kind, name=name, address=address, at=tx.now
+    )
+    tx.send(notice, about)
+
+
+def _words(kind: AccountNoticeKind) -> tuple[str, Template]:
+    """The subject and the text in its frame."""
+    folder = files("connectors.mail") / "texts"
+    subject, _, text = (folder / f"{kind.value}.txt").read_text("utf-8").partition("\n\n")
+    frame = Template((folder / "account_frame.txt").read_text("utf-8"))
+    return subject, Template(frame.safe_substitute(letter=text.rstrip("\n")))

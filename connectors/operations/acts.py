@@ -1,0 +1,83 @@
+"""The audit: who did what, when, on what, why, and what came of it. Added to, never changed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from connectors.operations import statements
+from hub.database import Row
+from hub.ids import uuid7
+from hub.transaction import Reading, Transaction
+
+
+class Role(StrEnum):
+    """What an operator may do; each may also do what the one before it may."""
+
+    viewer = "viewer"
+    """Sees what flows and what is parked; personal data is masked."""
+    operator = "operator"
+    """Redrives, pauses, leaves notes, tests connections."""
+    supervisor = "supervisor"
+    """Sees personal data, edits and retries, adds and revokes operators."""
+
+
+class ActKind(StrEnum):
+    """Everything that operators can do."""
+
+    redrive = "redrive"
+    note = "note"
+    reveal = "reveal"
+    copy = "copy"
+    pause = "pause"
+    resume = "resume"
+    connection_test = "connection_test"
+    operator_add = "operator_add"
+    operator_revoke = "operator_revoke"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an operator by the API, or whoever owns the database, by the system's name for that person."""
+
+    name: str
+    role: Role
+    via: str
+
+
+class Act(BaseModel, frozen=True):
+    """One line of the audit. Targets are named `delivery:12`, `message:<id>`, `component:mail`."""
+
+    act_id: UUID
+    at: datetime
+    operator: str
+    role: Role
+    via: str
+    kind: ActKind
+    targets: list[str]
+    reason: str
+    result: dict[str, Any]
+
+
+async def record(
+    tx: Transaction, actor: Actor, kind: ActKind, targets: Sequence[str], reason: str = "", **result: object
+) -> None:
+    """Write an act down, in the transaction that does it."""
+    told = json.dumps(result, default=str)
+    await tx.execute(
+        statements.RECORD_ACT, uuid7(), actor.name, actor.role.value, actor.via, kind.value, targets, reason, told
+    )
+
+
+async def latest(reading: Reading, before: UUID | None, limit: int) -> list[Act]:
+    """The latest acts first, from before that one on."""
+    return [_act(row) for row in await reading.fetch(statements.ACTS, before, limit)]
+
+
+def _act(row: Row) -> Act:
+    return Act.model_validate({**row, "result": json.loads(row["result"])})

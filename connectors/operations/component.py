@@ -1,0 +1,22 @@
+"""The operators' door as a component: its routes, and the job that goes on with what is redriven."""
+
+from connectors.operations.audience import operations_audience
+from connectors.operations.doing import DoingDoor
+from connectors.operations.operators import HASH_PURPOSE, Operators
+from connectors.operations.redrives import GO_ON_EVERY_S
+from connectors.operations.seeing import SeeingDoor
+from connectors.operations.work import OWN_NAME, Work
+from hub.component import Component, Context, Job
+from hub.keys import Keys
+
+
+def component(context: Context) -> Component:
+    """Builds the connector."""
+    operators = Operators(Keys(context.settings.key()).hasher(HASH_PURPOSE))
+    work = Work(context.database, context.bus, operators)
+    audience = operations_audience(context.database, operators, context.clock)
+    return Component(
+        name=OWN_NAME,
+        routes=[*SeeingDoor(work).routes(audience), *DoingDoor(work).routes(audience)],
+        jobs=[Job("redrives", GO_ON_EVERY_S, work.redrives.go_on_with_all)],
+    )

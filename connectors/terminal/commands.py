@@ -1,0 +1,226 @@
+"""`mykey-hub terminals`: plans filed, terminals issued, renewed, suspended and resumed; asked of the hub at work."""
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TextIO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from connectors.terminal import issuing
+from connectors.terminal.component import component
+from connectors.terminal.issuing import HandedOut, NotIssued
+from hub import logs, loop, serving
+from hub.bus import Bus
+from hub.clock import SystemClock
+from hub.component import Component, Context, Installed
+from hub.errors import HubError, PermanentError
+from hub.process import HubProcess
+from hub.settings import Settings
+from hub.web.validation import field_errors
+from schemas.problems import Refusal
+from schemas.terminals import (
+    AgentKeyOf,
+    FileTerminalPlan,
+    ResumeTerminal,
+    SuspendTerminal,
+    Terminal,
+    TerminalPlanOf,
+    TerminalsOf,
+    shown_password,
+)
+
+OWN_NAME: Final = "terminal"
+DEADLINE_S: Final = 10.0
+PLAN_COLUMNS: Final = ("kind", "place", "issuer_id", "point_use_too", "mobile", "count")
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
+
+
+class RefusedError(PermanentError):
+    """The hub has refused this."""
+
+
+class BadFileError(PermanentError):
+    """The file cannot be read, or there is one already where a new one is to be."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    options = _parser().parse_args(arguments)
+    logs.configure("error")
+    console = Console(markup=False, highlight=False)
+    try:
+        loop.run(_run(options, Settings(), console))
+    except HubError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _run(options: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """For a moment this is a process of the hub too, which does nothing but ask."""
+    command: Command = options.command
+    async with (
+        serving.database(settings) as owner_url,
+        HubProcess(settings, SystemClock(), [Installed(OWN_NAME, _for_asking)], owner_url) as process,
+    ):
+        await command(process, options, console)
+
+
+def _for_asking(context: Context) -> Component:
+    return replace(component(context), routes=(), jobs=())
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="mykey-hub terminals", description="Terminals of municipalities.")
+    sub = made.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, about: str, command: Command, what: str) -> argparse.ArgumentParser:
+        one = sub.add_parser(name, help=about, description=about)
+        one.add_argument(what)
+        one.set_defaults(command=command)
+        return one
+
+    plan = add("plan", "file a municipality's plan (様式I), or show it", _plan, "lg_code")
+    plan.add_argument("--file", type=Path, help=f"CSV in UTF-8 with the columns {','.join(PLAN_COLUMNS)}")
+    issued = add("issue", "issue what the plan lacks, and show the passwords once (様式II)", _issue, "lg_code")
+    issued.add_argument("--csv", type=Path, metavar="FILE", help="write the list there instead, readable by you alone")
+    add("list", "the terminals of a municipality and who looks after each", _list, "lg_code")
+    add("renew", "a new one-time password, shown once; the one before is good no longer", _renew, "terminal_id")
+    suspend = add("suspend", "let a terminal in nowhere", _suspend, "terminal_id")
+    suspend.add_argument("--reason", required=True)
+    add("resume", "let a suspended terminal in again as it was", _resume, "terminal_id")
+    return made
+
+
+async def _plan(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    if options.file is not None:
+        _check((await bus.call(_filed(options.lg_code, options.file), DEADLINE_S)).code)
+    found = await bus.call(_asked(TerminalPlanOf, lg_code=options.lg_code), DEADLINE_S)
+    table = Table(*PLAN_COLUMNS)
+    for row in found.rows:
+        table.add_row(*(str(getattr(row, name) or "") for name in PLAN_COLUMNS))
+    console.print(table)
+    console.print(f"{found.left} still to be issued")
+
+
+def _filed(lg_code: str, path: Path) -> FileTerminalPlan:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="", strict=True)
+            rows = [{name: _value(name or "", text) for name, text in row.items() if text} for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadFileError(f"{path.name}: {error}") from error
+    return _asked(FileTerminalPlan, lg_code=lg_code, rows=rows)
+
+
+def _value(name: str, text: str) -> str | int | bool:
+    """A cell as its column's type; what does not fit stays text, and is refused as such."""
+    if name == "count" and text.isascii() and text.isdecimal():
+        return int(text)
+    return {"true": True, "false": False}.get(text, text) if name in {"point_use_too", "mobile"} else text
+
+
+async def _issue(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    """The file is made first, so that there is a place for what is issued; which is shown whatever comes after it."""
+    asked = _asked(TerminalPlanOf, lg_code=options.lg_code)
+    handed_out: list[HandedOut] = []
+    with nullcontext() if options.csv is None else _new_file(options.csv) as file:
+        try:
+            async for one in issuing.issue(bus, asked.lg_code):
+                if isinstance(one, NotIssued):
+                    _check(one.code)
+                else:
+                    handed_out.append(one)
+        finally:
+            _hand_out(handed_out, file, console)
+
+
+def _hand_out(handed_out: Sequence[HandedOut], file: TextIO | None, console: Console) -> None:
+    if file is not None:
+        file.write(issuing.hand_out_list(handed_out))
+        console.print(f"{len(handed_out)} terminals are in {file.name}, the only place where their passwords stand")
+        return
+    table = Table(*issuing.HEAD)
+    for one in handed_out:
+        table.add_row(*issuing.cells(one))
+    console.print(table)
+    console.print("The passwords are shown once: hand them over now.")
+
+
+def _new_file(path: Path) -> TextIO:
+    try:
+        return open(path, "x", encoding="utf-8", newline="", opener=_for_us_alone)
+    except OSError as error:
+        raise BadFileError(f"{path.name}: {error}") from error
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
+async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    found = await bus.call(_asked(TerminalsOf, lg_code=options.lg_code), DEADLINE_S)
+    table = Table("端末ID", "種別", "設置場所", "ID付与事業者", "状態", "担当者")
+    for one in found.terminals:
+        table.add_row(
+            one.terminal_id,
+            issuing.meaning_of(one.kind, point_use_too=one.point_use_too, mobile=one.mobile),
+            one.place,
+            one.issuer_id or "",
+            _state(one),
+            "" if one.contact is None else "\n".join(one.contact.model_dump().values()),
+        )
+    console.print(table)
+
+
+def _state(one: Terminal) -> str:
+    why = "" if one.reason is None else f" ({', '.join([one.reason, *one.changed])})"
+    return f"{one.state}{why}{', password out' if one.password_open else ''}"
+
+
+async def _renew(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    terminal_id = _asked(AgentKeyOf, terminal_id=options.terminal_id).terminal_id
+    renewed = await issuing.renew(bus, terminal_id)
+    if isinstance(renewed, NotIssued):
+        _check(renewed.code)
+    else:
+        console.print(f"{terminal_id} {shown_password(renewed)}")
+        console.print("The password is shown once: hand it over now.")
+
+
+async def _suspend(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    asked = _asked(SuspendTerminal, terminal_id=options.terminal_id, reason=options.reason)
+    _check((await bus.call(asked, DEADLINE_S)).code)
+    console.print(f"{asked.terminal_id} is let in nowhere")
+
+
+async def _resume(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    asked = _asked(ResumeTerminal, terminal_id=options.terminal_id)
+    _check((await bus.call(asked, DEADLINE_S)).code)
+    console.print(f"{asked.terminal_id} is let in again")
+
+
+def _asked(model: type[Asked], **values: object) -> Asked:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in field_errors(error))
+        raise RefusedError(faults) from None
+
+
+def _check(code: str | None) -> None:
+    if code is not None:
+        refusal = Refusal.of(code)
+        raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")

@@ -1,0 +1,159 @@
+"""What a counter's screens send and are told, and what each kind of terminal is for."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.cards import How
+from schemas.citizens import MailChoices
+from schemas.counter import Ticket
+from schemas.logins import GivenPassword
+from schemas.service_ids import LibraryWord, ServiceIdState, TypedNumber
+from schemas.terminals import TerminalKind
+from schemas.values import LgCode, MailAddress, MyKeyId, Name
+
+
+class Purpose(StrEnum):
+    """What an operation is for; the card signs this very word, and the registry takes it for nothing else."""
+
+    create_mykey_id = "create-mykey-id"
+    change_mykey_id = "change-mykey-id"
+    revoke_mykey_id = "revoke-mykey-id"
+    register_service_id = "register-service-id"
+    look_up_service_id = "look-up-service-id"
+
+
+MYKEY_IDS: Final = frozenset({Purpose.create_mykey_id, Purpose.change_mykey_id, Purpose.revoke_mykey_id})
+SERVICE_IDS: Final = frozenset({Purpose.register_service_id, Purpose.look_up_service_id})
+PURPOSES: Final[Mapping[TerminalKind, frozenset[Purpose]]] = {
+    TerminalKind.service_id: SERVICE_IDS,
+    TerminalKind.grant: MYKEY_IDS,
+    TerminalKind.point_use: frozenset(),
+    TerminalKind.voucher: frozenset(),
+}
+"""Kind of terminal → what it may begin: the municipal office's PC makes MyKey IDs, a library's registers its cards."""
+
+State = Literal["waiting", "proven", "acting", "done", "failed", "over"]
+
+
+class Shape(BaseModel):
+    """Frozen, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BeginSession(Shape):
+    """`ticket` is what the terminal's own agent has signed just now."""
+
+    ticket: Ticket
+
+
+class BegunSession(Shape):
+    """`token` is shown once: it goes into `Authorization: Bearer …` and is good for 8 hours after its last use."""
+
+    token: str
+    terminal_id: str
+    kind: TerminalKind
+    purposes: list[Purpose]
+
+
+class BeginOperation(Shape):
+    """`how`: a tap is good for a look-up only. `address_notice`: the citizen wants it: the card is asked for more."""
+
+    purpose: Purpose
+    how: How = "pin"
+    address_notice: bool = False
+
+
+class BegunOperation(Shape):
+    """Ask for it until it is no longer `waiting`."""
+
+    operation_id: UUID
+
+
+class OperationView(Shape):
+    """How an operation stands. `name` is the citizen's as the registry has it, to be compared with the card's face.
+
+    `code` of schemas.problems says why it failed or is over, `detail` and `detail_ja` tell a person.
+    """
+
+    operation_id: UUID
+    purpose: Purpose
+    state: State
+    code: str | None = None
+    detail: str = ""
+    detail_ja: str = ""
+    has_mykey_id: bool = False
+    name: str | None = None
+    ends_at: datetime
+
+
+class OfferForm(Shape):
+    """`attempt` counts the presses of 「自動生成」."""
+
+    attempt: Annotated[int, Field(strict=True, ge=1, le=3)]
+
+
+class ChosenMyKeyId(Shape):
+    """For 「重複チェック」, and for the change that follows it."""
+
+    mykey_id: MyKeyId
+
+
+class CreateForm(Shape):
+    """All that a MyKey ID is made with (画面12–17)."""
+
+    mykey_id: MyKeyId
+    name: Name
+    mail: MailAddress
+    password: GivenPassword
+    base_lg_code: LgCode
+    choices: MailChoices = MailChoices()
+
+
+class LosingPool(Shape):
+    """Points that a revocation lets end."""
+
+    pool: str
+    points: int
+
+
+class Loss(Shape):
+    """What is lost by a revocation (画面63)."""
+
+    points: int
+    pools: list[LosingPool]
+
+
+class NumberRead(Shape):
+    """The number of the card that was read."""
+
+    number: str
+    source: Literal["felica", "typed"] | None
+
+
+class RegisterForm(Shape):
+    """「登録」: of this terminal's issuer. `replaces`: the citizen's other number of this issuer ends."""
+
+    number: TypedNumber
+    replaces: bool = False
+
+
+class ServiceIdView(Shape):
+    """A citizen's number of this terminal's issuer (画面24, 27); `library` is its word, where it was asked."""
+
+    issuer_name: str
+    number: str
+    state: ServiceIdState | None
+    library: LibraryWord | None = None
+
+
+class Done(Shape):
+    """It is done, and the operation over."""
+
+    operation_id: UUID
+    business_date: date

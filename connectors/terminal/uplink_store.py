@@ -1,0 +1,236 @@
+"""Our tables of presence and jobs, for all processes that agents are connected to."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from connectors.terminal import uplink_statements as sql
+from hub.apart import committed
+from hub.database import Database, Row
+from hub.keys import Sealer, place
+from hub.transaction import Reading, Transaction
+from schemas.card_jobs import CardRemoved, Presence, PresenceOf, Presences
+from schemas.uplink import CardEvent, CardJob, CardResult, Job, NotifyResult, NumberResult
+
+DEAD_AFTER_S: Final = 10.0
+"""A process that has said nothing for this long is dead, and the terminals connected to it are away."""
+JOBS_KEPT_S: Final = 60.0
+"""How long a job stays that nobody has collected: whoever asked is dead."""
+CARD_EVENTS_KEPT: Final = timedelta(days=90)
+LOOK: Final = "look"
+"""Signalled to all: the connections of some terminals are not theirs any more."""
+
+Result = CardResult | NumberResult | NotifyResult
+KINDS: Final[dict[type[Result], tuple[str, ...]]] = {
+    CardResult: ("card", "release"),
+    NumberResult: ("number",),
+    NotifyResult: ("notify",),
+}
+"""A result → the jobs that it may be of."""
+_JOB: Final[TypeAdapter[Job]] = TypeAdapter(Job)
+_RESULT: Final[TypeAdapter[Result]] = TypeAdapter(Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job to be sent over a connection of this process."""
+
+    connection_id: UUID
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A job that this process has asked; `result` is None where the connection was lost."""
+
+    job_id: UUID
+    result: Result | None
+
+
+class UplinkStore:
+    """What one process, named by `process_id`, knows and tells of its connections."""
+
+    def __init__(self, database: Database, sealer: Sealer, process_id: UUID) -> None:
+        self._database = database
+        self._sealer = sealer
+        self.process_id = process_id
+
+    # ------------------------------------------------------------------------------------------------ connections
+
+    async def enter(self, terminal_id: str, connection_id: UUID) -> None:
+        """A terminal is connected here now; where it was connected before, it is no longer."""
+
+        async def work(tx: Transaction) -> None:
+            before = await tx.fetch(sql.BEFORE, terminal_id)
+            await self._take_away(tx, before)
+            await tx.execute(sql.STARTED, self.process_id)
+            await tx.execute(sql.ENTER, terminal_id, self.process_id, connection_id, tx.now)
+
+        await committed(self._database, work)
+
+    async def leave(self, connection_ids: Collection[UUID]) -> None:
+        """These connections are lost: their jobs are too, and the cards that were in count as taken out."""
+        if connection_ids:
+            await committed(self._database, lambda tx: self._leave(tx, connection_ids))
+
+    async def drop(self, terminal_ids: Collection[str], tx: Transaction) -> None:
+        """Whoever is connected as one of these terminals is not that terminal any more."""
+        await self._take_away(tx, await tx.fetch(sql.CONNECTIONS_OF, list(terminal_ids)))
+
+    async def connected(self) -> set[UUID]:
+        """The connections that count for this process."""
+        async with self._database.reading() as reading:
+            return {row["connection_id"] for row in await reading.fetch(sql.CONNECTED, self.process_id)}
+
+    async def connected_among(self, terminal_ids: Collection[str]) -> set[str]:
+        """Those that are connected, to whatever process."""
+        if not terminal_ids:
+            return set()
+        async with self._database.reading() as reading:
+            return {row["terminal_id"] for row in await reading.fetch(sql.CONNECTIONS_OF, list(terminal_ids))}
+
+    async def _take_away(self, tx: Transaction, connections: Sequence[Row]) -> None:
+        """From whichever processes have them."""
+        if connections:
+            await self._leave(tx, [row["connection_id"] for row in connections])
+            tx.signal(LOOK)
+
+    async def _leave(self, tx: Transaction, connection_ids: Collection[UUID]) -> None:
+        for row in await tx.fetch(sql.LEAVE, list(connection_ids), tx.now):
+            if row["insertion"] is not None:
+                tx.emit(CardRemoved(terminal_id=row["terminal_id"], insertion=row["insertion"]))
+        lost = await tx.fetch(sql.LOSE, list(connection_ids))
+        _signal(tx, (row["asked_by"] for row in lost))
+
+    # ------------------------------------------------------------------------------------------- this process itself
+
+    async def is_alive(self) -> None:
+        """Say that this process is, and bury those that have not for long."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(sql.ALIVE, self.process_id)
+            await self._take_away(tx, await tx.fetch(sql.ORPHANS, DEAD_AFTER_S))
+
+        await committed(self._database, work)
+
+    async def have_seen(self) -> None:
+        """The terminals connected here are."""
+        async with self._database.transaction() as tx:
+            await tx.execute(sql.SEEN, self.process_id, tx.now)
+
+    async def is_ending(self) -> None:
+        """This process takes no more connections."""
+        async with self._database.connection() as connection:
+            await connection.execute(sql.NOT_ALIVE, self.process_id)
+
+    async def sweep(self) -> None:
+        """Forget what nobody will ask for."""
+        async with self._database.transaction() as tx:
+            await tx.execute(sql.SWEEP_JOBS, JOBS_KEPT_S)
+            await tx.execute(sql.SWEEP_PROCESSES, DEAD_AFTER_S)
+            await tx.execute(sql.SWEEP_CARD_EVENTS, tx.now - CARD_EVENTS_KEPT)
+
+    # ---------------------------------------------------------------------------------------------- what agents tell
+
+    async def card_event(self, connection_id: UUID, event: CardEvent) -> bool:
+        """Record it, and tell that a card is gone; also one whose removal was not told. False: replaced meanwhile."""
+
+        async def work(tx: Transaction) -> bool:
+            row = await tx.fetch_row(sql.HELD, connection_id)
+            if row is None:
+                return False
+            # A removal that is told late leaves the card alone that is in by now.
+            left = row["insertion"] if row["insertion"] != event.insertion else None
+            held = event.insertion if event.what == "inserted" else left
+            gone = {row["insertion"], event.insertion} - {held, None}
+            await tx.execute(sql.HOLD, connection_id, held)
+            await tx.execute(sql.RECORD_CARD, tx.now, row["terminal_id"], event.what, event.insertion)
+            for insertion in gone:
+                tx.emit(CardRemoved(terminal_id=row["terminal_id"], insertion=insertion))
+            return True
+
+        return await committed(self._database, work)
+
+    async def reader_state(self, connection_id: UUID, *, connected: bool) -> None:
+        """Whether the agent has a reader."""
+        async with self._database.connection() as connection:
+            await connection.execute(sql.READER, connection_id, connected)
+
+    async def presence_of(self, query: PresenceOf, reading: Reading) -> Presences:
+        """Who is connected, to whatever process."""
+        rows = await reading.fetch(sql.PRESENCES, query.terminal_ids, DEAD_AFTER_S)
+        found = {row["terminal_id"]: {name: row[name] for name in Presence.model_fields} for row in rows}
+        return Presences(terminals={terminal_id: Presence(**fields) for terminal_id, fields in found.items()})
+
+    # ---------------------------------------------------------------------------------------------------------- jobs
+
+    async def ask(self, terminal_id: str, operation_id: UUID, job: Job, *, waits: bool) -> bool:
+        """Make a job for whoever is connected as this terminal. False where nobody is; see also ReleaseCard.
+
+        `waits`: this process wants to know how it ends.
+        """
+        purpose, nonce = (job.purpose, job.nonce) if isinstance(job, CardJob) else (None, None)
+        sealed = self._sealer.seal(job.model_dump_json().encode(), _request(job.job_id))
+        asked_by = self.process_id if waits else None
+        async with self._database.transaction() as tx:
+            held_by = await tx.fetch_value(
+                sql.ASK, job.job_id, terminal_id, operation_id, job.kind, purpose, nonce, sealed, asked_by, job.limit_s,
+                DEAD_AFTER_S,
+            )  # fmt: skip
+            if held_by is not None:
+                _signal(tx, [held_by])
+        return held_by is not None
+
+    async def due(self) -> list[Due]:
+        """What is to be sent from here, in the order it was asked; each is given once."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(sql.SEND, self.process_id)
+        return [
+            Due(row["connection_id"], self._job(row["job_id"], row["request_sealed"], row["left_s"]))
+            for row in sorted(rows, key=lambda row: row["job_id"])
+        ]
+
+    async def consume(self, connection_id: UUID, result: Result) -> bool:
+        """Take a result, before anything of it is looked at. False: such a job was not sent there, or has ended."""
+        sealed = self._sealer.seal(result.model_dump_json().encode(), _result(result.job_id))
+        async with self._database.transaction() as tx:
+            row = await tx.fetch_row(sql.CONSUME, result.job_id, connection_id, list(KINDS[type(result)]), sealed)
+            if row is not None:
+                _signal(tx, [row["asked_by"]])
+        return row is not None
+
+    async def ended(self) -> list[Ended]:
+        """The jobs asked here that have ended; each is told once."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(sql.COLLECT, self.process_id)
+        return [Ended(row["job_id"], self._opened(row["job_id"], row["result_sealed"])) for row in rows]
+
+    async def forget(self, job_id: UUID) -> None:
+        """Nobody waits for it any more: a result of it is not taken."""
+        async with self._database.connection() as connection:
+            await connection.execute(sql.FORGET, job_id)
+
+    def _job(self, job_id: UUID, sealed: bytes, left_s: float) -> Job:
+        job = _JOB.validate_json(self._sealer.open(sealed, _request(job_id)))
+        return job.model_copy(update={"limit_s": min(left_s, job.limit_s)})
+
+    def _opened(self, job_id: UUID, sealed: bytes | None) -> Result | None:
+        return None if sealed is None else _RESULT.validate_json(self._sealer.open(sealed, _result(job_id)))
+
+
+def _signal(tx: Transaction, process_ids: Iterable[UUID | None]) -> None:
+    for process_id in process_ids:
+        if process_id is not None:
+            tx.signal(process_id.hex)
+
+
+def _request(job_id: UUID) -> str:
+    return place("terminal.job", "request", job_id)
+
+
+def _result(job_id: UUID) -> str:
+    return place("terminal.job", "result", job_id)

@@ -1,0 +1,219 @@
+"""What the agent's page shows, as HTML that works without JavaScript; Japanese, for citizens and clerks."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from string import Template
+from typing import Final, Literal
+from uuid import UUID
+
+from schemas.terminals import MEANINGS, EnrolmentAnswer
+
+REFRESH_S: Final = 2
+TRIES_WORTH_A_WARNING: Final = 3
+
+CONTACT_FIELDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "name": ("担当者名", "text", "name"),
+    "section": ("所属", "text", "organization"),
+    "phone": ("電話番号", "tel", "tel"),
+    "mail": ("メールアドレス", "email", "email"),
+    "address": ("住所", "text", "street-address"),
+}
+"""The contact form (画面9): label, kind of input, what browsers fill in."""
+PURPOSES: Final[Mapping[str, str]] = {
+    "create-mykey-id": "マイキーIDの作成",
+    "change-mykey-id": "マイキーIDの変更",
+    "revoke-mykey-id": "マイキーIDの失効",
+    "register-service-id": "サービスIDの登録",
+    "look-up-service-id": "サービスIDの照会",
+    "log-in": "マイページへのログイン",
+    "use-points": "ポイントの利用",
+}
+_ANY_PURPOSE: Final = "本人確認"
+_UPLINKS: Final = {
+    "off": "未接続",
+    "connecting": "接続しています",
+    "on": "接続中",
+    "suspended": "停止中です。自治体の担当者に連絡してください",
+    "refused": "接続を拒否されました。自治体の担当者に連絡してください",
+}
+
+
+@dataclass(slots=True)
+class Standing:
+    """How the agent is, as the page shows it; whoever changes it tells the page (`Page.changed`)."""
+
+    terminal: EnrolmentAnswer | None = None
+    uplink: Literal["off", "connecting", "on", "suspended", "refused"] = "off"
+    reader: bool = False
+    card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a citizen is asked to type."""
+
+    kind: Literal["pin", "password"]
+    job_id: UUID
+    purpose: str
+    tries_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One page: where it stands, what is asked, what went wrong, what was typed into the enrolment form before."""
+
+    standing: Standing
+    token: str
+    nonce: str
+    version: str
+    question: Question | None = None
+    number_wanted: bool = False
+    enrolling: bool = False
+    fault: str = ""
+    typed: Mapping[str, str] = field(default_factory=dict)
+    wrong: Collection[str] = ()
+
+
+def page(shown: Shown) -> str:
+    """The whole page."""
+    if shown.question is not None:
+        title, main = _question(shown, shown.question)
+    elif shown.number_wanted:
+        title, main = _number(shown)
+    elif shown.enrolling or shown.standing.terminal is None:
+        title, main = _enrolment(shown)
+    else:
+        title, main = _status(shown, shown.standing.terminal)
+    asks = shown.question is not None or shown.number_wanted
+    keeps = not asks and (shown.enrolling or shown.standing.terminal is None)
+    fault = f'<p class="fault" role="alert">{_lines(shown.fault)}</p>' if shown.fault else ""
+    return _PAGE.substitute(
+        title=title,
+        main=fault + main,
+        nonce=shown.nonce,
+        version=shown.version,
+        keeps="true" if keeps else "false",
+        refresh=f'<noscript><meta http-equiv="refresh" content="{REFRESH_S}"></noscript>'
+        if not (asks or keeps)
+        else "",
+    )
+
+
+def _question(shown: Shown, question: Question) -> tuple[str, str]:
+    purpose = PURPOSES.get(question.purpose, _ANY_PURPOSE)
+    if question.kind == "pin":
+        title, label, hint = "暗証番号の入力", "利用者証明用電子証明書の暗証番号", "数字4桁"
+        attributes = 'inputmode="numeric" pattern="[0-9０-９]{4}" maxlength="4"'
+    else:
+        title, label, hint = "署名用パスワードの入力", "署名用電子証明書のパスワード", "英数字6～16文字"
+        attributes = 'minlength="6" maxlength="16" autocapitalize="characters"'
+    warning = (
+        f'<p class="fault" role="alert">あと{question.tries_left}回間違えるとロックされます。</p>'
+        if question.tries_left < TRIES_WORTH_A_WARNING
+        else ""
+    )
+    job = f'<input type="hidden" name="job_id" value="{question.job_id}">'
+    return title, (
+        f"<p>{escape(purpose)}のため、{label}を入力してください。</p>{warning}{_form(shown, '/pin')}{job}"
+        f'<label for="secret">{label}<small id="hint">{hint}</small></label>'
+        f'<input id="secret" name="secret" type="password" {attributes} autocomplete="off" required autofocus '
+        'aria-describedby="hint"><button type="submit">決定</button></form>'
+        f'{_form(shown, "/cancel")}{job}<button type="submit" class="quiet">取消</button></form>'
+    )
+
+
+def _number(shown: Shown) -> tuple[str, str]:
+    return "カード番号の読み取り", (
+        "<p>カードの番号を読み取り機で読み取るか、入力してください。</p>"
+        f'{_form(shown, "/number")}<label for="number">カード番号</label>'
+        '<input id="number" name="number" maxlength="64" autocomplete="off" required autofocus>'
+        '<button type="submit">確認</button></form>'
+    )
+
+
+def _enrolment(shown: Shown) -> tuple[str, str]:
+    fields = [
+        _field(shown, "terminal_id", "端末ID", "text", "off"),
+        _field(shown, "one_time_password", "ワンタイムパスワード", "password", "off"),
+        _field(shown, "issuer_id", "ID付与事業者の番号（サービスID登録用の端末のみ）", "text", "off", required=False),
+        "<h2>連絡先</h2>",
+        *(_field(shown, name, *about) for name, about in CONTACT_FIELDS.items()),
+    ]
+    return "端末の登録", (
+        "<p>配布された用紙の端末IDとワンタイムパスワード、この端末の連絡先を入力してください。</p>"
+        f'{_form(shown, "/enrolment")}{"".join(fields)}<button type="submit">登録</button></form>'
+    )
+
+
+def _field(shown: Shown, name: str, label: str, kind: str, fills: str, *, required: bool = True) -> str:
+    value = "" if kind == "password" else escape(shown.typed.get(name, ""))
+    wrong = ' aria-invalid="true"' if name in shown.wrong else ""
+    must = " required" if required else ""
+    return (
+        f'<label for="{name}">{label}</label><input id="{name}" name="{name}" type="{kind}" value="{value}" '
+        f'maxlength="254" autocomplete="{fills}"{must}{wrong}>'
+    )
+
+
+def _status(shown: Shown, terminal: EnrolmentAnswer) -> tuple[str, str]:
+    rows = {
+        "端末ID": terminal.terminal_id,
+        "種別": MEANINGS[terminal.kind],
+        "設置場所": terminal.place,
+        "センターとの接続": _UPLINKS[shown.standing.uplink],
+        "カードリーダー": "接続中" if shown.standing.reader else "見つかりません",
+        "カード": "挿入されています" if shown.standing.card else "ありません",
+    }
+    listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
+    return "端末の状態", f'<dl role="status">{listed}</dl><p><a href="/enrolment">端末を登録し直す</a></p>'
+
+
+def _form(shown: Shown, action: str) -> str:
+    return (
+        f'<form method="post" action="{action}" autocomplete="off">'
+        f'<input type="hidden" name="token" value="{shown.token}">'
+    )
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(escape(line) for line in text.splitlines())
+
+
+_PAGE: Final = Template("""<!doctype html>
+<html lang="ja">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title ｜ マイキー端末</title>
+$refresh
+<style nonce="$nonce">
+:root { color-scheme: light dark; }
+body { font: 1.125rem/1.7 system-ui, sans-serif; margin: 0 auto; max-width: 40rem; padding: 1.5rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 1.5rem; }
+label { display: block; margin-top: 1rem; } small { display: block; }
+input { box-sizing: border-box; font: inherit; padding: .5rem; width: 100%; }
+input[aria-invalid] { border: 3px solid #b00020; }
+#secret { font-size: 2rem; letter-spacing: .4em; }
+button { font: inherit; margin-top: 1rem; min-height: 3rem; padding: 0 2rem; width: 100%; }
+dl > div { border-bottom: 1px solid; display: flex; gap: 1rem; padding: .5rem 0; }
+dt { flex: 0 0 40%; } dd { margin: 0; }
+.fault { border-left: .5rem solid #b00020; font-weight: bold; padding-left: 1rem; }
+</style>
+</head>
+<body>
+<main>
+<h1>$title</h1>
+$main
+</main>
+<script nonce="$nonce">
+setInterval(async () => {
+  try {
+    const told = await (await fetch("/version", {cache: "no-store"})).json();
+    if (told.version !== "$version" && (told.asks || !$keeps)) location.replace("/");
+  } catch { /* the agent stops or starts: asked again */ }
+}, 700);
+</script>
+</body>
+</html>
+""")

@@ -1,0 +1,122 @@
+"""The agent at work: its page, the card desk, the uplink; the page is there also while the others are not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import structlog
+
+from reader_agent import enrolment
+from reader_agent.enrolment import EnrolledAs, Identity
+from reader_agent.line_device import read_lines
+from reader_agent.notify.handing_on import HandingOn
+from reader_agent.page import Page
+from reader_agent.page_html import Standing
+from reader_agent.ports import CardDesk, Notifier, PinPad
+from reader_agent.settings import Settings
+from reader_agent.typed_numbers import TypedNumbers
+from schemas.uplink import ReaderState
+
+UplinkState: TypeAlias = Literal["off", "connecting", "on", "suspended", "refused"]
+
+log: Final = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkParts:
+    """What the uplink works with: who this terminal is, where its jobs go, and who is told how it is."""
+
+    settings: Settings
+    identity: Identity
+    enrolled: EnrolledAs
+    desk: CardDesk
+    pin_pad: PinPad
+    notifier: Notifier
+    tell: Callable[[UplinkState], None]
+
+
+OpenDesk: TypeAlias = Callable[[TypedNumbers], AbstractAsyncContextManager[CardDesk]]
+KeepUp: TypeAlias = Callable[[UplinkParts], Awaitable[None]]
+"""Keeps the uplink up, reconnecting, until it is cancelled."""
+
+
+class Agent:
+    """Everything of one terminal. `run` returns when it is cancelled."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        """Raises OpenToOthersError, OSError."""
+        self._settings = settings
+        self._identity = Identity(folder)
+        self._standing = Standing()
+        self._numbers = TypedNumbers()
+        self.page = Page(settings.page_port, self._standing, self._numbers, self._enrol)
+        self._notifier = HandingOn(settings)
+        self._enrolled: asyncio.Queue[EnrolledAs] = asyncio.Queue()
+        found = self._identity.enrolled(settings)
+        if found is not None:
+            self._take(found)
+
+    async def run(self, open_desk: OpenDesk, keep_up: KeepUp) -> None:
+        """Serve the page and do what the hub asks."""
+        try:
+            async with self.page, open_desk(self._numbers) as desk, asyncio.TaskGroup() as group:
+                log.info("agent_started", page=self.page.url)
+                group.create_task(self._watch(desk))
+                group.create_task(self._keep_up(desk, keep_up))
+                if self._settings.line_device is not None:
+                    group.create_task(read_lines(self._settings.line_device, self._numbers))
+        finally:
+            await self._notifier.close()
+
+    async def _enrol(self, typed: Mapping[str, str]) -> None:
+        self._take(await enrolment.enrol(self._settings, self._identity, typed))
+
+    def _take(self, enrolled: EnrolledAs) -> None:
+        self._standing.terminal = enrolled.terminal
+        self._enrolled.put_nowait(enrolled)
+        self.page.changed()
+        log.info("terminal_known", terminal_id=enrolled.terminal.terminal_id)
+
+    async def _watch(self, desk: CardDesk) -> None:
+        """Show on the page what the reader tells."""
+        async for event in desk.events():
+            if isinstance(event, ReaderState):
+                self._standing.reader = event.connected
+                self._standing.card = self._standing.card and event.connected
+            else:
+                self._standing.card = event.what == "inserted"
+            self.page.changed()
+
+    async def _keep_up(self, desk: CardDesk, keep_up: KeepUp) -> None:
+        """One uplink at a time: whoever enrols anew connects as what it is now."""
+        enrolled = await self._enrolled.get()
+        while True:
+            parts = UplinkParts(
+                self._settings, self._identity, enrolled, desk, self.page, self._notifier, self._tell_uplink
+            )
+            running = asyncio.ensure_future(keep_up(parts))
+            try:
+                enrolled = await self._enrolled.get()
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+    def _tell_uplink(self, state: UplinkState) -> None:
+        self._standing.uplink = state
+        self.page.changed()
+
+
+def installed_desk() -> OpenDesk:
+    """The card desk; imported late, so that the page and the set-up need no reader."""
+    open_desk: OpenDesk = import_module("reader_agent.desk").open_desk
+    return open_desk
+
+
+def installed_uplink() -> KeepUp:
+    """The uplink."""
+    keep_up: KeepUp = import_module("reader_agent.uplink").keep_up
+    return keep_up

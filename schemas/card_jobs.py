@@ -1,0 +1,157 @@
+"""What a component asks of a terminal: a card's proof, a number, a number handed on; and what is told of terminals.
+
+The asking is by `bus.call` alone, and takes as long as a person does: give it `ask.deadline_s`.
+"""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.cards import CardProof, How
+from schemas.message import Answered, Command, Event, Query, Said
+from schemas.terminals import terminal_key
+from schemas.uplink import (
+    JOB_LIMIT_S,
+    CardNumber,
+    Outcome,
+    Purpose,
+    Target,
+    Typed,
+)
+from schemas.values import NO_ORIGIN, TerminalId
+
+ANSWER_MARGIN_S: Final = 10.0
+TERMINALS_LIMIT: Final = 2_000
+
+
+class JobAnswer(Said):
+    """How a job ended. `code` (schemas.problems) says why it did not reach its end: then there is no outcome.
+
+    `terminal_away`: the terminal's agent is not connected. `terminal_gone`: it was lost while the job was under way.
+    """
+
+    outcome: Outcome | None = None
+    code: str | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all went well."""
+        return self.outcome is Outcome.done
+
+
+class CardAnswer(JobAnswer):
+    """`proof` is there where the job is done, and proves nothing yet: the registry verifies it (schemas.cards)."""
+
+    proof: CardProof | None = None
+    tries_left: int | None = None
+    """After a wrong PIN."""
+
+
+class NumberAnswer(JobAnswer):
+    """`number` is there where the job is done."""
+
+    number: CardNumber | None = None
+    source: Literal["felica", "typed"] | None = None
+
+
+class _Ask(Command):
+    """For one operation at one terminal. A caller that waits no longer has the job taken back."""
+
+    PERSONAL: ClassVar[bool] = True
+    terminal_id: TerminalId
+    operation_id: UUID
+    """What the caller is about: a card belongs to the operation that asked for it last."""
+    limit_s: Annotated[float, Field(gt=0, le=JOB_LIMIT_S)] = 60.0
+
+    @property
+    def deadline_s(self) -> float:
+        """How long to wait for the answer, at the most."""
+        return self.limit_s + ANSWER_MARGIN_S
+
+    def key(self) -> UUID:
+        """The operation."""
+        return self.operation_id
+
+
+class ReadCard(_Ask, Answered[CardAnswer]):
+    """Have the card in the terminal's reader prove itself, for this purpose alone (`schemas.uplink.CardJob`).
+
+    `again` is the proof's insertion of an earlier job of the same operation: the very card must still be in.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.read-card.v1"
+    purpose: Purpose
+    how: How = "pin"
+    again: UUID | None = None
+    address_change: bool = False
+
+
+class ReadNumber(_Ask, Answered[NumberAnswer]):
+    """Take the number of the street's or library's card that is read next (画面22, 37)."""
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.read-number.v1"
+
+
+class HandNumberOn(_Ask, Answered[JobAnswer]):
+    """Hand a service ID's number to the program beside the agent (画面25–27, 番号通知方式; `NotifyJob`)."""
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.hand-number-on.v1"
+    number: CardNumber
+    method: Literal["keyboard", "clipboard", "file", "url"]
+    prefix: Typed = ""
+    suffix: Typed = ""
+    enter: bool = True
+    clear_after_s: Annotated[int, Field(ge=1, le=300)] = 20
+    target: Target = ""
+
+
+class ReleaseCard(_Ask, Answered[JobAnswer]):
+    """The operation is over: what it still asks of a person ends, and the card forgets its PIN.
+
+    Done too where the terminal holds nothing of this operation: it is away, or another operation has asked since.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.release-card.v1"
+    limit_s: Annotated[float, Field(gt=0, le=JOB_LIMIT_S)] = 10.0
+
+
+class CardRemoved(Event):
+    """A card was taken out of a terminal's reader, or its agent was lost: what was shown because of it must go."""
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.card-removed.v1"
+    terminal_id: TerminalId
+    insertion: UUID
+
+    def key(self) -> UUID:
+        """The terminal."""
+        return terminal_key(self.terminal_id)
+
+
+class Presence(Said):
+    """Whether a terminal's agent is connected, since when; `seen` is when it last was."""
+
+    connected: bool
+    since: datetime
+    seen: datetime
+    has_reader: bool
+    insertion: UUID | None
+    """Of the card that is in."""
+
+
+class Presences(Said):
+    """By terminal ID; a terminal that was never there is not among them."""
+
+    terminals: dict[str, Presence]
+
+
+class PresenceOf(Query, Answered[Presences]):
+    """Which of these terminals are connected?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.presence-of.v1"
+    terminal_ids: Annotated[list[TerminalId], Field(max_length=TERMINALS_LIMIT)]
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN

@@ -1,0 +1,375 @@
+"""Jobs: asked anywhere, done over the one socket there is, consumed once; and what is told of terminals and cards."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiohttp import ClientSession
+from structlog.testing import capture_logs
+
+from connectors.terminal import uplink_store
+from schemas.card_jobs import (
+    CardAnswer,
+    HandNumberOn,
+    JobAnswer,
+    NumberAnswer,
+    Presence,
+    PresenceOf,
+    ReadCard,
+    ReadNumber,
+    ReleaseCard,
+)
+from schemas.problems import RefusalCode
+from schemas.uplink import (
+    CardEvent,
+    CardResult,
+    Closing,
+    NotifyJob,
+    NotifyResult,
+    NumberJob,
+    NumberResult,
+    Outcome,
+    ReaderState,
+    ReleaseJob,
+)
+from tests.connectors.terminal.agents import (
+    CERTIFICATE,
+    SIGNATURE,
+    Agent,
+    Hub,
+    Terminal,
+    enrolled,
+    hubs,
+    read_card,
+    signed,
+)
+from tests.waiting import wait_until
+
+REMOVED = "SELECT body, id FROM hub.message WHERE type = 'jp.mykey.card-jobs.card-removed.v1' ORDER BY id"
+
+
+class Town(NamedTuple):
+    """Two terminal processes and one that only asks, a terminal, and a look behind the curtain."""
+
+    first: Hub
+    second: Hub
+    elsewhere: Hub
+    terminal: Terminal
+    session: ClientSession
+    owner: "asyncpg.Connection[asyncpg.Record]"
+
+    async def agent(self, hub: Hub | None = None) -> Agent:
+        """Connected to the second process, unless told otherwise."""
+        return await Agent.dial(self.session, hub or self.second, self.terminal)
+
+    async def presence(self) -> Presence:
+        """As the first process sees it."""
+        query = PresenceOf(terminal_ids=[self.terminal.terminal_id])
+        return (await self.first.bus.call(query, 5)).terminals[self.terminal.terminal_id]
+
+    async def removed(self) -> list[UUID]:
+        """The insertions that were told to be over."""
+        return [UUID(json.loads(row["body"])["insertion"]) for row in await self.owner.fetch(REMOVED)]
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    hosted = ["registry", "terminal"], ["terminal"], ["partner"]
+    owner = await asyncpg.connect(database_url)
+    async with hubs(database_url, *hosted) as (first, second, elsewhere), ClientSession() as session:
+        (terminal,) = await enrolled(first.bus, first.url)
+        yield Town(first, second, elsewhere, terminal, session, owner)
+    await owner.close()
+
+
+async def _asked(hub: Hub, ask: ReadCard) -> CardAnswer:
+    return await hub.bus.call(ask, ask.deadline_s)
+
+
+@pytest.mark.parametrize("asker", ["first", "second", "elsewhere"])
+async def test_a_job_is_done_over_the_socket_whoever_asks(town: Town, asker: str) -> None:
+    agent = await town.agent()
+    ask = read_card(town.terminal, address_change=True, limit_s=20)
+    asking = asyncio.create_task(_asked(getattr(town, asker), ask))
+    job = await agent.card_job()
+    assert (job.purpose, job.how, job.again, job.address_change) == (ask.purpose, "pin", None, True)
+    assert 19 < job.limit_s <= 20
+    result = signed(job, signature_serial="0badcafe")
+    await agent.say(result)
+    answer = await asking
+    assert answer.is_done
+    assert answer.proof is not None
+    assert answer.proof.model_dump() == {
+        "job_id": job.job_id,
+        "purpose": ask.purpose,
+        "terminal_id": town.terminal.terminal_id,
+        "hub_origin": town.first.url,
+        "nonce": job.nonce,
+        "how": "pin",
+        "certificate": CERTIFICATE,
+        "signature": SIGNATURE,
+        "insertion": result.insertion,
+        "signature_serial": "0badcafe",
+    }
+
+
+async def test_over_the_broker_too(database_url: str, amqp_url: str) -> None:
+    over = {"transport": "rabbitmq", "amqp_url": amqp_url}
+    hosted = ["registry", "terminal"], ["terminal"], ["partner"]
+    async with ClientSession() as session, hubs(database_url, *hosted, **over) as (first, second, elsewhere):
+        (terminal,) = await enrolled(first.bus, first.url)
+        for hub in (first, second):
+            agent = await Agent.dial(session, hub, terminal)
+            asking = asyncio.create_task(_asked(elsewhere, read_card(terminal)))
+            await agent.say(signed(await agent.card_job()))
+            assert (await asking).is_done
+
+
+async def test_numbers_are_read_and_handed_on(town: Town) -> None:
+    agent = await town.agent()
+    terminal_id, operation_id = town.terminal.terminal_id, uuid4()
+    read = ReadNumber(terminal_id=terminal_id, operation_id=operation_id)
+    reading = asyncio.create_task(town.first.bus.call(read, 5))
+    job = await agent.job()
+    assert isinstance(job, NumberJob)
+    await agent.say(NumberResult(job_id=job.job_id, outcome=Outcome.done, number="A0123B", source="felica"))
+    assert await reading == NumberAnswer(outcome=Outcome.done, number="A0123B", source="felica")
+    hand_on = HandNumberOn(
+        terminal_id=terminal_id, operation_id=operation_id, number="A0123B", method="keyboard", prefix="%", enter=False
+    )
+    handing = asyncio.create_task(town.first.bus.call(hand_on, 5))
+    job = await agent.job()
+    assert isinstance(job, NotifyJob)
+    assert (job.number, job.method, job.prefix, job.enter) == ("A0123B", "keyboard", "%", False)
+    await agent.say(NotifyResult(job_id=job.job_id, outcome=Outcome.not_handed_on))
+    assert await handing == JobAnswer(outcome=Outcome.not_handed_on)
+
+
+@pytest.mark.parametrize(
+    "changes,outcome",
+    [
+        ({"outcome": Outcome.wrong_pin, "tries_left": 2, "certificate": None, "signature": None}, Outcome.wrong_pin),
+        ({"signature": None}, Outcome.reader_failed),
+        ({"certificate": None}, Outcome.reader_failed),
+        ({"insertion": uuid4()}, Outcome.removed),
+    ],
+    ids=["wrong PIN", "no signature", "no certificate", "another card"],
+)
+async def test_what_is_not_all_that_was_asked_for_is_no_proof(
+    town: Town, changes: dict[str, Any], outcome: Outcome
+) -> None:
+    agent, again = await town.agent(), uuid4()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, again=again)))
+    await agent.say(signed(await agent.card_job(), **{"insertion": again, **changes}))
+    assert await asking == CardAnswer(outcome=outcome, tries_left=changes.get("tries_left"))
+
+
+async def test_a_tap_proves_no_possession_and_needs_no_signature(town: Town) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, how="tap")))
+    await agent.say(signed(await agent.card_job(), signature=None))
+    proof = (await asking).proof
+    assert proof is not None
+    assert (proof.how, proof.signature) == ("tap", None)
+
+
+async def test_a_result_is_taken_once_from_the_connection_that_was_asked(town: Town) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    job = await agent.card_job()
+    with capture_logs() as logged:
+        refused = [
+            signed(job, job_id=uuid4()),
+            NumberResult(job_id=job.job_id, outcome=Outcome.done, number="1", source="typed"),
+        ]
+        for result in refused:
+            await agent.say(result)
+        await agent.say(signed(job, outcome=Outcome.blocked))
+        await agent.say(signed(job))
+        assert (await asking).outcome is Outcome.blocked
+        await agent.say(signed(job))
+        await wait_until(lambda: [one["event"] for one in logged].count("job_result_refused") == 4)
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    await agent.say(signed(await agent.card_job()))
+    assert (await asking).is_done
+
+
+async def test_another_terminal_cannot_answer(town: Town) -> None:
+    other_terminal = (await enrolled(town.first.bus, town.first.url, 2))[0]
+    agent, other = await town.agent(), await Agent.dial(town.session, town.second, other_terminal)
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    job = await agent.card_job()
+    with capture_logs() as logged:
+        await other.say(signed(job))
+        await wait_until(lambda: "job_result_refused" in [one["event"] for one in logged])
+    await agent.say(signed(job, outcome=Outcome.no_card))
+    assert await asking == CardAnswer(outcome=Outcome.no_card)
+
+
+async def test_a_job_is_good_for_as_long_as_it_says(town: Town) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, limit_s=0.3)))
+    job = await agent.card_job()
+    assert await asking == CardAnswer(outcome=Outcome.expired)
+    with capture_logs() as logged:
+        await agent.say(signed(job))
+        await wait_until(lambda: "job_result_refused" in [one["event"] for one in logged])
+
+
+async def test_who_is_not_connected_is_asked_nothing(town: Town) -> None:
+    assert await _asked(town.first, read_card(town.terminal)) == CardAnswer(code=RefusalCode.terminal_away)
+    agent = await town.agent()
+    await agent.socket.close()
+
+    async def is_away() -> bool:
+        return not (await town.presence()).connected
+
+    await wait_until(is_away)
+    assert await _asked(town.elsewhere, read_card(town.terminal)) == CardAnswer(code=RefusalCode.terminal_away)
+
+
+async def test_a_job_ends_with_its_connection(town: Town) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    await agent.card_job()
+    began_s = time.monotonic()
+    agent.socket._response.close()
+    assert await asking == CardAnswer(code=RefusalCode.terminal_gone)
+    assert time.monotonic() - began_s < 2
+
+
+@pytest.mark.parametrize("newer", ["first", "second"])
+async def test_the_newer_connection_wins(town: Town, newer: str) -> None:
+    old = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    job = await old.card_job()
+    new = await town.agent(getattr(town, newer))
+    assert await asking == CardAnswer(code=RefusalCode.terminal_gone)
+    with capture_logs() as logged:
+        await new.say(signed(job))
+        await wait_until(lambda: "job_result_refused" in [one["event"] for one in logged])
+    assert await old.closed() == Closing.replaced
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    await new.say(signed(await new.card_job()))
+    assert (await asking).is_done
+    assert (await town.presence()).connected
+
+
+async def test_a_caller_that_goes_has_the_job_taken_back(town: Town) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal)))
+    job = await agent.card_job()
+    asking.cancel()
+    assert isinstance(await agent.job(), ReleaseJob)
+    with capture_logs() as logged:
+        await agent.say(signed(job))
+        await wait_until(lambda: "job_result_refused" in [one["event"] for one in logged])
+
+
+async def test_a_card_is_released_for_the_operation_that_has_it(town: Town) -> None:
+    agent = await town.agent()
+    old, new = uuid4(), uuid4()
+    for operation in (old, new):
+        asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, operation_id=operation)))
+        await agent.say(signed(await agent.card_job()))
+        await asking
+
+    async def release(operation: UUID) -> JobAnswer:
+        return await town.first.bus.call(ReleaseCard(terminal_id=town.terminal.terminal_id, operation_id=operation), 5)
+
+    assert (await release(old)).is_done
+    releasing = asyncio.create_task(release(new))
+    job = await agent.job()
+    assert isinstance(job, ReleaseJob)
+    await agent.say(CardResult(job_id=job.job_id, outcome=Outcome.done))
+    assert (await releasing).is_done
+    await agent.socket.close()
+    assert (await release(new)).is_done
+
+
+async def test_a_process_that_ends_keeps_nobody_waiting(database_url: str) -> None:
+    async with ClientSession() as session, hubs(database_url, ["registry", "terminal"]) as (kept,):
+        (terminal,) = await enrolled(kept.bus, kept.url)
+        agent = await Agent.dial(session, kept, terminal)
+        began_s = time.monotonic()
+        async with hubs(database_url, ["terminal"]) as (ending,):
+            asking = asyncio.create_task(_asked(ending, read_card(terminal)))
+            await agent.card_job()
+        assert await asking == CardAnswer(code=RefusalCode.terminal_gone)
+        assert time.monotonic() - began_s < 5
+
+
+async def test_the_terminals_of_a_dead_process_are_away(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = await town.agent()
+    monkeypatch.setattr(uplink_store, "DEAD_AFTER_S", 0.0)
+    assert not (await town.presence()).connected
+    assert await _asked(town.first, read_card(town.terminal)) == CardAnswer(code=RefusalCode.terminal_away)
+    monkeypatch.undo()
+    assert agent.socket.close_code in {None, 1001}
+
+
+async def test_what_happens_at_the_reader_is_told_within_a_second(town: Town) -> None:
+    agent, card, next_card = await town.agent(), uuid4(), uuid4()
+    await agent.say(ReaderState(connected=True))
+    await agent.say(CardEvent(what="inserted", insertion=card))
+    await _becomes(town.presence, lambda found: (found.has_reader, found.insertion) == (True, card))
+    began_s = time.monotonic()
+    await agent.say(CardEvent(what="removed", insertion=card))
+    await _becomes(town.removed, lambda told: told == [card])
+    assert time.monotonic() - began_s < 1
+    assert (await town.presence()).insertion is None
+    for insertion in (next_card, card):
+        await agent.say(CardEvent(what="inserted", insertion=insertion))
+    await _becomes(town.removed, lambda told: told == [card, next_card])
+    await agent.socket.close()
+    await _becomes(town.removed, lambda told: told == [card, next_card, card])
+    rows = await town.owner.fetch("SELECT what, insertion FROM terminal.card_event ORDER BY at")
+    assert [tuple(row) for row in rows] == [
+        ("inserted", card), ("removed", card), ("inserted", next_card), ("inserted", card),
+    ]  # fmt: skip
+
+
+async def test_a_removal_that_is_told_late_leaves_the_next_card_alone(town: Town) -> None:
+    agent, card, next_card = await town.agent(), uuid4(), uuid4()
+    for insertion in (card, next_card):
+        await agent.say(CardEvent(what="inserted", insertion=insertion))
+    await agent.say(CardEvent(what="removed", insertion=card))
+    await _becomes(town.removed, lambda told: told == [card, card])
+    assert (await town.presence()).insertion == next_card
+
+
+async def _becomes(ask: Callable[[], Awaitable[Any]], is_so: Callable[[Any], bool]) -> None:
+    async def condition() -> bool:
+        return is_so(await ask())
+
+    await wait_until(condition)
+
+
+async def test_presence_is_told_from_anywhere(town: Town) -> None:
+    await town.agent()
+    query = PresenceOf(terminal_ids=[town.terminal.terminal_id, "T232343000000"])
+    found = (await town.elsewhere.bus.call(query, 5)).terminals
+    assert list(found) == [town.terminal.terminal_id]
+    presence = found[town.terminal.terminal_id]
+    assert presence.connected
+    assert presence.since == presence.seen
+
+
+async def test_nothing_a_person_has_is_left_in_the_tables(town: Town) -> None:
+    agent = await town.agent()
+    ask = HandNumberOn(
+        terminal_id=town.terminal.terminal_id, operation_id=uuid4(), number="A99887766B", method="clipboard"
+    )
+    asking = asyncio.create_task(town.first.bus.call(ask, 5))
+    job = await agent.job()
+    rows = await town.owner.fetch("SELECT job::text AS row FROM terminal.job AS job")
+    assert len(rows) == 1
+    assert b"A99887766B".hex() not in rows[0]["row"]
+    await agent.say(NotifyResult(job_id=job.job_id, outcome=Outcome.done))
+    await asking
+    assert await town.owner.fetchval("SELECT count(*) FROM terminal.job") == 0

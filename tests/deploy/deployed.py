@@ -1,0 +1,115 @@
+"""What deploy/ configures, started on this machine: the broker with its definitions, and compose.yaml's processes."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from tests.bench.children import free_port
+from tests.deploy.parts import COMMAND, DEPLOY, Service, secrets_of
+from tests.rabbitmq import HOST, Broker
+
+BIN: Final = Path(sys.executable).parent
+IN_CONTAINER: Final = "/run/secrets"
+STOP_LIMIT_S: Final = 60.0
+COMMAND_LIMIT_S: Final = 60.0
+
+
+class DeployedBroker(Broker):
+    """RabbitMQ as deploy/rabbitmq configures it: only paths and the port are this machine's."""
+
+    def __init__(self, secrets: Path) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    @property
+    def port(self) -> int:
+        """Where it speaks TLS; it speaks nothing else."""
+        return self._ports.amqps
+
+    def _write_configuration(self) -> None:
+        text = (DEPLOY / "rabbitmq" / "rabbitmq.conf").read_text().replace(IN_CONTAINER, str(self._secrets))
+        here = text.replace("listeners.ssl.default = 5671", f"listeners.ssl.1 = {HOST}:{self.port}")
+        (self._folder / "rabbitmq.conf").write_text(here)
+        (self._folder / "advanced.config").write_text("[].\n")
+
+    def _listening(self) -> tuple[int]:
+        return (self.port,)
+
+
+class Container:
+    """A service's command as a process, with its environment and its secrets, and its health check."""
+
+    def __init__(self, service: Service, folder: Path, secrets: Path, replaced: Mapping[str, str]) -> None:
+        """`replaced`: what secret files hold on this machine instead, by their names in the container."""
+        self._service = service
+        self._folder = folder
+        folder.mkdir()
+        for name, file in secrets_of(service).items():
+            (folder / name).write_text(replaced.get(name) or (secrets / file).read_text())
+        self._log = folder / "log"
+        self.http_port = free_port()
+        self._inside_port = free_port()
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    async def started(cls, service: Service, folder: Path, secrets: Path, replaced: Mapping[str, str]) -> Self:
+        """At work, or about to be."""
+        made = cls(service, folder, secrets, replaced)
+        made._process = await made._spawn(BIN / COMMAND, service["command"])
+        return made
+
+    async def run(self) -> int:
+        """The command to its end; its exit status."""
+        return await self._ended(await self._spawn(BIN / COMMAND, self._service["command"]))
+
+    async def is_healthy(self) -> bool:
+        """What the health check says; a process that has ended is an error of its own."""
+        assert self._process is not None
+        assert self._process.returncode is None, f"{self._service['command']} ended"
+        kind, program, *arguments = self._service["healthcheck"]["test"]
+        assert kind == "CMD"
+        return await self._ended(await self._spawn(BIN / program, arguments)) == 0
+
+    @property
+    def log(self) -> str:
+        """What the process has said so far."""
+        return self._log.read_text()
+
+    async def stop(self) -> int:
+        """As a container is stopped; the exit status."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._ended(self._process)
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        try:
+            return await asyncio.wait_for(process.wait(), COMMAND_LIMIT_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _spawn(self, program: Path, arguments: list[str]) -> asyncio.subprocess.Process:
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                program, *arguments, stdout=log, stderr=log, env=self._environment()
+            )
+
+    def _environment(self) -> dict[str, str]:
+        """The service's own, with this machine's ports and folders."""
+        named = {name: str(value) for name, value in self._service.get("environment", {}).items()}
+        there = {name: value.replace(IN_CONTAINER, str(self._folder)) for name, value in named.items()}
+        here = {
+            "PATH": os.defpath,
+            "CREDENTIALS_DIRECTORY": str(self._folder),
+            "MYKEY_DATA_DIR": str(self._folder / "data"),
+            "MYKEY_HTTP_HOST": HOST,
+            "MYKEY_HTTP_PORT": str(self.http_port),
+            "MYKEY_INSIDE_PORT": str(self._inside_port),
+        }
+        return {**there, **here}

@@ -1,0 +1,31 @@
+"""RabbitMQ only: `start` starts processes on the test's own virtual host, `view` looks into it."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from tests.hub.transports.rabbitmq.broker_view import BrokerView
+from tests.rabbitmq import Broker
+
+Ready: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+def transport(amqp_url: str) -> dict[str, object]:
+    """See the conformance suite's, of which this is one half."""
+    return {"transport": "rabbitmq", "amqp_url": amqp_url}
+
+
+@pytest.fixture
+def view(broker: Broker, amqp_url: str) -> BrokerView:
+    """A look into the test's own virtual host."""
+    return BrokerView(broker, unquote(urlsplit(amqp_url).path[1:]))
+
+
+@pytest.fixture
+def ready(view: BrokerView) -> Ready:
+    """Wait until the broker has a consumer for each of mail's lanes."""
+    return partial(view.wait_for_consumers, "mail")

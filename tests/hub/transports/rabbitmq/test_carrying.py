@@ -1,0 +1,141 @@
+"""Messages really come by the broker, and are acknowledged when they are done and not before."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aio_pika
+import pytest
+from prometheus_client import Counter
+
+from hub.metrics import ARRIVED, FROM_STORE
+from hub.transaction import Transaction
+from hub.transports import receiver as receiver_module
+from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, queue_name
+from schemas.values import LANES
+from tests.hub.parts import Probe, credit, credited, fake, key_in, record, say
+from tests.hub.transports.conftest import Start
+from tests.hub.transports.rabbitmq.broker_view import READY_LIMIT_S, BrokerView, Waiting
+from tests.hub.transports.rabbitmq.conftest import Ready
+from tests.waiting import wait_until
+
+DRAIN_LIMIT_S: Final = 20.0
+DEADLINE_S: Final = 10.0
+
+
+def counted(counter: Counter, receiver: str = "mail") -> float:
+    """What a counter of this test's process says."""
+    return float(counter.labels(receiver)._value.get())
+
+
+async def test_every_message_comes_by_the_broker(
+    start: Start, probe: Probe, view: BrokerView, ready: Ready, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver_module, "POLL_S", DRAIN_LIMIT_S)  # a poll may find a message that is on its way
+    async with start(fake("registry")) as sender, start(fake("mail")) as receiver:
+        await ready()
+        arrived, read = counted(ARRIVED), counted(FROM_STORE)
+        for n in range(1, 101):
+            await say(sender, credited(n, key_in(n % LANES)))
+        await receiver.drained(DRAIN_LIMIT_S)
+        assert (counted(ARRIVED) - arrived, counted(FROM_STORE) - read) == (100, 0)
+        await wait_until(view.is_empty)
+
+    assert sorted(await probe.numbers()) == list(range(1, 101))
+
+
+async def test_nothing_is_acknowledged_before_its_commit(
+    start: Start, probe: Probe, view: BrokerView, ready: Ready
+) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        began.set()
+        await may_end.wait()
+
+    async with start(fake("registry")) as sender, start(fake("mail", slowly)) as receiver:
+        await ready()
+        await say(sender, credited(1, key_in(5)))
+        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        await say(sender, credited(2, key_in(5)))
+        await wait_until(lambda: _has(view, Waiting(0, 2)))
+        assert await probe.numbers() == []
+        may_end.set()
+        await receiver.drained(DRAIN_LIMIT_S)
+        await wait_until(view.is_empty)
+
+    assert await probe.numbers() == [1, 2]
+
+
+async def test_what_was_not_done_goes_back_to_its_queue(start: Start, view: BrokerView) -> None:
+    began = asyncio.Event()
+
+    async def never(_messages: Sequence[Any], _tx: Transaction) -> None:
+        began.set()
+        await asyncio.sleep(0.3)
+        raise RuntimeError
+
+    async with start(fake("registry")) as sender:
+        async with start(fake("mail", never)):
+            await view.wait_for_consumers("mail")
+            await say(sender, credited(1, key_in(5)))
+            await asyncio.wait_for(began.wait(), DEADLINE_S)
+            await say(sender, credited(2, key_in(5)))
+            await wait_until(lambda: _has(view, Waiting(0, 2)))
+        await wait_until(lambda: _is_given_back(view))
+
+
+async def test_calls_go_by_the_broker_and_leave_nothing(start: Start, probe: Probe, view: BrokerView) -> None:
+    async with start(fake("registry")) as asking, start(fake("ledger")):
+        await wait_until(lambda: _is_consumed(view, queue_name(CALLS, "ledger")), READY_LIMIT_S)
+        await probe.connection.execute("DROP TABLE hub.call, hub.reply")
+        answers = await asyncio.gather(*(asking.bus.call(credit(n), DEADLINE_S) for n in range(1, 101)))
+        assert [answer.points for answer in answers] == list(range(1, 101))
+        await wait_until(view.is_empty)
+
+
+@pytest.mark.parametrize("body", [b"", b"no json", b'["no event"]', b"[]", b"\x00" * 100_000])
+async def test_what_is_no_batch_hurts_nobody(
+    start: Start, probe: Probe, view: BrokerView, ready: Ready, amqp_url: str, body: bytes
+) -> None:
+    async with start(fake("registry")) as sender, start(fake("mail")) as receiver:
+        await ready()
+        for _ in range(20):
+            await publish(amqp_url, EXCHANGE, delivery_key("mail", 5), body)
+        await say(sender, credited(1, key_in(5)))
+        await receiver.drained(DRAIN_LIMIT_S)
+        await wait_until(view.is_empty)
+
+    assert await probe.numbers() == [1]
+
+
+async def test_what_is_no_call_hurts_nobody(start: Start, probe: Probe, view: BrokerView, amqp_url: str) -> None:
+    async with start(fake("registry")) as asking, start(fake("ledger")):
+        await wait_until(lambda: _is_consumed(view, queue_name(CALLS, "ledger")), READY_LIMIT_S)
+        for message_id in (None, "7", "00000000-0000-0000-0000-000000000007"):
+            for _ in range(30):
+                await publish(amqp_url, CALLS, "ledger", b"?", message_id)
+        await probe.connection.execute("DROP TABLE hub.call")
+        assert (await asking.bus.call(credit(1), DEADLINE_S)).points == 1
+        await wait_until(view.is_empty)
+
+
+async def publish(amqp_url: str, exchange: str, key: str, body: bytes, message_id: str | None = None) -> None:
+    """As somebody would who has nothing to do with the hub."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        to = await (await connection.channel()).get_exchange(exchange, ensure=False)
+        await to.publish(aio_pika.Message(body, message_id=message_id, correlation_id=message_id), key)
+
+
+async def _has(view: BrokerView, waiting: Waiting) -> bool:
+    return await view.total() == waiting
+
+
+async def _is_given_back(view: BrokerView) -> bool:
+    waiting = await view.total()
+    return waiting.ready > 0 and waiting.unacknowledged == 0
+
+
+async def _is_consumed(view: BrokerView, name: str) -> bool:
+    return bool((await view.consumers()).get(name))

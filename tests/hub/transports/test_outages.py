@@ -1,0 +1,369 @@
+"""Another side that is down: what is for it waits and burns nothing, the rest flows, one probe at a time goes out."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from hub import outages
+from hub.component import Unasked
+from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
+from hub.metrics import OUTAGES, OUTAGES_BEGUN
+from hub.outages import Outage, OutageLimits
+from schemas.message import Envelope
+from schemas.notices import SendNotice
+from schemas.outages import OutageBegan, OutageEnded
+from tests.hub.parts import PARTY, Probe, fake, key_in, notice, say
+from tests.hub.transports.conftest import Start
+from tests.waiting import wait_until
+
+RECEIVER: Final = "mail.outside"
+SIDES: Final = ("airline", "card")
+OUTAGE_ROWS: Final = "SELECT * FROM hub.outage ORDER BY id"
+SAID: Final = "SELECT count(*) FROM hub.message WHERE type = $1"
+LEASES_RUN_OUT: Final = "UPDATE hub.outage SET probe_after = now()"
+END_IT: Final = "UPDATE hub.outage SET ended_at = now() WHERE ended_at IS NULL"
+
+
+@pytest.fixture
+def start(start: Start) -> Start:
+    """Probes that do not come to lie far apart, so that a slow machine changes nothing."""
+    return partial(start, outage_probe_limit_s=0.2)
+
+
+def side_of(message: SendNotice) -> str:
+    """Odd numbers are for the airline, even ones for the card company."""
+    return SIDES[1 - message.points % 2]
+
+
+class Sides:
+    """Two other sides; what reached them, and what was tried in vain."""
+
+    def __init__(self, *down: str) -> None:
+        self.down = set(down)
+        self.silent: set[str] = set()
+        self.done: list[int] = []
+        self.tried: list[tuple[float, int]] = []
+        self.failing: dict[int, Exception] = {}
+        self.unasked: set[int] = set()
+        self.at_once = 0
+        self.most_at_once = 0
+        self.retry_after_s = 0.1
+
+    async def __call__(self, envelope: Envelope) -> Unasked | None:
+        assert isinstance(envelope.message, SendNotice)
+        n, side = envelope.message.points, side_of(envelope.message)
+        if n in self.unasked:
+            return Unasked.UNASKED
+        if side in self.down | self.silent:
+            await self._try_in_vain(n, side)
+        if n in self.failing:
+            raise self.failing[n]
+        self.done.append(n)
+        return None
+
+    async def _try_in_vain(self, n: int, side: str) -> None:
+        self.tried.append((time.monotonic(), n))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        if side in self.down:
+            raise OutsideDownError("no connection", destination=side, retry_after_s=self.retry_after_s)
+        raise NoAnswerError("silence", destination=side, retry_after_s=self.retry_after_s)
+
+
+def two_sides(sides: Sides, outside_limit: int = 4) -> Any:  # noqa: ANN401 - as `fake` returns it
+    """The component that talks to them."""
+    return fake("mail", outside=sides, outside_limit=outside_limit, destination_of=side_of)
+
+
+async def held(probe: Probe) -> list[int]:
+    """How many messages each held delivery has."""
+    return [len(row["message_ids"]) for row in await probe.deliveries("held")]
+
+
+async def is_held(probe: Probe, count: int) -> bool:
+    return sum(await held(probe)) == count
+
+
+async def rows(probe: Probe) -> Sequence[Any]:
+    return await probe.connection.fetch(OUTAGE_ROWS)
+
+
+async def said(probe: Probe) -> tuple[int, int]:
+    """How often an outage was said to begin, and to end."""
+    began, ended = [await probe.connection.fetchval(SAID, kind.TYPE) for kind in (OutageBegan, OutageEnded)]
+    return began, ended
+
+
+async def test_what_is_for_a_side_that_is_down_waits_and_the_rest_of_its_lane_flows(start: Start, probe: Probe) -> None:
+    sides = Sides("airline")
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in range(1, 201)))
+        await wait_until(lambda: is_held(probe, 100))
+        assert sides.done == list(range(2, 201, 2))
+        await say(process, *(notice(n, key_in(1)) for n in range(201, 211)))
+        await wait_until(lambda: is_held(probe, 105))
+        assert sides.done == list(range(2, 211, 2))
+        await process.drained(5)
+        waiting = await probe.deliveries()
+        assert {(one["state"], one["destination"], one["attempts"]) for one in waiting} == {("held", "airline", 0)}
+        sides.down.clear()
+        await wait_until(lambda: len(sides.done) == 210)
+        await process.drained(5)
+
+    assert sides.done[105:] == list(range(1, 211, 2)), "in the order in which they were said"
+    assert await probe.deliveries() == []
+
+
+async def test_both_sides_of_one_delivery_may_be_down_and_come_back_one_after_the_other(
+    start: Start, probe: Probe
+) -> None:
+    sides = Sides(*SIDES)
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in range(1, 101)))
+        await wait_until(lambda: is_held(probe, 100))
+        assert {one["destination"] for one in await probe.deliveries("held")} == set(SIDES)
+        sides.down.remove("card")
+        await wait_until(lambda: len(sides.done) == 50)
+        assert sides.done == list(range(2, 101, 2))
+        sides.down.clear()
+        await wait_until(lambda: len(sides.done) == 100)
+        await process.drained(5)
+
+    assert await said(probe) == (2, 2)
+
+
+async def test_one_probe_at_a_time_goes_out_over_all_lanes_and_processes(start: Start, probe: Probe) -> None:
+    sides = Sides("airline")
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(start(fake("registry"), two_sides(sides)))
+        second = await stack.enter_async_context(start(two_sides(sides)))
+        await wait_until(lambda: _share(first.receivers_of("mail")[-1], second.receivers_of("mail")[-1]))
+        await say(first, *(notice(n, key_in(n % 16)) for n in range(1, 321, 2)))
+        await wait_until(lambda: is_held(probe, 160), 10)
+        sides.most_at_once = 0
+        before = len(sides.tried)
+        await wait_until(lambda: len(sides.tried) >= before + 4, 10)
+        took_s = sides.tried[before + 3][0] - sides.tried[before][0]
+        sides.down.clear()
+        await wait_until(lambda: len(sides.done) == 160, 10)
+        (row,) = await rows(probe)
+
+    assert sides.most_at_once == 1
+    assert took_s > 0.3
+    assert row["probes"] >= 5
+    assert sorted(sides.done) == list(range(1, 321, 2))
+    assert await said(probe) == (1, 1), "by one of the two"
+    assert [one for one in await probe.deliveries() if one["attempts"]] == []
+
+
+def _share(*receivers: Any) -> bool:  # noqa: ANN401 - receivers
+    return all(len(one.lanes.epochs) == 8 for one in receivers)
+
+
+async def test_it_is_told_once_when_it_begins_and_once_when_it_is_over(start: Start, probe: Probe) -> None:
+    sides = Sides("airline")
+    begun = OUTAGES_BEGUN.labels(RECEIVER)._value.get()
+    with capture_logs() as logs:
+        async with start(fake("registry"), two_sides(sides)) as process:
+            await say(process, *(notice(n, key_in(n % 16)) for n in range(1, 33)))
+            await wait_until(lambda: is_held(probe, 16))
+            await wait_until(lambda: OUTAGES.labels(RECEIVER)._value.get() == 1)
+            (listed,) = await outages.listed(process.database_of("mail"))
+            sides.down.clear()
+            await wait_until(lambda: len(sides.done) == 32)
+            await wait_until(lambda: OUTAGES.labels(RECEIVER)._value.get() == 0)
+            (over,) = await outages.listed(process.database_of("mail"))
+
+    told = [(one["event"], one["destination"]) for one in logs if one["event"] in {"outage_began", "outage_ended"}]
+    assert told == [("outage_began", "airline"), ("outage_ended", "airline")]
+    assert OUTAGES_BEGUN.labels(RECEIVER)._value.get() == begun + 1
+    assert (listed.receiver, listed.destination, listed.error, listed.ended_at, listed.held) == (
+        RECEIVER,
+        "airline",
+        "OutsideDownError",
+        None,
+        16,
+    )
+    assert isinstance(over, Outage)
+    assert over.ended_at is not None
+    assert (over.id, over.held) == (listed.id, 0)
+    assert await said(probe) == (1, 1)
+
+
+async def test_no_answer_several_times_in_a_row_is_an_outage_and_fewer_are_not(start: Start, probe: Probe) -> None:
+    sides = Sides()
+    sides.silent = {"airline"}
+    async with start(fake("registry"), two_sides(sides, 1), outage_no_answer_limit=3) as process:
+        await say(process, notice(1, key_in(1)), notice(3, key_in(1)))
+        await wait_until(lambda: _attempts(probe, [1, 1]))
+        assert await rows(probe) == []
+        await say(process, notice(5, key_in(1)), notice(7, key_in(1)))
+        await wait_until(lambda: rows(probe))
+        assert (await rows(probe))[0]["error"] == "NoAnswerError"
+        await wait_until(lambda: _are_held_with(probe, 0))
+        sides.silent.clear()
+        await wait_until(lambda: sorted(sides.done) == [1, 3, 5, 7], 20)
+
+
+async def _attempts(probe: Probe, wanted: list[int]) -> bool:
+    return [row["attempts"] for row in await probe.deliveries()] == wanted
+
+
+async def _are_held_with(probe: Probe, attempts: int) -> bool:
+    return attempts in [row["attempts"] for row in await probe.deliveries("held")]
+
+
+async def test_an_answer_in_between_begins_the_count_anew(start: Start, probe: Probe) -> None:
+    sides = Sides()
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides, 1), outage_no_answer_limit=2) as process:
+        for n in (1, 5, 9):
+            sides.silent = {"airline"}
+            await say(process, notice(n, key_in(1)))
+            await wait_until(partial(_was_tried, sides, n))
+            sides.silent = set()
+            await say(process, notice(n + 2, key_in(1)))
+            await wait_until(partial(_is_done, sides, n + 2))
+
+    assert await rows(probe) == []
+
+
+def _was_tried(sides: Sides, n: int) -> bool:
+    return bool(sides.tried) and sides.tried[-1][1] == n
+
+
+def _is_done(sides: Sides, n: int) -> bool:
+    return n in sides.done
+
+
+async def test_only_what_gets_through_ends_it(start: Start, probe: Probe) -> None:
+    """A probe that fails for itself, or that asked nobody, is settled by itself and tells nothing."""
+    sides = Sides("airline")
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in (1, 3, 5, 7, 9)))
+        await wait_until(lambda: is_held(probe, 5))
+        sides.failing = {1: PermanentError("bad"), 3: TransientError("later", retry_after_s=3_600)}
+        sides.unasked = {5}
+        sides.down.clear()
+        await wait_until(lambda: len(sides.done) == 2, 10)
+        await process.drained(5)
+        (row,) = await rows(probe)
+        states = sorted((one["state"], one["attempts"]) for one in await probe.deliveries())
+
+    assert row["ended_at"] is not None
+    assert row["probes"] >= 4
+    assert states == [("parked", 1), ("scheduled", 1)]
+    assert sides.done == [7, 9]
+
+
+async def test_a_process_that_starts_during_an_outage_sends_probes_only(start: Start, probe: Probe) -> None:
+    sides = Sides("airline")
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in (1, 3, 5)))
+        await wait_until(lambda: is_held(probe, 3))
+        await say(process, *(notice(n, key_in(2)) for n in (7, 9, 11)))
+        await wait_until(lambda: is_held(probe, 6))
+    before = len(sides.tried)
+
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(13, key_in(3)))
+        await wait_until(lambda: is_held(probe, 7))
+        assert len(sides.tried) == before
+        sides.down.clear()
+        await probe.connection.execute(LEASES_RUN_OUT)
+        await wait_until(lambda: len(sides.done) == 7)
+
+
+async def test_of_many_who_would_probe_one_may_and_after_its_lease_another(start: Start, probe: Probe) -> None:
+    """A prober that is gone holds nobody up for longer than its lease."""
+    sides = Sides("airline")
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+        database = process.database_of("registry")
+        others = [outages.Outages(RECEIVER, database, OutageLimits()) for _ in range(8)]
+        for _ in range(3):
+            await probe.connection.execute(LEASES_RUN_OUT)
+            claims = await asyncio.gather(*(one.claim("airline") for one in others))
+            assert len([one for one in claims if one is not None]) <= 1  # none where the process itself was faster
+        assert await others[0].claim("card") is None
+        (row,) = await rows(probe)
+        assert row["probes"] == 3
+        sides.down.clear()
+        await probe.connection.execute(LEASES_RUN_OUT)
+        await wait_until(lambda: sides.done == [1])
+
+
+async def test_nothing_is_held_any_more_for_an_outage_that_somebody_has_ended(start: Start, probe: Probe) -> None:
+    """What is set aside is so under the outage's lock; one ended by hand lets go of everything within seconds."""
+    sides = Sides("airline")
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in (1, 3, 5)))
+        await wait_until(lambda: is_held(probe, 3))
+        sides.down.clear()
+        await probe.connection.execute(END_IT)
+        await say(process, notice(7, key_in(1)))
+        await wait_until(lambda: sorted(sides.done) == [1, 3, 5, 7], 15)
+
+
+async def test_a_probe_that_hangs_is_given_up_and_counts_as_one_in_vain(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.transports.outside.PROBE_TIMEOUT_S", 0.2)
+    sides = Sides("airline")
+    hanging = asyncio.Event()
+
+    async def hang(envelope: Envelope) -> Unasked | None:
+        if sides.down or hanging.is_set():
+            return await sides(envelope)
+        await asyncio.Event().wait()
+        return None
+
+    async with start(fake("registry"), fake("mail", outside=hang, destination_of=side_of)) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+        sides.down.clear()
+        await wait_until(lambda: _says(probe, "NoAnswerError"))
+        hanging.set()
+        await wait_until(lambda: sides.done == [1], 10)
+
+
+async def _says(probe: Probe, error: str) -> bool:
+    return [row["error"] for row in await rows(probe)] == [error]
+
+
+async def test_a_side_that_is_down_holds_up_no_stop(start: Start, probe: Probe) -> None:
+    sides = Sides("airline")
+    sides.retry_after_s = 3_600
+    began_s = time.monotonic()
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
+        await wait_until(lambda: is_held(probe, 1))
+        await wait_until(lambda: sides.done == [2])
+
+    assert time.monotonic() - began_s < 5
+
+
+def test_probes_come_to_lie_further_apart_up_to_the_limit_or_what_is_asked_for() -> None:
+    limits = OutageLimits(probe_limit_s=60.0)
+    down = OutsideDownError(destination="smtp", retry_after_s=5.0)
+    assert [limits.wait_s(down, probes) for probes in (0, 1, 2, 3, 4, 99)] == [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]
+    assert limits.wait_s(OutsideDownError(destination="smtp", retry_after_s=120.0), 3) == 120.0
+    assert limits.wait_s(OutsideDownError(destination="smtp", retry_after_s=1e9), 0) == 3_600.0
+    assert limits.wait_s(None, 7) == 0.0
+
+
+def test_a_side_is_named_by_whoever_found_it_down() -> None:
+    assert OutsideDownError(destination=str(PARTY)).destination == str(UUID(int=7))

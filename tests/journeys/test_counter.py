@@ -1,0 +1,192 @@
+"""The counter, whole: readers over PC/SC, agents and workers as processes, a library over SIP2, both transports."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import pytest
+from aiohttp import ClientSession
+
+from connectors.terminal import issuing
+from connectors.terminal.issuing import HandedOut
+from hub.process import HubProcess
+from schemas.card_jobs import ReadCard, ReleaseCard
+from schemas.cards import ProveCard
+from schemas.libraries import RegisterLibrarySite
+from schemas.terminals import FileTerminalPlan, PlanRow, TerminalKind
+from tests.connectors.library.systems import simulator, site
+from tests.connectors.partner.town import free_port
+from tests.connectors.terminal.agents import CITY, DEADLINE_S, HOST, Hub
+from tests.connectors.terminal.counters import ISSUER, Clerk, anchors, open_town
+from tests.connectors.terminal.outside import leading_to
+from tests.journeys.counter import Agent, agent, asking, connected, inserted, median_ms, opened, tell, worked
+from tests.peers.card.authority import CardAuthority
+from tests.peers.card.card import JpkiCard
+from tests.peers.card.pcscd import Pcscd
+from tests.peers.card.vpcd import VirtualReader
+from tests.waiting import wait_until
+
+NUMBER = "180000000011"
+ROUNDS = 20
+JOURNEY_LIMIT_S = 170
+ROWS = (
+    PlanRow(kind=TerminalKind.grant, place="市民課", count=1),
+    PlanRow(kind=TerminalKind.service_id, place="中央図書館", issuer_id=ISSUER, count=1),
+)
+
+
+class Counter(NamedTuple):
+    """A terminal at work."""
+
+    terminal_id: str
+    agent: Agent
+    reader: VirtualReader
+    clerk: Clerk
+
+
+class World(NamedTuple):
+    """All that the journey goes through."""
+
+    hub: HubProcess
+    office: Counter
+    library: Counter
+    register: Path
+
+
+@pytest.fixture(params=["postgres", "rabbitmq"])
+async def world(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, pcscd: Pcscd, card_authority: CardAuthority
+) -> AsyncIterator[World]:
+    over: dict[str, str] = {}
+    if request.param == "rabbitmq":
+        over = {"transport": "rabbitmq", "amqp_url": request.getfixturevalue("amqp_url")}
+    register = tmp_path / "register.json"
+    register.write_text("{}")
+    origin = free_port()
+    settings = {"card_anchors": str(anchors(tmp_path, card_authority)), "card_register": str(register), **over}
+    async with AsyncExitStack() as stack:
+        doors = await stack.enter_async_context(worked(database_url, origin, **settings))
+        await stack.enter_async_context(leading_to(origin, doors))
+        hub = await stack.enter_async_context(asking(database_url, **over))
+        sip2_port = stack.enter_context(simulator(patrons={NUMBER: "ヤマダ タロウ"}))
+        await open_town(Hub(hub, ""), sip2=True)
+        await hub.bus.call(RegisterLibrarySite(site=site(sip2_port, issuer_id=ISSUER)), DEADLINE_S)
+        await hub.bus.call(FileTerminalPlan(lg_code=CITY, rows=ROWS), DEADLINE_S)
+        handed_out = [one async for one in issuing.issue(hub.bus, CITY) if isinstance(one, HandedOut)]
+        client = await stack.enter_async_context(ClientSession())
+        services = [pcscd, stack.enter_context(Pcscd())]
+        made = []
+        for (terminal, password), service, door in zip(handed_out, services, doors, strict=True):
+            at = await stack.enter_async_context(
+                agent(tmp_path / terminal.terminal_id, f"http://{HOST}:{origin}", service.environment)
+            )
+            await at.enrol(terminal.terminal_id, password, terminal.issuer_id)
+            await connected(hub, terminal.terminal_id)
+            clerk = await opened(client, f"http://{HOST}:{door}", at)
+            made.append(Counter(terminal.terminal_id, at, service.readers[0], clerk))
+        office, library = made
+        yield World(hub, office, library, register)
+
+
+@pytest.mark.timeout(JOURNEY_LIMIT_S)
+async def test_a_citizens_way_from_the_first_card_to_the_end(
+    world: World, card_authority: CardAuthority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office, library = world.office, world.library
+    card = JpkiCard(card_authority.issue())
+    await _insert(world, office, card)
+    await office.clerk.create("ABCD2345", name="氏名 太郎")
+
+    await _insert(world, library, card)
+    operation_id = await library.clerk.read("register-service-id")
+    assert (await library.clerk.state(operation_id))["name"] == "氏名 太郎"
+    answer = await library.clerk.done(operation_id, "register", number=NUMBER)
+    assert (answer["state"], answer["library"]) == ("confirmed", "known")
+
+    operation_id = await library.clerk.read("look-up-service-id")
+    assert (await library.clerk.done(operation_id, "look-up"))["number"] == NUMBER
+    (handed_on,) = library.agent.numbers.iterdir()
+    assert handed_on.read_text(encoding="utf-8").strip() == NUMBER
+
+    reissued = JpkiCard(card_authority.reissue(card.identity))
+    tell(world.register, card.identity, reissued.identity)
+    await _insert(world, library, reissued)
+    operation_id = await library.clerk.read("look-up-service-id")
+    assert (await library.clerk.state(operation_id))["name"] == "氏名 太郎"
+    assert (await library.clerk.done(operation_id, "look-up"))["number"] == NUMBER
+    await _insert(world, library, card)
+    operation_id = await library.clerk.begin("look-up-service-id")
+    assert (await library.clerk.ended(operation_id, "waiting"))["code"] in {"card_revoked", "card_superseded"}
+
+    with capsys.disabled():
+        print(f"\n{await _round_trips(world, library, reissued)}")  # noqa: T201 - a figure, with -s or without
+
+    await _insert(world, office, reissued)
+    operation_id = await office.clerk.read("change-mykey-id")
+    offered = await office.clerk.done(operation_id, "offer", attempt=1)
+    await office.clerk.done(operation_id, "change", mykey_id=offered["mykey_id"])
+    operation_id = await office.clerk.read("revoke-mykey-id")
+    assert await office.clerk.done(operation_id, "loss") == {"points": 0, "pools": []}
+    office.reader.remove()
+    began = time.monotonic()
+    await wait_until(lambda: _is_over(office.clerk, operation_id))
+    assert time.monotonic() - began < 2.0
+    await _insert(world, office, reissued)
+    operation_id = await office.clerk.read("revoke-mykey-id")
+    await office.clerk.done(operation_id, "revoke")
+    await _insert(world, library, reissued)
+    operation_id = await library.clerk.begin("look-up-service-id")
+    assert (await library.clerk.ended(operation_id, "waiting"))["code"] == "card_without_mykey_id"
+
+
+async def _insert(world: World, at: Counter, card: JpkiCard) -> None:
+    """Take out what is in, put a card in, and wait until the terminal has told of each."""
+
+    async def is_in() -> bool:
+        return await inserted(world.hub, at.terminal_id) is not None
+
+    async def is_out() -> bool:
+        return not await is_in()
+
+    at.reader.remove()
+    await wait_until(is_out, DEADLINE_S)
+    at.reader.insert(card)
+    await wait_until(is_in, DEADLINE_S)
+
+
+async def _is_over(clerk: Clerk, operation_id: str) -> bool:
+    return bool((await clerk.state(operation_id))["state"] == "over")
+
+
+async def _round_trips(world: World, at: Counter, card: JpkiCard) -> str:
+    """From the hub's job to the verified answer: with the PIN, and with the card signing again.
+
+    The PIN is typed by a program that looks at the agent's page 50 times a second.
+    """
+    await _insert(world, at, card)
+    operation_id = uuid4()
+
+    async def read(again: object = None) -> tuple[float, object]:
+        ask = ReadCard.model_validate(
+            {
+                "terminal_id": at.terminal_id, "operation_id": operation_id, "purpose": "look-up-service-id",
+                "again": again,
+            }
+        )  # fmt: skip
+        began = time.perf_counter()
+        answer = await world.hub.bus.call(ask, ask.deadline_s)
+        assert answer.proof is not None, answer
+        proven = await world.hub.bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
+        assert proven.code is None
+        return time.perf_counter() - began, answer.proof.insertion
+
+    typed = [await read() for _ in range(ROUNDS)]
+    signed = [await read(typed[-1][1]) for _ in range(ROUNDS)]
+    release = ReleaseCard(terminal_id=at.terminal_id, operation_id=operation_id)
+    await asyncio.wait_for(world.hub.bus.call(release, release.deadline_s), DEADLINE_S)
+    typed_ms, signed_ms = (median_ms([seconds for seconds, _ in one]) for one in (typed, signed))
+    return f"counter: read-verify-sign {typed_ms:.0f} ms, sign again {signed_ms:.0f} ms (median of {ROUNDS})"

@@ -1,0 +1,143 @@
+"""The agent as a whole, with a reader and an uplink of the test's own: enrolled or not, its page is there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import structlog
+from aiohttp import ClientSession
+
+from reader_agent.__main__ import main
+from reader_agent.enrolment import TERMINAL_FILE, EnrolledAs
+from reader_agent.ports import CardDesk, PinPad
+from reader_agent.private_files import write_private
+from reader_agent.running import Agent, UplinkParts
+from reader_agent.settings import Settings
+from reader_agent.typed_numbers import TypedNumbers
+from schemas.terminals import EnrolmentAnswer, TerminalKind
+from schemas.uplink import CardEvent, CardJob, CardResult, NumberJob, NumberResult, ReaderState
+from tests.reader_agent.test_page import free_port
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.loopback
+HUB = "https://hub.example"
+
+
+@dataclass
+class Desk:
+    """A reader that says what the test has it say."""
+
+    said: "asyncio.Queue[CardEvent | ReaderState]" = field(default_factory=asyncio.Queue)
+
+    async def prove(self, job: CardJob, pin_pad: PinPad, hub_origin: str, terminal_id: str) -> CardResult:
+        raise NotImplementedError
+
+    async def release(self) -> None:
+        raise NotImplementedError
+
+    async def number(self, job: NumberJob) -> NumberResult:
+        raise NotImplementedError
+
+    async def events(self) -> AsyncIterator[CardEvent | ReaderState]:
+        while True:
+            yield await self.said.get()
+
+
+def keep(folder: Path, terminal_id: str = "T232343ABCDEF") -> EnrolledAs:
+    """As if it had enrolled."""
+    terminal = EnrolmentAnswer(
+        terminal_id=terminal_id, kind=TerminalKind.voucher, lg_code="232343", place="商工会", hub_key="pem"
+    )
+    enrolled = EnrolledAs(hub_url=HUB, terminal=terminal)
+    write_private(folder / TERMINAL_FILE, enrolled.model_dump_json().encode())
+    return enrolled
+
+
+@asynccontextmanager
+async def at_work(agent: Agent, desk: Desk, links: list[UplinkParts]) -> AsyncIterator[ClientSession]:
+    @asynccontextmanager
+    async def open_desk(_numbers: TypedNumbers) -> AsyncIterator[CardDesk]:
+        yield desk
+
+    async def keep_up(parts: UplinkParts) -> None:
+        links.append(parts)
+        parts.tell("on")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            links.remove(parts)
+
+    running = asyncio.create_task(agent.run(open_desk, keep_up))
+    async with ClientSession() as client:
+        yield client
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert links == []
+
+
+async def shown(client: ClientSession, agent: Agent, text: str) -> None:
+    async def shows() -> bool:
+        try:
+            async with client.get(agent.page.url) as answer:
+                return text in await answer.text()
+        except OSError:
+            return False
+
+    await wait_until(shows)
+
+
+async def test_what_is_enrolled_connects_and_shows_what_the_reader_says(tmp_path: Path) -> None:
+    enrolled = keep(tmp_path)
+    agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
+    desk, links = Desk(), list[UplinkParts]()
+    async with at_work(agent, desk, links) as client:
+        await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+        assert [link.enrolled for link in links] == [enrolled]
+        await shown(client, agent, "見つかりません")
+        desk.said.put_nowait(ReaderState(connected=True))
+        desk.said.put_nowait(CardEvent(what="inserted", insertion=uuid4()))
+        await shown(client, agent, "挿入されています")
+        desk.said.put_nowait(ReaderState(connected=False))
+        await shown(client, agent, "見つかりません")
+        again = keep(tmp_path, "T232343ZZZZZZ")
+        agent._take(again)
+        await wait_until(lambda: [link.enrolled for link in links] == [again])
+
+
+async def test_what_is_not_enrolled_asks_for_it_and_connects_nowhere(tmp_path: Path) -> None:
+    agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
+    links = list[UplinkParts]()
+    async with at_work(agent, Desk(), links) as client:
+        await shown(client, agent, "端末の登録")
+        assert links == []
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """The command line sets the log of a process up: of this one only for as long as the test lasts."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("own_log")
+def test_the_command_line_says_how_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--folder", str(tmp_path)]
+    assert main([*folder, "status"]) == 1
+    assert "agent.toml" in capsys.readouterr().err
+    (tmp_path / "agent.toml").write_text(f'hub_url = "{HUB}"\npage_port = {free_port()}\n')
+    assert main([*folder, "status"]) == 1
+    assert "not enrolled" in capsys.readouterr().out
+    keep(tmp_path)
+    assert main([*folder, "status"]) == 0
+    assert "T232343ABCDEF: 商工会" in capsys.readouterr().out
+    main([*folder, "doctor"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {"ok      this machine's values", "ok      this terminal's key", "ok      enrolled"} <= set(lines)
+    (tmp_path / TERMINAL_FILE).chmod(0o644)
+    assert main([*folder, "status"]) == 1
+    assert "OpenToOthersError" in capsys.readouterr().err
