@@ -10,13 +10,14 @@ from typing import Final
 
 from markupsafe import Markup
 
-WIDTH: Final = 640
+WIDTH: Final = 360
+"""In CSS pixels on a phone; wider screens show it a little larger."""
 ROW_HEIGHT: Final = 36
-LABEL_WIDTH: Final = 168
-VALUE_WIDTH: Final = 96
+LABEL_WIDTH: Final = 120
+VALUE_WIDTH: Final = 84
 BAR_HEIGHT: Final = 20
 ROWS_LIMIT: Final = 40
-LABEL_CHARACTERS: Final = 10
+LABEL_CHARACTERS: Final = 8
 """What fits beside a bar in full-width letters; the table has the whole name."""
 
 
