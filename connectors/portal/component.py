@@ -32,6 +32,7 @@ def component(context: Context) -> Component:
         form_keys=form_keys,
         bus=context.bus,
         clock=context.clock,
+        settings=context.settings,
     )
     return Component(
         "portal",

@@ -3,9 +3,14 @@
 from typing import Final
 
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.history import HistoryPages
 from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.log_in import LogInPages
 from connectors.portal.citizen.menu import menu
+from connectors.portal.citizen.move import MovePage
+from connectors.portal.citizen.move_event import MoveEventPages
+from connectors.portal.citizen.move_municipal import MoveMunicipalPages
+from connectors.portal.citizen.partners import PartnersPage
 from connectors.portal.ground.pages import Ground, Kit
 from connectors.portal.ground.trouble import TroublePages
 from hub.web.app import Audience, Route
@@ -43,4 +48,9 @@ def citizen_routes(kit: Kit) -> list[Route]:
     return [
         *LogInPages(ground).routes(),
         *HomePage(ground, catalogue).routes(),
+        *PartnersPage(ground).routes(),
+        *MovePage(ground, catalogue).routes(),
+        *MoveMunicipalPages(ground, catalogue).routes(),
+        *MoveEventPages(ground, catalogue).routes(),
+        *HistoryPages(ground, catalogue).routes(),
     ]
