@@ -16,12 +16,12 @@ from connectors.portal.ground.trouble import TroublePages
 from hub.web.app import Audience, Route
 from hub.web.limits import RateLimiter, WaitingRoom
 
-RATE_PER_S: Final = 10.0
-BURST: Final = 60
-"""Of one citizen, or of one address on open pages: a page is a request, and its assets are a few more."""
+RATE_PER_S: Final = 50.0
+BURST: Final = 500
+"""Of one citizen, or on open pages of one address, behind which a whole town may be."""
 ADDRESS_RATE_PER_S: Final = 200.0
-ADDRESS_BURST: Final = 1_000
-"""Of one address: a whole company or a mobile carrier may be behind it."""
+ADDRESS_BURST: Final = 2_000
+"""Of one address, whoever asks."""
 IN_FLIGHT_LIMIT: Final = 256
 WAITING_LIMIT: Final = 256
 
