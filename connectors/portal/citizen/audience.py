@@ -1,8 +1,10 @@
 """The citizen's audience: everybody may open the portal's top, a citizen who has logged in My Page."""
 
+from pathlib import Path
 from typing import Final
 
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.front import FrontPages
 from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.log_in import LogInPages
 from connectors.portal.citizen.menu import menu
@@ -21,8 +23,8 @@ IN_FLIGHT_LIMIT: Final = 256
 WAITING_LIMIT: Final = 256
 
 
-def citizen_routes(kit: Kit) -> list[Route]:
-    """All of them."""
+def citizen_routes(kit: Kit, demo: Path | None) -> list[Route]:
+    """All of them; `demo` names the demo's file (hub.demo_file)."""
     trouble = TroublePages()
     audience = Audience(
         name="citizen",
@@ -41,6 +43,7 @@ def citizen_routes(kit: Kit) -> list[Route]:
     )
     catalogue = Catalogue(kit.bus)
     return [
+        *FrontPages(ground, demo).routes(),
         *LogInPages(ground).routes(),
         *HomePage(ground, catalogue).routes(),
     ]
