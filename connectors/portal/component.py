@@ -33,10 +33,10 @@ def component(context: Context) -> Component:
         form_keys=form_keys,
         bus=context.bus,
         clock=context.clock,
-        demo=context.settings.demo_file is not None,
+        settings=context.settings,
     )
     return Component(
         "portal",
-        routes=[*look_routes(look), *citizen_routes(kit, context.settings.demo_file)],
+        routes=[*look_routes(look), *citizen_routes(kit)],
         jobs=[Job("forget_forms", FORGET_EVERY_S, form_keys.forget)],
     )

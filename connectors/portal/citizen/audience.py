@@ -1,13 +1,17 @@
 """The citizen's audience: everybody may open the portal's top, a citizen who has logged in My Page."""
 
-from pathlib import Path
 from typing import Final
 
 from connectors.portal.citizen.catalogue import Catalogue
 from connectors.portal.citizen.front import FrontPages
+from connectors.portal.citizen.history import HistoryPages
 from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.log_in import LogInPages
 from connectors.portal.citizen.menu import menu
+from connectors.portal.citizen.move import MovePage
+from connectors.portal.citizen.move_event import MoveEventPages
+from connectors.portal.citizen.move_municipal import MoveMunicipalPages
+from connectors.portal.citizen.partners import PartnersPage
 from connectors.portal.ground.pages import Ground, Kit
 from connectors.portal.ground.trouble import TroublePages
 from hub.web.app import Audience, Route
@@ -23,8 +27,8 @@ IN_FLIGHT_LIMIT: Final = 256
 WAITING_LIMIT: Final = 256
 
 
-def citizen_routes(kit: Kit, demo: Path | None) -> list[Route]:
-    """All of them; `demo` names the demo's file (hub.demo_file)."""
+def citizen_routes(kit: Kit) -> list[Route]:
+    """All of them."""
     trouble = TroublePages()
     audience = Audience(
         name="citizen",
@@ -43,7 +47,12 @@ def citizen_routes(kit: Kit, demo: Path | None) -> list[Route]:
     )
     catalogue = Catalogue(kit.bus)
     return [
-        *FrontPages(ground, demo).routes(),
+        *FrontPages(ground).routes(),
         *LogInPages(ground).routes(),
         *HomePage(ground, catalogue).routes(),
+        *PartnersPage(ground).routes(),
+        *MovePage(ground, catalogue).routes(),
+        *MoveMunicipalPages(ground, catalogue).routes(),
+        *MoveEventPages(ground, catalogue).routes(),
+        *HistoryPages(ground, catalogue).routes(),
     ]

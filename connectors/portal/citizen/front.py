@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -29,11 +28,10 @@ class LanguageForm(Form):
 
 
 class FrontPages:
-    """画面1. `demo` names the demo's file; what is in it is offered only where the setting is there."""
+    """画面1. The demo's people are offered only where the setting names the demo's file."""
 
-    def __init__(self, ground: Ground, demo: Path | None) -> None:
+    def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._demo = demo
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -48,7 +46,7 @@ class FrontPages:
 
     async def top(self, request: web.Request) -> web.Response:
         """画面1, with the demo's people where there is a demo."""
-        offer = demo_file.read(self._demo)
+        offer = demo_file.read(self._ground.kit.settings.demo_file)
         return answer(
             request,
             "citizen/front.html",

@@ -27,6 +27,7 @@ from connectors.portal.ground.sent import FORM_TOKEN, FORM_TYPE, ONCE, SENT, TOK
 from connectors.portal.ground.sessions import MY_PAGE, SIGNED_IN, Sessions, new_visit
 from hub.bus import Bus
 from hub.clock import Clock
+from hub.settings import Settings
 from hub.web.answers import REFERENCE, new_nonce
 from hub.web.app import PUBLIC, Answer, Audience, Route
 from hub.web.problems import ProblemError
@@ -67,7 +68,12 @@ class Kit:
     form_keys: FormKeys
     bus: Bus
     clock: Clock
-    demo: bool = False
+    settings: Settings
+
+    @property
+    def demo(self) -> bool:
+        """Whether this is the demo, where everything is made up."""
+        return self.settings.demo_file is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
