@@ -3,6 +3,7 @@
 from typing import Final
 
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.front import FrontPages
 from connectors.portal.citizen.history import HistoryPages
 from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.log_in import LogInPages
@@ -46,6 +47,7 @@ def citizen_routes(kit: Kit) -> list[Route]:
     )
     catalogue = Catalogue(kit.bus)
     return [
+        *FrontPages(ground).routes(),
         *LogInPages(ground).routes(),
         *HomePage(ground, catalogue).routes(),
         *PartnersPage(ground).routes(),
