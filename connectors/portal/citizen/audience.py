@@ -1,0 +1,46 @@
+"""The citizen's audience: everybody may open the portal's top, a citizen who has logged in My Page."""
+
+from typing import Final
+
+from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.home import HomePage
+from connectors.portal.citizen.log_in import LogInPages
+from connectors.portal.citizen.menu import menu
+from connectors.portal.ground.pages import Ground, Kit
+from connectors.portal.ground.trouble import TroublePages
+from hub.web.app import Audience, Route
+from hub.web.limits import RateLimiter, WaitingRoom
+
+RATE_PER_S: Final = 10.0
+BURST: Final = 60
+"""Of one citizen, or of one address on open pages: a page is a request, and its assets are a few more."""
+ADDRESS_RATE_PER_S: Final = 200.0
+ADDRESS_BURST: Final = 1_000
+"""Of one address: a whole company or a mobile carrier may be behind it."""
+IN_FLIGHT_LIMIT: Final = 256
+WAITING_LIMIT: Final = 256
+
+
+def citizen_routes(kit: Kit) -> list[Route]:
+    """All of them."""
+    trouble = TroublePages()
+    audience = Audience(
+        name="citizen",
+        prefix="",
+        title="My Page",
+        title_ja="マイページ",
+        authenticate=kit.sessions.authenticate,
+        room=WaitingRoom(IN_FLIGHT_LIMIT, WAITING_LIMIT),
+        rate=RateLimiter(RATE_PER_S, BURST, monotonic=kit.clock.monotonic),
+        address_rate=RateLimiter(ADDRESS_RATE_PER_S, ADDRESS_BURST, monotonic=kit.clock.monotonic),
+        documented=False,
+        trouble=trouble,
+    )
+    ground = trouble.ground = Ground(
+        kit=kit, audience=audience, service="マイページ", home="/my", log_in="/login", log_out="/logout", menu=menu
+    )
+    catalogue = Catalogue(kit.bus)
+    return [
+        *LogInPages(ground).routes(),
+        *HomePage(ground, catalogue).routes(),
+    ]
