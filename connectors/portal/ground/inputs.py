@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.values import MAX_POINTS, MailAddress, MyKeyId
+from schemas.values import MAX_POINTS, MailAddress, MyKeyId, Name
 
 POINTS_CHARS_LIMIT: Final = 40
 PASSWORD_CHARS_LIMIT: Final = 1_024
@@ -75,6 +75,14 @@ def mail_of(typed: object) -> str:
     return text
 
 
+def name_of(typed: object) -> str:
+    """As typed, without what surrounds it. Raises PydanticCustomError for what cannot be a name."""
+    text = _text(typed).strip()
+    if not text.isprintable() and not set(text) <= {*filter(str.isprintable, text), "\u3000"}:
+        raise PydanticCustomError("text", "{label}に使えない文字があります。")
+    return text
+
+
 def date_of(typed: object) -> date:
     """`2017-10-01`, `2017年10月1日`, `20171001`, `平成29年10月1日`, `H29.10.1`. Raises PydanticCustomError."""
     text = re.sub(r"\s", "", narrow(_text(typed)))
@@ -116,6 +124,7 @@ def _text(typed: object) -> str:
 PointsInput = Annotated[int, BeforeValidator(points_of)]
 MyKeyIdInput = Annotated[MyKeyId, BeforeValidator(mykey_id_of)]
 MailInput = Annotated[MailAddress, BeforeValidator(mail_of)]
+NameInput = Annotated[Name, BeforeValidator(name_of)]
 DateInput = Annotated[date, BeforeValidator(date_of)]
 PasswordInput = Annotated[str, StringConstraints(min_length=1, max_length=PASSWORD_CHARS_LIMIT)]
 """Exactly as typed."""

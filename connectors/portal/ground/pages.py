@@ -15,6 +15,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
+from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import VALUE_LIMIT_CHARS, Cookie, Cookies
 from connectors.portal.ground.csrf import Csrf
 from connectors.portal.ground.frame import Frame, Language, MenuItem
@@ -27,6 +28,8 @@ from connectors.portal.ground.sent import FORM_TOKEN, FORM_TYPE, ONCE, SENT, TOK
 from connectors.portal.ground.sessions import MY_PAGE, SIGNED_IN, Sessions, new_visit
 from hub.bus import Bus
 from hub.clock import Clock
+from hub.keys import Hasher
+from hub.settings import Settings
 from hub.web.answers import REFERENCE, new_nonce
 from hub.web.app import PUBLIC, Answer, Audience, Route
 from hub.web.problems import ProblemError
@@ -65,9 +68,17 @@ class Kit:
     csrf: Csrf
     sessions: Sessions
     form_keys: FormKeys
+    cards: Cards
+    coupons: Hasher
+    """By which coupon numbers are known (schemas.grants.COUPON_KEY)."""
     bus: Bus
     clock: Clock
-    demo: bool = False
+    settings: Settings
+
+    @property
+    def demo(self) -> bool:
+        """Whether this is the demo, where everything is made up."""
+        return self.settings.demo_file is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
