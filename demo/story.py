@@ -84,6 +84,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report for machines")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="another world of the same form")
     parser.add_argument("--transport", choices=("postgres", "rabbitmq"), default="postgres", help=HELP)
+    parser.add_argument("--quick", action="store_true", help="open the world only, without the month's transfers")
     parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
     options = parser.parse_args(arguments)
     logs.configure("warning")
@@ -108,7 +109,7 @@ async def _play(options: argparse.Namespace, console: Console, *, stay: bool) ->
             shown = {} if terminals is None else _demo_settings(folder, terminals)
             stage = await stack.enter_async_context(_stage(options, folder, console, world, shown))
             stage.seconds["start"] = round(time.monotonic() - begun, 2)
-            await _acts(stage, console)
+            await _acts(stage, console, ACTS[:1] if options.quick else ACTS)
             offer = None
             if terminals is not None:
                 with stage.timed("people"):
@@ -214,11 +215,11 @@ async def _apart(
             yield Running(clock, process, apart.settings(), apart.urls[0], apart.urls[-1], apart.carried)
 
 
-async def _acts(stage: Stage, console: Console) -> None:
+async def _acts(stage: Stage, console: Console, acts: Sequence[Act]) -> None:
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=len(ACTS))
-        for act in ACTS:
+        task = progress.add_task("", total=len(acts))
+        for act in acts:
             progress.update(task, description=act.title)
             with stage.timed(act.name):
                 await act.play(stage)

@@ -11,6 +11,7 @@ from connectors.portal.ground.look import Look
 from connectors.portal.ground.onetime import FormKeys
 from connectors.portal.ground.pages import Kit
 from connectors.portal.ground.rendering import Screens
+from connectors.portal.ground.serving import look_routes
 from connectors.portal.ground.sessions import Sessions
 from hub.component import Component, Context, Job
 from hub.keys import Keys
@@ -40,6 +41,6 @@ def component(context: Context) -> Component:
     )
     return Component(
         "portal",
-        routes=citizen_routes(kit),
+        routes=[*look_routes(look), *citizen_routes(kit)],
         jobs=[Job("forget_forms", FORGET_EVERY_S, form_keys.forget)],
     )

@@ -119,10 +119,12 @@ def blank(
     values: Mapping[str, str | Sequence[str]] | None = None,
     choices: Choices | None = None,
     once: UUID | str = "",
+    *,
+    is_get: bool = False,
 ) -> FormView:
-    """A form to be filled in; `values` stand in it already."""
+    """A form to be filled in; `values` stand in it already. `is_get` is for one that only asks, and needs no token."""
     given = {name: [value] if isinstance(value, str) else value for name, value in (values or {}).items()}
-    return _view(model, given, choices or {}, {}, request[FORM_TOKEN], str(once))
+    return _view(model, given, choices or {}, {}, "" if is_get else request[FORM_TOKEN], str(once))
 
 
 def filled(request: web.Request, model: type[FormT], choices: Choices | None = None) -> Filled[FormT]:

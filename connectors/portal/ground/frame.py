@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 Language = Literal["ja", "en"]
 JAPANESE: Final[Language] = "ja"
+LANGUAGES: Final = ("ja", "en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class Frame:
     `home` is where the mark in the header leads. `form_token` is the CSRF token that `part.form` and the log-out button
     write. `nonce` is this answer's, for the Content-Security-Policy. `failed` puts 「エラー：」 before the title.
     `back` is the page one step up. `flash` is a sentence shown once. `reference` is the answer's reference number.
-    `other_language` is this page's address in the other language, None where there is none. `logout` is where the
-    log-out button posts to.
+    `here` is this page's own address, to which the language button comes back; empty, and there is no such button.
+    `logout` is where the log-out button posts to.
     """
 
     title: str
@@ -42,5 +43,5 @@ class Frame:
     back: str | None = None
     flash: str | None = None
     reference: str = ""
-    other_language: str | None = None
+    here: str = ""
     logout: str = ""

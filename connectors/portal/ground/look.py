@@ -4,6 +4,7 @@ They are build products (`python -m tools.portal_assets`, done by make). Where t
 without them, whole and usable, and the log says what to do.
 """
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ BUILT: Final = Path(__file__).parent / ".build"
 ADDRESS: Final = "/assets"
 """Where they are served, for all audiences alike."""
 KEPT_S: Final = 31_536_000
+PNG: Final = "image/png"
 CONTENT_TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
-    ".png": "image/png",
+    ".png": PNG,
 }
 
 log = structlog.get_logger()
@@ -32,6 +34,13 @@ class Asset:
 
     content: bytes
     content_type: str
+    gzipped: bytes | None = None
+    """For texts."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it has a charset."""
+        return self.gzipped is not None
 
 
 class Look:
@@ -47,7 +56,9 @@ class Look:
             return
         self._names = json.loads(listing.read_text("utf-8"))
         for name in self._names.values():
-            self._assets[name] = Asset((folder / name).read_bytes(), CONTENT_TYPES[Path(name).suffix])
+            content, content_type = (folder / name).read_bytes(), CONTENT_TYPES[Path(name).suffix]
+            gzipped = None if content_type == PNG else gzip.compress(content, mtime=0)
+            self._assets[name] = Asset(content, content_type, gzipped)
 
     def url(self, name: str) -> str:
         """The address of a file by its plain name: `portal.css` → `/assets/portal.4a04f60045d6.css`."""

@@ -83,7 +83,10 @@ class Kit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What all pages of one audience share. `onward` are the addresses that a log-in may lead to."""
+    """What all pages of one audience share.
+
+    `onward` are the addresses that a log-in may lead to, `opened` those that need none.
+    """
 
     kit: Kit
     audience: Audience
@@ -93,6 +96,12 @@ class Ground:
     log_out: str
     menu: Menu
     onward: set[str] = field(default_factory=set)
+    opened: set[str] = field(default_factory=set)
+
+    def is_page(self, address: str) -> bool:
+        """Whether one of our own pages is there: nothing else is gone back to."""
+        path = address.partition("?")[0]
+        return path in self.onward | self.opened and address.isprintable()
 
     def page(
         self,
@@ -109,8 +118,8 @@ class Ground:
 
         A POST is let in only from our own pages and with a form's token, and its form is read before the handler.
         """
-        if method == "GET" and not is_open and "{" not in path:
-            self.onward.add(self.audience.prefix + path)
+        if method == "GET" and "{" not in path:
+            (self.opened if is_open else self.onward).add(self.audience.prefix + path)
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             await self.prepare(request)
@@ -231,6 +240,7 @@ def _frame(request: web.Request, title: str, nonce: str, *, failed: bool, back: 
         back=back,
         flash=flash,
         reference=str(request[REFERENCE].request_id),
+        here=request.path_qs if request.method == "GET" and ground.is_page(request.path_qs) else ground.home,
         logout=ground.log_out,
     )
 
