@@ -18,7 +18,7 @@ from schemas.parties import PartyKind
 from schemas.problems import ProblemCode
 
 PATH: Final = "/my/services"
-LOGOS: Final = "/my/logos"
+LOGO: Final = "/parties/{party_id}/logo"
 PARTY: Final = "{party_id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 DEADLINE_S: Final = 5.0
 KINDS: Final = (PartyKind.partner, PartyKind.shop, PartyKind.fund)
@@ -40,7 +40,7 @@ class ServicesPages:
             page("GET", f"{PATH}/{PARTY}", self.one, *words),
             page("GET", f"{PATH}/{PARTY}/unlink", self.confirm, *words),
             page("POST", f"{PATH}/{PARTY}/unlink", self.unlink, *words),
-            page("GET", f"{LOGOS}/{PARTY}", self.logo, "A logo", "ロゴ"),
+            page("GET", f"/parties/{PARTY}/logo", self.logo, "A logo", "ロゴ"),
         ]
 
     async def show(self, request: web.Request) -> web.Response:
@@ -117,7 +117,7 @@ def _party_id(request: web.Request) -> UUID:
 
 
 def _logo(party: PartyView) -> str:
-    return f"{LOGOS}/{party.party_id}" if party.has_logo else ""
+    return LOGO.format(party_id=party.party_id) if party.has_logo else ""
 
 
 def _card(party: PartyView, link: Link | None) -> dict[str, str]:

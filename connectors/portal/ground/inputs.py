@@ -55,7 +55,7 @@ def points_of(typed: object) -> int:
     if points == 0:
         raise PydanticCustomError("points_zero", "{label}は1以上で入力してください。")
     if points > MAX_POINTS:
-        raise PydanticCustomError("points_many", f"{{label}}は{MAX_POINTS:,}以下で入力してください。")
+        raise PydanticCustomError("points_many", "{label}は999,999,999以下で入力してください。")
     return points
 
 

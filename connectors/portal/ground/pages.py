@@ -228,7 +228,7 @@ def _frame(request: web.Request, title: str, nonce: str, *, failed: bool, back: 
     language: Language = LANGUAGE.get()
     return Frame(
         title=title,
-        service=ground.service,
+        service=_(ground.service),
         lang=language,
         home=ground.home if is_signed_in else "/",
         menu=ground.menu(request) if is_signed_in else (),
