@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlencode
 
+import pytest
+
 from connectors.portal.ground.sent import BODY_LIMIT_BYTES, FIELDS_LIMIT
 from hub.web.app import PUBLIC, Route
 from tests.connectors.portal.browser import Page
 from tests.connectors.portal.town import AIRLINE, CITY, CITY_EVENT, FIRST, Town
 from tests.workers.registry.asking import dump_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 EXAMPLES: Final = {"event_id": str(CITY_EVENT), "lg_code": CITY, "party_id": str(AIRLINE)}
@@ -47,12 +52,12 @@ def check_headers(page: Page) -> str:
     return found[1]
 
 
-async def test_every_answer_has_the_headers_and_a_nonce_of_its_own(portal_town: Town) -> None:
-    browser, home = await portal_town.logged_in()
+async def test_every_answer_has_the_headers_and_a_nonce_of_its_own(shared_town: Town) -> None:
+    browser, home = await shared_town.logged_in()
     pages = [
         home,
-        await portal_town.browser().get("/login"),
-        await portal_town.browser().get("/my", follow=False),
+        await shared_town.browser().get("/login"),
+        await shared_town.browser().get("/my", follow=False),
         await browser.get("/nowhere"),
         await browser.get("/my/history/municipal/131016"),
         await browser.get("/logout"),
@@ -67,8 +72,8 @@ async def test_every_answer_has_the_headers_and_a_nonce_of_its_own(portal_town: 
         assert "エラー：" in page.text
 
 
-async def test_every_post_needs_a_token_and_an_origin_of_ours(portal_town: Town) -> None:
-    browser, page = await portal_town.logged_in()
+async def test_every_post_needs_a_token_and_an_origin_of_ours(shared_town: Town) -> None:
+    browser, page = await shared_town.logged_in()
     token = page.form("/logout").fields["form_token"]
     own = {"Origin": browser.url, "Sec-Fetch-Site": "same-origin"}
     foreign = [
@@ -81,7 +86,7 @@ async def test_every_post_needs_a_token_and_an_origin_of_ours(portal_town: Town)
         {"Origin": browser.url.replace("http:", "https:")},
         {"Origin": browser.url + "0"},
     ]
-    posts = list(routes_of(portal_town, "POST"))
+    posts = list(routes_of(shared_town, "POST"))
     assert len(posts) >= 5
     for route in posts:
         for headers in foreign:
@@ -92,22 +97,22 @@ async def test_every_post_needs_a_token_and_an_origin_of_ours(portal_town: Town)
     assert (await browser.get("/my")).path == "/my"
 
 
-async def test_pages_that_need_a_log_in_have_none_without(portal_town: Town) -> None:
-    stranger = portal_town.browser()
-    for route in routes_of(portal_town, "GET"):
+async def test_pages_that_need_a_log_in_have_none_without(shared_town: Town) -> None:
+    stranger = shared_town.browser()
+    for route in routes_of(shared_town, "GET"):
         if route.permission != PUBLIC:
             page = await stranger.get(address(route), follow=False)
             assert (page.status, page.headers.get("Location")) == (303, "/login"), route
 
 
-async def test_reading_changes_nothing(portal_town: Town, database_url: str) -> None:
-    browser, _page = await portal_town.logged_in()
+async def test_reading_changes_nothing(shared_town: Town, shared_database_url: str) -> None:
+    browser, _page = await shared_town.logged_in()
 
     async def dumps() -> list[bytes]:
-        return [await dump_of(database_url, "portal"), await dump_of(database_url, "ledger")]
+        return [await dump_of(shared_database_url, "portal"), await dump_of(shared_database_url, "ledger")]
 
     before = await dumps()
-    for route in routes_of(portal_town, "GET"):
+    for route in routes_of(shared_town, "GET"):
         page = await browser.get(address(route), follow=False)
         assert page.status in {200, 303, 404, 422}, (route, page.text)
     assert await dumps() == before
@@ -127,26 +132,26 @@ BAD_BODIES: Final = (
 )
 
 
-async def test_what_no_form_of_ours_sends_is_refused(portal_town: Town) -> None:
-    own = {"Origin": portal_town.url, "Sec-Fetch-Site": "same-origin"}
+async def test_what_no_form_of_ours_sends_is_refused(shared_town: Town) -> None:
+    own = {"Origin": shared_town.url, "Sec-Fetch-Site": "same-origin"}
     for body, headers, status in BAD_BODIES:
-        async with portal_town.session.post(f"{portal_town.url}/login", data=body, headers=own | headers) as answer:
+        async with shared_town.session.post(f"{shared_town.url}/login", data=body, headers=own | headers) as answer:
             assert answer.status == status, body[:40]
             assert answer.content_type == "text/html"
             assert answer.headers["X-Request-Id"] in await answer.text()
 
 
-async def test_fields_that_a_form_does_not_have_are_refused(portal_town: Town) -> None:
-    browser = portal_town.browser()
+async def test_fields_that_a_form_does_not_have_are_refused(shared_town: Town) -> None:
+    browser = shared_town.browser()
     page = await browser.get("/login")
     refused = await browser.submit(page, "/login", mykey_id=FIRST, password="x", is_admin="yes")
     assert refused.status == 400
 
 
-async def test_nothing_secret_stands_in_an_address(portal_town: Town) -> None:
-    browser, _page = await portal_town.logged_in()
-    secrets = {FIRST, str(portal_town.first), *browser.cookies.values()}
-    for route in routes_of(portal_town, "GET"):
+async def test_nothing_secret_stands_in_an_address(shared_town: Town) -> None:
+    browser, _page = await shared_town.logged_in()
+    secrets = {FIRST, str(shared_town.first), *browser.cookies.values()}
+    for route in routes_of(shared_town, "GET"):
         page = await browser.get(address(route), follow=False)
         told = [*page.markup.links, page.headers.get("Location", ""), *(form.action for form in page.markup.forms)]
         assert not [one for one in told for secret in secrets if secret in one], route

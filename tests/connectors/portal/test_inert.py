@@ -2,12 +2,17 @@
 
 from typing import Final
 
+import pytest
+
 from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterScheme
 from schemas.parties import PartyKind, RegisterParty
 from tests.connectors.portal.browser import Page
 from tests.connectors.portal.town import AIRLINE, CITY, Town
 from tests.workers.registry.asking import ask
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 STRINGS: Final = (
     "<script>alert(1)</script>",
@@ -67,9 +72,9 @@ def check_inert(page: Page, text: str) -> None:
             assert not (attributes.get(name) or "").startswith(("javascript:", "//", "data:")), text
 
 
-async def test_what_was_typed_is_shown_again_as_text(portal_town: Town) -> None:
-    browser, _page = await portal_town.logged_in()
-    stranger = portal_town.browser()
+async def test_what_was_typed_is_shown_again_as_text(shared_town: Town) -> None:
+    browser, _page = await shared_town.logged_in()
+    stranger = shared_town.browser()
     for text in STRINGS:
         asked = await stranger.get("/login")
         again = await stranger.submit(asked, "/login", mykey_id=text, password="x", remember=text)
@@ -83,17 +88,17 @@ async def test_what_was_typed_is_shown_again_as_text(portal_town: Town) -> None:
         assert again.form("/my/move/municipal/amount").fields["points"] == text
 
 
-async def test_names_are_text(portal_town: Town) -> None:
-    browser, _page = await portal_town.logged_in()
+async def test_names_are_text(shared_town: Town) -> None:
+    browser, _page = await shared_town.logged_in()
     page = await browser.get(f"/my/move/municipal/amount?to={CITY}")
     confirm = await browser.submit(page, "/my/move/municipal/amount", points="5")
     done = await browser.submit(confirm, "/my/move/municipal/confirm")
     assert done.status == 200
     for text in STRINGS[::5]:
-        await ask(portal_town.process, RegisterScheme(lg_code=CITY, point_name=text, expiry_rule="none"))
-        await ask(portal_town.process, RegisterParty(party_id=AIRLINE, kind=PartyKind.partner, name=text))
+        await ask(shared_town.process, RegisterScheme(lg_code=CITY, point_name=text, expiry_rule="none"))
+        await ask(shared_town.process, RegisterParty(party_id=AIRLINE, kind=PartyKind.partner, name=text))
         own = PresentParty(party_id=AIRLINE, linkage=Linkage.id_link, page_url="https://airline.example/", about=text)
-        await ask(portal_town.process, own)
+        await ask(shared_town.process, own)
         for path in ("/my/partners", "/my/move/municipal/list?prefecture=230006"):
             shown = await browser.get(path)
             check_inert(shown, text)

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -25,6 +26,7 @@ from tests.connectors.partner.town import free_port
 from tests.connectors.portal.browser import Browser, Page
 from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask
+from tests.workers.registry.ca import Authority
 from tests.workers.registry.offices import authorities
 from tests.workers.registry.people import PASSWORD, created
 
@@ -49,6 +51,8 @@ class Town:
     session: ClientSession
     first: UUID
     second: UUID
+    issuer: Authority
+    _numbers: "count[int]" = field(default_factory=lambda: count(3))
 
     def browser(self, url: str | None = None) -> Browser:
         """A new one."""
@@ -61,6 +65,16 @@ class Town:
         assert page.status == 200, page.text
         assert page.path == "/my", page.text
         return browser, page
+
+    async def somebody(self) -> tuple[Browser, UUID]:
+        """A citizen of a test's own, on My Page, with reserve points as the first one's."""
+        number = next(self._numbers)
+        mykey_id = f"PERSON{number:02}"
+        citizen_id = await created(self.process, self.issuer.card(number), mykey_id, base_lg_code=CITY)
+        for nth, points in enumerate(POINTS):
+            await ask(self.process, credit(citizen_id, f"{mykey_id}-{nth}", points))
+        browser, _page = await self.logged_in(mykey_id)
+        return browser, citizen_id
 
     async def balance(self, citizen_id: UUID) -> dict[str, int]:
         """By pool."""
@@ -89,7 +103,7 @@ async def town(
             await ask(process, credit(first, f"first-{number}", points))
         await ask(process, credit(second, "second", 70))
         await process.drained(deadline_s=10)
-        yield Town(process, url, session, first, second)
+        yield Town(process, url, session, first, second, issuer)
 
 
 @asynccontextmanager
