@@ -101,6 +101,7 @@ class Settings(BaseSettings):
         partner_requests_at_once: how many requests of each partner may be under way at once, in each process.
         partner_rows_at_once: how many transfers of each partner's batches may be under way at once, in each process.
         partner_files_at_once: how many files of each partner may wait or be in work.
+        checkout_points_a_day: how many points a citizen may use at each shop or fund in a day, in Japan.
         door_wait_limit_s: who would have to wait for longer than this at a door that posts is told when to come again.
         message_days: how long messages are kept to be searched, at least 30 days; 0 is for ever.
         partner_file_days: how long the bytes of a partner's file are kept once it is finished.
@@ -158,6 +159,7 @@ class Settings(BaseSettings):
     partner_requests_at_once: Annotated[int, Field(ge=1, le=10_000)] = 32
     partner_rows_at_once: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     partner_files_at_once: Annotated[int, Field(ge=1, le=100_000)] = 100
+    checkout_points_a_day: Annotated[int, Field(ge=1, le=999_999_999)] = 100_000
     door_wait_limit_s: Annotated[float, Field(gt=0, le=60)] = 5.0
     message_days: Annotated[int, Field(ge=0, le=36_500)] = 0
     partner_file_days: Annotated[int, Field(ge=0, le=3_650)] = 30

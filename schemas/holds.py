@@ -30,7 +30,7 @@ class HoldState(StrEnum):
 
 
 class HoldView(Said):
-    """A hold as it is shown. `points` were set aside, `left` still are; `refunded` of what was taken came back."""
+    """A hold as it is shown. `points` were set aside, `left` still are; `refunded` of what was `taken` came back."""
 
     hold_id: UUID
     kind: HoldKind
@@ -40,6 +40,7 @@ class HoldView(Said):
     pool: Pool
     points: int
     left: int
+    taken: int = 0
     refunded: int = 0
     expires_at: datetime | None = None
     number: str | None = None
@@ -79,3 +80,22 @@ class DueHoldsOf(Query, Answered[DueHolds]):
     def key(self) -> UUID:
         """The partition."""
         return UUID(int=self.partition)
+
+
+class FoundHold(Said):
+    """The hold, or None."""
+
+    hold: HoldView | None = None
+
+
+class HoldOf(Query, Answered[FoundHold]):
+    """How do these points stand that were set aside for this counterparty?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.holds.hold-of.v1"
+    citizen_id: UUID
+    counterparty_id: UUID
+    hold_id: UUID
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id

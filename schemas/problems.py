@@ -326,6 +326,7 @@ class RefusalCode(StrEnum):
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
+    over_day_limit = "over_day_limit"
     password_common = "password_common"  # noqa: S105 - a code
     password_long = "password_long"  # noqa: S105 - a code
     password_short = "password_short"  # noqa: S105 - a code
@@ -617,6 +618,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.other_citizen: RefusalText(
         "This card belongs to another MyKey ID. Use your own card.",
         "別のマイキーIDのカードです。ご本人のカードをお使いください。",
+    ),
+    RefusalCode.over_day_limit: RefusalText(
+        "More points than may be used at one shop in a day. Choose a smaller amount, or wait for tomorrow.",
+        "1日に1つの店舗で利用できるポイント数を超えます。ポイント数を減らすか、翌日以降にご利用ください。",
     ),
     RefusalCode.password_common: RefusalText(
         "This password is made of words that everybody tries. Put in more that only you would think of.",

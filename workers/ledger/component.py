@@ -41,6 +41,7 @@ def component(context: Context) -> Component:
             history.HistoryOf: history_of,
             history.BalanceAsOf: balance_as_of,
             history.ProvenanceOf: provenance_of,
+            holds.HoldOf: reading_holds.hold_of,
             holds.DueHoldsOf: reading_holds.due_holds_of,
             merges.OpenMergesOf: reading_holds.open_merges_of,
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,

@@ -74,6 +74,7 @@ class Hold:
             pool=self.pool,
             points=self.points,
             left=self.left,
+            taken=self.taken,
             refunded=self.refunded,
             expires_at=self.expires_at,
             number=self.number,

@@ -2,7 +2,7 @@
 
 from hub.database import Row
 from hub.transaction import Reading
-from schemas.holds import DueHold, DueHolds, DueHoldsOf, HoldKind, HoldPlace, HoldState, HoldView
+from schemas.holds import DueHold, DueHolds, DueHoldsOf, FoundHold, HoldKind, HoldOf, HoldPlace, HoldState, HoldView
 from schemas.merges import OpenMerge, OpenMerges, OpenMergesOf
 from schemas.vouchers import VoucherOfNumber, VoucherPaper, VoucherPaperOf, Vouchers
 from workers.ledger import state_statements
@@ -24,6 +24,15 @@ async def voucher_paper_of(query: VoucherPaperOf, reading: Reading) -> VoucherPa
         if mine and in_time and hold.state is HoldState.open:
             return VoucherPaper(voucher=hold.view(), check_code=hold.check_code)
     return VoucherPaper(voucher=None, check_code=None)
+
+
+async def hold_of(query: HoldOf, reading: Reading) -> FoundHold:
+    """Nobody is shown what was set aside for somebody else."""
+    for row in await reading.fetch(state_statements.HOLDS, [query.hold_id]):
+        hold = hold_from(row, reading.sealer)
+        if (hold.citizen_id, hold.counterparty_id) == (query.citizen_id, query.counterparty_id):
+            return FoundHold(hold=hold.view())
+    return FoundHold()
 
 
 async def due_holds_of(query: DueHoldsOf, reading: Reading) -> DueHolds:

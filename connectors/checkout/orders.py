@@ -1,0 +1,157 @@
+"""An order's way to the ledger and back: the same whether a shop's server asks, or a citizen on our page.
+
+Everything goes under ids made of the shop's own, so that the same asked again is the same, whatever broke in between.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, TypedDict
+from uuid import UUID
+
+from connectors.checkout.shapes import Authorization, OrderState
+from connectors.checkout.store import Order, OrderStore, Wanted
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.web.problems import ProblemError
+from schemas.checkouts import AuthorisePoints, CapturePoints, RefundCapture, VoidAuthorisation
+from schemas.holds import HoldOf, HoldState, HoldView
+from schemas.points import PostingStatus
+from schemas.problems import ProblemCode, Refusal, RefusalCode
+
+DEADLINE_S: Final = 10.0
+HASH_BYTES: Final = 16
+
+_STATES: Final = {
+    HoldState.open: OrderState.authorized,
+    HoldState.taken: OrderState.captured,
+    HoldState.returned: OrderState.released,
+    HoldState.expired: OrderState.released,
+}
+
+
+class _About(TypedDict):
+    """What all commands about an order's points have."""
+
+    party_id: UUID
+    command_id: str
+    request_hash: bytes
+    citizen_id: UUID
+    hold_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What can be done with an order of a shop or fund. All raise TransientError where no answer came."""
+
+    bus: Bus
+    store: OrderStore
+    clock: Clock
+
+    async def authorize(self, wanted: Wanted) -> Authorization:
+        """Set its points aside. Raises ProblemError id_conflict (422) where the id stands for another order."""
+        order = await self.store.take(wanted)
+        if order.code is not None:
+            return _refused(order)
+        command = AuthorisePoints(
+            party_id=wanted.party_id,
+            command_id=f"a.{order.order_id}",
+            request_hash=order.request_hash,
+            citizen_id=order.citizen_id,
+            hold_id=order.hold_id,
+            merchant_id=wanted.party_id,
+            pool=order.pool,
+            points=order.points,
+            expires_at=order.expires_at,
+        )
+        posted = await self.bus.call(command, DEADLINE_S)
+        if posted.status is PostingStatus.refused:
+            await self.store.refuse(wanted.party_id, order, posted.code or "")
+            return _refused(order, posted.code)
+        return self._as_held(order, posted.hold)
+
+    async def look_up(self, party_id: UUID, order_id: str) -> Authorization:
+        """How it stands. Raises ProblemError not_found (404)."""
+        order = await self._order(party_id, order_id)
+        return await self._standing(party_id, order)
+
+    async def capture(self, party_id: UUID, order_id: str, points: int | None) -> Authorization:
+        """Spend all of it, or part. Raises ProblemError not_found, id_conflict."""
+        order = await self._order(party_id, order_id)
+        command = CapturePoints(**_about(party_id, order, f"c.{order_id}", f"capture:{points}"), points=points)
+        return await self._do(party_id, order, command)
+
+    async def void(self, party_id: UUID, order_id: str) -> Authorization:
+        """Give all of it back. Raises ProblemError not_found."""
+        order = await self._order(party_id, order_id)
+        return await self._do(party_id, order, VoidAuthorisation(**_about(party_id, order, f"v.{order_id}", "void")))
+
+    async def refund(self, party_id: UUID, order_id: str, refund_id: str, points: int) -> Authorization:
+        """Give points back that were captured. Raises ProblemError not_found, id_conflict."""
+        order = await self._order(party_id, order_id)
+        about = _about(party_id, order, f"r.{refund_id}", f"refund:{order_id}:{points}")
+        return await self._do(party_id, order, RefundCapture(**about, points=points))
+
+    async def _order(self, party_id: UUID, order_id: str) -> Order:
+        order = await self.store.order(party_id, order_id)
+        if order is None:
+            raise ProblemError(ProblemCode.not_found)
+        return order
+
+    async def _do(
+        self, party_id: UUID, order: Order, command: CapturePoints | VoidAuthorisation | RefundCapture
+    ) -> Authorization:
+        if order.code is not None:
+            return _refused(order)
+        posted = await self.bus.call(command, DEADLINE_S)
+        if posted.code == RefusalCode.id_conflict:
+            raise ProblemError(ProblemCode.id_conflict)
+        standing = self._as_held(order, posted.hold) if posted.hold else await self._standing(party_id, order)
+        if posted.code is None:
+            return standing
+        return standing.model_copy(update={"refusal": Refusal.of(posted.code)})
+
+    async def _standing(self, party_id: UUID, order: Order) -> Authorization:
+        if order.code is not None:
+            return _refused(order)
+        asked = HoldOf(citizen_id=order.citizen_id, counterparty_id=party_id, hold_id=order.hold_id)
+        hold = (await self.bus.call(asked, DEADLINE_S)).hold
+        if hold is None:  # taken by us, but its authorization was cut off: it has to be asked again
+            raise ProblemError(ProblemCode.outcome_unknown)
+        return self._as_held(order, hold)
+
+    def _as_held(self, order: Order, hold: HoldView | None) -> Authorization:
+        state = OrderState.authorized if hold is None else _STATES[hold.state]
+        if state is OrderState.authorized and order.expires_at <= self.clock.now():
+            state = OrderState.released
+        return Authorization(
+            order_id=order.order_id,
+            state=state,
+            pool=order.pool,
+            points=order.points,
+            captured=hold.taken if hold else 0,
+            refunded=hold.refunded if hold else 0,
+            expires_at=order.expires_at,
+        )
+
+
+def _about(party_id: UUID, order: Order, command_id: str, request: str) -> _About:
+    return {
+        "party_id": party_id,
+        "command_id": command_id,
+        "request_hash": sha256(request.encode()).digest()[:HASH_BYTES],
+        "citizen_id": order.citizen_id,
+        "hold_id": order.hold_id,
+    }
+
+
+def _refused(order: Order, code: str | None = None) -> Authorization:
+    return Authorization(
+        order_id=order.order_id,
+        state=OrderState.refused,
+        pool=order.pool,
+        points=order.points,
+        captured=0,
+        refunded=0,
+        expires_at=order.expires_at,
+        refusal=Refusal.of(code or order.code or ""),
+    )

@@ -1,0 +1,112 @@
+"""What is asked and answered at this door, as it stands in the API's document."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.problems import Refusal
+from schemas.values import LinkId, Points
+
+EXPIRES_LEAST_S: Final = 60
+EXPIRES_LIMIT_S: Final = 30 * 24 * 3_600
+EXPIRES_DEFAULT_S: Final = 3_600
+ITEMS_LIMIT: Final = 100
+
+OrderId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:-]{1,60}$")]
+"""The shop's own id of an order, or of a refund."""
+ItemId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+"""The shop's own id of a product, or the fund's of a fund."""
+SpendingPool = Annotated[
+    str,
+    StringConstraints(strict=True, pattern=r"^(scheme:[0-9]{6}|event:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"),
+]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+class Body(BaseModel):
+    """Frozen, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AuthorizationRequest(Body):
+    """Points to set aside for an order: the citizen by your `link_id`, one pool, your own ids of what is bought.
+
+    The rest of the price is yours to collect. What you do not capture within `expires_in_s` is free again by itself.
+    """
+
+    order_id: OrderId
+    link_id: LinkId
+    points: Points
+    pool: SpendingPool
+    item_ids: Annotated[list[ItemId], Field(min_length=1, max_length=ITEMS_LIMIT)]
+    expires_in_s: Annotated[int, Field(strict=True, ge=EXPIRES_LEAST_S, le=EXPIRES_LIMIT_S)] = EXPIRES_DEFAULT_S
+
+
+class CaptureRequest(Body):
+    """The order is paid: all that is set aside, or `points` of it; the rest is the citizen's again. Once an order."""
+
+    points: Points | None = None
+
+
+class VoidRequest(Body):
+    """The order came to nothing: an empty object."""
+
+
+class RefundRequest(Body):
+    """Points that go back, never more than was captured over all refunds; `refund_id` is your own id of this one."""
+
+    refund_id: OrderId
+    points: Points
+
+
+class OrderState(StrEnum):
+    """Where an order's points stand."""
+
+    refused = "refused"
+    """Nothing was ever set aside."""
+    authorized = "authorized"
+    captured = "captured"
+    released = "released"
+    """Voided, or not captured in time: the points are the citizen's again."""
+
+
+class Authorization(Body):
+    """An order's points: how many were set aside, captured and refunded.
+
+    `refusal` says why this very request was not done; the order stands as `state` and the points say.
+    """
+
+    order_id: str
+    state: OrderState
+    pool: str
+    points: int
+    captured: int
+    refunded: int
+    expires_at: datetime
+    refusal: Refusal | None = Field(None, exclude_if=_is_absent)
+
+
+class BalanceQuery(Body):
+    """Whose."""
+
+    link_id: LinkId
+
+
+class PoolPoints(Body):
+    """Points of one pool that the citizen can use."""
+
+    pool: str
+    points: int
+
+
+class Balance(Body):
+    """To be shown to the citizen beside the price; only an authorization is sure."""
+
+    link_id: str
+    pools: list[PoolPoints]

@@ -1,0 +1,44 @@
+"""The SQL of the schema `checkout`."""
+
+from typing import Final
+
+FIRST_USE: Final = """
+INSERT INTO checkout.nonce (key_id, nonce, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+"""
+FORGET_NONCES: Final = "DELETE FROM checkout.nonce WHERE expires_at < $1"
+
+TAKE: Final = """
+INSERT INTO checkout.shop_order (
+  party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (party_id, order_id) DO NOTHING RETURNING true
+"""
+ORDER: Final = """
+SELECT order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, code
+FROM checkout.shop_order WHERE party_id = $1 AND order_id = $2
+"""
+COUNT: Final = """
+INSERT INTO checkout.day_use AS u (party_id, citizen_id, day, points)
+SELECT $1::uuid, $2::uuid, $3::date, $4::bigint WHERE $4::bigint <= $5::bigint
+ON CONFLICT (party_id, citizen_id, day) DO UPDATE SET points = u.points + $4 WHERE u.points + $4 <= $5
+RETURNING points
+"""
+REFUSE: Final = """
+UPDATE checkout.shop_order SET code = $3, counted = 0 WHERE party_id = $1 AND order_id = $2
+"""
+GIVE_BACK: Final = """
+WITH ended AS (
+  SELECT hold_id, min(kept) AS kept FROM unnest($1::uuid[], $2::integer[]) AS said (hold_id, kept) GROUP BY hold_id
+), before AS (
+  SELECT o.hold_id, o.counted, ended.kept
+  FROM ended JOIN checkout.shop_order AS o USING (hold_id) WHERE o.counted > ended.kept FOR UPDATE OF o
+), changed AS (
+  UPDATE checkout.shop_order AS o SET counted = before.kept
+  FROM before WHERE o.hold_id = before.hold_id
+  RETURNING o.party_id, o.citizen_id, o.day, before.counted - before.kept AS points
+)
+UPDATE checkout.day_use AS u SET points = u.points - back.points
+FROM (SELECT party_id, citizen_id, day, sum(points) AS points FROM changed GROUP BY 1, 2, 3) AS back
+WHERE (u.party_id, u.citizen_id, u.day) = (back.party_id, back.citizen_id, back.day)
+"""
+FORGET_DAYS: Final = "DELETE FROM checkout.day_use WHERE day < $1"

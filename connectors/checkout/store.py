@@ -1,0 +1,117 @@
+"""Our tables: orders by the shops' own ids, and what weighs on a day's limit."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from connectors.checkout import statements
+from hub.database import Database, Row
+from hub.transaction import Transaction
+from hub.web.problems import ProblemError
+from hub.web.signed_parties import reachable
+from schemas.problems import ProblemCode, RefusalCode
+from schemas.values import Points, Pool
+
+NAMESPACE: Final = UUID("6d796b65-7968-5562-8c0d-636865636b6f")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An order as a shop asks for it; `code` where it is refused before anybody is asked."""
+
+    party_id: UUID
+    order_id: str
+    request_hash: bytes
+    citizen_id: UUID
+    pool: Pool
+    points: Points
+    expires_at: datetime
+    code: RefusalCode | None = None
+
+    @property
+    def hold_id(self) -> UUID:
+        """One an order, for ever."""
+        return uuid5(NAMESPACE, f"{self.party_id}:{self.order_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it was taken the first time."""
+
+    order_id: str
+    request_hash: bytes
+    citizen_id: UUID
+    hold_id: UUID
+    pool: str
+    points: int
+    expires_at: datetime
+    code: str | None
+
+
+class OrderStore:
+    """Reads and writes them, by the connector's own role."""
+
+    def __init__(self, database: Database, day_limit: int) -> None:
+        self._database = database
+        self._day_limit = day_limit
+
+    async def take(self, wanted: Wanted) -> Order:
+        """Take an order durably and count it, or find the one that was taken under this id.
+
+        Raises:
+            ProblemError: id_conflict (422) where that was another one.
+            TransientError: the database is away.
+        """
+        async with reachable(), self._database.transaction() as tx:
+            if await self._insert(wanted, tx) and wanted.code is None and not await self._count(wanted, tx):
+                await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, RefusalCode.over_day_limit.value)
+            row = await tx.fetch_row(statements.ORDER, wanted.party_id, wanted.order_id)
+        order = _order(row)
+        if order is None or order.request_hash != wanted.request_hash:
+            raise ProblemError(ProblemCode.id_conflict)
+        return order
+
+    async def order(self, party_id: UUID, order_id: str) -> Order | None:
+        """The order of this shop under its own id."""
+        async with reachable(), self._database.reading() as reading:
+            return _order(await reading.fetch_row(statements.ORDER, party_id, order_id))
+
+    async def refuse(self, party_id: UUID, order: Order, code: str) -> None:
+        """The ledger refused it: it weighs on no day any more."""
+        async with reachable(), self._database.transaction() as tx:
+            await tx.execute(statements.GIVE_BACK, [order.hold_id], [0])
+            await tx.execute(statements.REFUSE, party_id, order.order_id, code)
+
+    async def _insert(self, wanted: Wanted, tx: Transaction) -> bool:
+        taken = await tx.fetch_value(
+            statements.TAKE,
+            wanted.party_id,
+            wanted.order_id,
+            wanted.request_hash,
+            wanted.citizen_id,
+            wanted.hold_id,
+            wanted.pool,
+            wanted.points,
+            wanted.expires_at,
+            tx.business_date,
+            0 if wanted.code else wanted.points,
+            wanted.code,
+            tx.now,
+        )
+        return taken is True
+
+    async def _count(self, wanted: Wanted, tx: Transaction) -> bool:
+        counted = await tx.fetch_value(
+            statements.COUNT,
+            wanted.party_id,
+            wanted.citizen_id,
+            tx.business_date,
+            wanted.points,
+            self._day_limit,
+        )
+        return counted is not None
+
+
+def _order(row: Row | None) -> Order | None:
+    return None if row is None else Order(**dict(row))

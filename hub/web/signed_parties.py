@@ -1,0 +1,98 @@
+"""Who signs as which party: the registry's keys remembered for a while, each nonce once.
+
+For doors whose callers sign by RFC 9421 (`hub.web.signatures`).
+"""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from hub.bus import Bus
+from hub.clock import Clock
+from hub.database import RETRYABLE, UNREACHABLE, Database
+from hub.errors import TransientError
+from hub.web.app import Caller
+from hub.web.signatures import VerificationKey, Verifier
+from schemas.parties import PartyKeyOf, PartyKind
+
+KEY_CACHE_S: Final = 30.0
+KEY_CACHE_LIMIT: Final = 10_000
+KEY_DEADLINE_S: Final = 5.0
+
+
+@asynccontextmanager
+async def reachable() -> AsyncIterator[None]:
+    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again."""
+    try:
+        yield
+    except (*UNREACHABLE, *RETRYABLE) as error:
+        raise TransientError("the database is away") from error
+
+
+class PartyKeys:
+    """The keys of parties of these kinds, asked of the registry and remembered for at most `KEY_CACHE_S`."""
+
+    def __init__(self, bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions: frozenset[str]) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._kinds = kinds
+        self._permissions = permissions
+        self._known: OrderedDict[str, tuple[float, VerificationKey]] = OrderedDict()
+
+    async def __call__(self, key_id: str) -> VerificationKey | None:
+        """The key, or None. Raises TransientError while the registry does not answer."""
+        known = self._known.get(key_id)
+        if known is not None and self._clock.monotonic() < known[0]:
+            return known[1]
+        found = await self._bus.call(PartyKeyOf(key_id=key_id), deadline_s=KEY_DEADLINE_S)
+        self._known.pop(key_id, None)
+        if found.party_id is None or found.algorithm is None or found.kind not in self._kinds:
+            return None
+        key = VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, self._permissions)
+        self._known[key_id] = self._clock.monotonic() + KEY_CACHE_S, key
+        if len(self._known) > KEY_CACHE_LIMIT:
+            self._known.popitem(last=False)
+        return key
+
+
+class Nonces:
+    """Nonces in a component's own table, for all web processes together; the two statements are its own."""
+
+    def __init__(self, database: Database, first_use: str, forget: str) -> None:
+        self._database = database
+        self._first_use = first_use
+        self._forget = forget
+
+    async def first_use(self, key_id: str, nonce: str, expires_at: datetime) -> bool:
+        """Whether this key has not used this nonce before. One statement, which commits by itself."""
+        async with reachable(), self._database.connection() as connection:
+            return await connection.fetchval(self._first_use, key_id, nonce, expires_at) is True
+
+    async def forget(self) -> None:
+        """Drop those whose signatures are too old anyway."""
+        async with reachable(), self._database.connection() as connection:
+            await connection.execute(self._forget, real_now())
+
+
+class SignedByParty:
+    """Proves by the signature which party is asking."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    async def __call__(self, request: web.Request) -> Caller:
+        """Raises ProblemError signature (401)."""
+        key = await self._verifier.verify(request)
+        return Caller(key.party_id, key.permissions)
+
+
+def real_now() -> datetime:
+    """The machine's time, not the hub's clock.
+
+    How old a signature is, is between two machines: also while a story lives three weeks ahead.
+    """
+    return datetime.now(UTC)

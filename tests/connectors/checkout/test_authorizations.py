@@ -1,0 +1,109 @@
+"""A shop's server sets points aside, captures, voids and refunds; each order once, by its own id."""
+
+import asyncio
+from datetime import timedelta
+
+from tests.connectors.checkout.conftest import DAY_LIMIT
+from tests.connectors.checkout.shops import POINTS, Shop, Street, order
+
+
+async def test_part_is_captured_and_part_of_it_refunded(open_street: Street, shop: Shop) -> None:
+    made = await shop.done("POST", "/authorizations", order("o-1", 300))
+    assert (made["state"], made["points"], made["captured"]) == ("authorized", 300, 0)
+    assert "refusal" not in made
+    assert await open_street.balance() == POINTS - 300
+
+    taken = await shop.done("POST", "/authorizations/o-1/capture", {"points": 200})
+    assert (taken["state"], taken["captured"], taken["refunded"]) == ("captured", 200, 0)
+    assert await open_street.balance() == POINTS - 200
+
+    back = await shop.done("POST", "/authorizations/o-1/refunds", {"refund_id": "r-1", "points": 50})
+    assert (back["captured"], back["refunded"]) == (200, 50)
+    assert await open_street.balance() == POINTS - 150
+    too_much = await shop.done("POST", "/authorizations/o-1/refunds", {"refund_id": "r-2", "points": 151})
+    assert too_much["refusal"]["code"] == "refund_limit"
+    assert (await shop.done("GET", "/authorizations/o-1")) == back
+
+
+async def test_the_same_again_is_the_same_and_another_one_a_conflict(open_street: Street, shop: Shop) -> None:
+    first = await shop.done("POST", "/authorizations", order("o-1"))
+    again = await asyncio.gather(*(shop.done("POST", "/authorizations", order("o-1")) for _ in range(5)))
+    assert again == [first] * 5
+    assert (await shop.send("POST", "/authorizations", order("o-1", 301)))[0] == 422
+    await shop.done("POST", "/authorizations/o-1/capture", {"points": 200})
+    twice = await shop.done("POST", "/authorizations/o-1/capture", {"points": 200})
+    assert twice["captured"] == 200
+    assert (await shop.send("POST", "/authorizations/o-1/capture", {"points": 100}))[0] == 422
+    assert await open_street.balance() == POINTS - 200
+
+
+async def test_what_is_voided_or_not_captured_in_time_is_free_again(open_street: Street, shop: Shop) -> None:
+    await shop.done("POST", "/authorizations", order("o-1"))
+    assert (await shop.done("POST", "/authorizations/o-1/void", {}))["state"] == "released"
+    late = await shop.done("POST", "/authorizations/o-1/capture", {})
+    assert late["refusal"]["code"] == "hold_resolved"
+    await shop.done("POST", "/authorizations", order("o-2", 200, expires_in_s=60))
+    open_street.clock.advance(timedelta(seconds=60))
+    assert await open_street.balance() == POINTS
+    assert (await shop.done("GET", "/authorizations/o-2"))["state"] == "released"
+    expired = await shop.done("POST", "/authorizations/o-2/capture", {})
+    assert (expired["state"], expired["refusal"]["code"]) == ("released", "hold_expired")
+
+
+async def test_a_day_at_one_shop_has_a_limit_that_what_came_to_nothing_does_not_weigh_on(
+    open_street: Street, shop: Shop
+) -> None:
+    await shop.done("POST", "/authorizations", order("o-1", DAY_LIMIT))
+    over = await shop.done("POST", "/authorizations", order("o-2", 1))
+    assert (over["state"], over["refusal"]["code"]) == ("refused", "over_day_limit")
+    at_the_fund = await open_street.party("fund").done("POST", "/authorizations", order("o-1", 100))
+    assert at_the_fund["state"] == "authorized"
+    await shop.done("POST", "/authorizations/o-1/capture", {"points": DAY_LIMIT - 100})
+    await open_street.process.drained(deadline_s=10)
+    assert (await shop.done("POST", "/authorizations", order("o-2", 1)))["state"] == "refused"
+    assert (await shop.done("POST", "/authorizations", order("o-3", 101)))["state"] == "refused"
+    assert (await shop.done("POST", "/authorizations", order("o-4", 100)))["state"] == "authorized"
+    await shop.done("POST", "/authorizations/o-4/void", {})
+    await open_street.process.drained(deadline_s=10)
+    assert (await shop.done("POST", "/authorizations", order("o-5", 100)))["state"] == "authorized"
+
+
+async def test_what_the_ledger_refuses_weighs_on_no_day(shop: Shop) -> None:
+    elsewhere = await shop.done("POST", "/authorizations", order("o-1", DAY_LIMIT, pool="scheme:131016"))
+    assert (elsewhere["state"], elsewhere["refusal"]["code"]) == ("refused", "no_scheme")
+    assert (await shop.done("POST", "/authorizations", order("o-2", DAY_LIMIT)))["state"] == "authorized"
+    assert (await shop.done("GET", "/authorizations/o-1")) == elsewhere
+
+
+async def test_only_a_linked_citizen_and_only_one_s_own_orders(open_street: Street, shop: Shop) -> None:
+    unknown = await shop.done("POST", "/authorizations", order("o-1", link_id="somebody"))
+    assert (unknown["state"], unknown["refusal"]["code"]) == ("refused", "unknown_link")
+    await shop.done("POST", "/authorizations", order("o-2"))
+    fund, airline = open_street.party("fund"), open_street.party("airline")
+    assert (await fund.send("GET", "/authorizations/o-2"))[0] == 404
+    assert (await fund.send("POST", "/authorizations/o-2/capture", {}))[0] == 404
+    assert (await airline.send("GET", "/authorizations/o-2"))[0] == 401
+    assert (await shop.send("GET", "/authorizations/%20"))[0] == 404
+
+
+async def test_a_balance_is_told_to_whom_the_citizen_is_linked(open_street: Street, shop: Shop) -> None:
+    told = await shop.done("GET", "/balance?link_id=member-1")
+    assert told == {"link_id": "member-1", "pools": [{"pool": "scheme:232343", "points": POINTS}]}
+    assert (await shop.send("GET", "/balance?link_id=somebody"))[0] == 404
+    assert (await open_street.party("airline").send("GET", "/balance?link_id=member-1"))[0] == 401
+
+
+async def test_bodies_are_taken_to_the_letter(shop: Shop) -> None:
+    wrong: list[dict[str, object]] = [
+        order("o-1", points=True),
+        order("o-1", 0),
+        order("o-1", 1.5),
+        order("x" * 61),
+        order("o-1", pool="reserve"),
+        order("o-1", item_ids=[]),
+        order("o-1", expires_in_s=59),
+        order("o-1", more=1),
+    ]
+    for body in wrong:
+        assert (await shop.send("POST", "/authorizations", body))[0] == 400, body
+    assert (await shop.send("GET", "/authorizations/o-1"))[0] == 404
