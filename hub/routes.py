@@ -32,6 +32,7 @@ from schemas import (
     points,
     service_ids,
     settlement,
+    shop_orders,
     terminals,
     vouchers,
 )
@@ -83,6 +84,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     checkouts.VoidAuthorisation: _to("ledger"),
     checkouts.ExpireAuthorisation: _to("ledger"),
     checkouts.RefundCapture: _to("ledger"),
+    shop_orders.ConfirmCheckout: _to("checkout"),
     merges.SendMerge: _to("ledger"),
     merges.AcknowledgeMerge: _to("ledger"),
     merges.ReturnMerge: _to("ledger"),
@@ -139,6 +141,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     history.HistoryOf: _to("ledger"),
     history.BalanceAsOf: _to("ledger"),
     history.ProvenanceOf: _to("ledger"),
+    shop_orders.CheckoutOf: _to("checkout"),
     holds.HoldOf: _to("ledger"),
     holds.DueHoldsOf: _to("ledger"),
     merges.OpenMergesOf: _to("ledger"),

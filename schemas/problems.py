@@ -304,6 +304,7 @@ class RefusalCode(StrEnum):
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
     no_card = "no_card"
+    no_checkout = "no_checkout"
     no_coupon = "no_coupon"
     no_event = "no_event"
     no_hold = "no_hold"
@@ -326,6 +327,7 @@ class RefusalCode(StrEnum):
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
+    over_checkout = "over_checkout"
     over_day_limit = "over_day_limit"
     password_common = "password_common"  # noqa: S105 - a code
     password_long = "password_long"  # noqa: S105 - a code
@@ -531,6 +533,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "No card was put in. Put it in and begin anew.",
         "カードが挿入されませんでした。カードを入れて最初からやり直してください。",
     ),
+    RefusalCode.no_checkout: RefusalText(
+        "The time to decide on this order is over. Go back to the shop and begin again.",
+        "この注文の手続きの有効時間が過ぎました。ショップに戻って、もう一度手続きしてください。",
+    ),
     RefusalCode.no_coupon: RefusalText(
         "This coupon number cannot be used. Check it.",
         "このクーポン番号は利用できません。番号を確認してください。",
@@ -618,6 +624,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.other_citizen: RefusalText(
         "This card belongs to another MyKey ID. Use your own card.",
         "別のマイキーIDのカードです。ご本人のカードをお使いください。",
+    ),
+    RefusalCode.over_checkout: RefusalText(
+        "The shop asks for fewer points for this order. Choose a smaller amount.",
+        "この注文で利用できるポイント数を超えています。ポイント数を減らしてください。",
     ),
     RefusalCode.over_day_limit: RefusalText(
         "More points than may be used at one shop in a day. Choose a smaller amount, or wait for tomorrow.",

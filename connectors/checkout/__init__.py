@@ -2,7 +2,8 @@
 
 `component` what the hub finds · `audience` who is let in · `authorizations` `balances` the HTTP routes · `shapes` what
 they take and answer · `orders` an order's way to the ledger · `store` `statements` our tables: orders and what is
-counted of a day · `counting` what orders that ended give back to their day.
+counted of a day · `counting` what orders that ended give back to their day ·
+`redirects` `checkouts` `returns` the way by our own page and back.
 
 May import `hub` and `schemas`. Points are decided by the ledger, links by the registry; both are asked through the bus.
 To add a shop or fund: register the party and its key, no code.

@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.links import PageUrl
 from schemas.problems import Refusal
-from schemas.values import LinkId, Points
+from schemas.values import LinkId, Name, Points
 
 EXPIRES_LEAST_S: Final = 60
 EXPIRES_LIMIT_S: Final = 30 * 24 * 3_600
@@ -63,6 +64,36 @@ class RefundRequest(Body):
 
     refund_id: OrderId
     points: Points
+
+
+class CheckoutRequest(Body):
+    """An order to send a citizen here for: `title` is shown, `at_most` points may be used.
+
+    The citizen decides within an hour, and comes back to `return_url`, which must be on your registered site. What is
+    then not captured within `expires_in_s` is free again by itself.
+    """
+
+    order_id: OrderId
+    title: Name
+    at_most: Points
+    item_ids: Annotated[list[ItemId], Field(min_length=1, max_length=ITEMS_LIMIT)]
+    return_url: PageUrl
+    expires_in_s: Annotated[int, Field(strict=True, ge=EXPIRES_LEAST_S, le=EXPIRES_LIMIT_S)] = EXPIRES_DEFAULT_S
+
+
+class CheckoutOpened(Body):
+    """Send the citizen's browser to `url`, until `open_until`; the order is then under your own `order_id`."""
+
+    order_id: str
+    url: str
+    open_until: datetime
+
+
+class ReturnKey(Body):
+    """Ed25519 (RFC 8032): signed is `purpose`, a line feed, and the address up to `&mykey_signature=`."""
+
+    purpose: str
+    public_key_pem: str
 
 
 class OrderState(StrEnum):

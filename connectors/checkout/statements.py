@@ -42,3 +42,19 @@ FROM (SELECT party_id, citizen_id, day, sum(points) AS points FROM changed GROUP
 WHERE (u.party_id, u.citizen_id, u.day) = (back.party_id, back.citizen_id, back.day)
 """
 FORGET_DAYS: Final = "DELETE FROM checkout.day_use WHERE day < $1"
+
+OPEN_CHECKOUT: Final = """
+INSERT INTO checkout.checkout (
+  checkout_id, party_id, order_id, request_hash, title, at_most, item_ids, return_url, hold_for, open_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (party_id, order_id) DO NOTHING
+"""
+CHECKOUT_OF_ORDER: Final = """
+SELECT checkout_id, party_id, order_id, request_hash, title, at_most, item_ids, return_url, hold_for, open_until
+FROM checkout.checkout WHERE party_id = $1 AND order_id = $2
+"""
+CHECKOUT: Final = """
+SELECT checkout_id, party_id, order_id, request_hash, title, at_most, item_ids, return_url, hold_for, open_until
+FROM checkout.checkout WHERE checkout_id = $1
+"""
+FORGET_CHECKOUTS: Final = "DELETE FROM checkout.checkout WHERE open_until < $1"

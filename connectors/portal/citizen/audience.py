@@ -4,6 +4,7 @@ from typing import Final
 
 from connectors.portal.citizen.card_log_in import CardLogInPages
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.checkout import CheckoutPages
 from connectors.portal.citizen.coupon import CouponPages
 from connectors.portal.citizen.creation import CreationPages
 from connectors.portal.citizen.front import FrontPages
@@ -71,6 +72,7 @@ def citizen_routes(kit: Kit) -> list[Route]:
         *CardLogInPages(ground).routes(),
         *CreationPages(ground).routes(),
         *CouponPages(ground, catalogue, kit.coupons).routes(),
+        *CheckoutPages(ground, catalogue).routes(),
         *ServicesPages(ground).routes(),
         *ServiceIdsPage(ground).routes(),
         *_own_data(ground, catalogue),

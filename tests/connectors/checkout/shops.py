@@ -18,6 +18,7 @@ from hub.serving import serving
 from hub.settings import Settings
 from hub.web.signatures import sign_request
 from schemas.citizens import LinkCitizen, MailChoices, RegisterCitizen
+from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterScheme
 from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPartyKey
 from schemas.points import BalanceOf, CreditPoints
@@ -34,6 +35,7 @@ SHOP: Final = UUID(int=0x51)
 FUND: Final = UUID(int=0xF1)
 CITIZEN: Final = UUID(int=1)
 LINK: Final = "member-1"
+PAGE: Final = "https://shop.example/"
 POINTS: Final = 1_000
 PARTIES: Final = {
     "airline": (AIRLINE, PartyKind.partner),
@@ -126,9 +128,11 @@ async def _settle(process: HubProcess) -> dict[str, bytes]:
         )
     await ask(process, _citizen())
     for party_id in (SHOP, FUND):
+        page = PresentParty(party_id=party_id, linkage=Linkage.id_link, page_url=PAGE)
+        await ask(process, page)
         await ask(process, LinkCitizen(citizen_id=CITIZEN, party_id=party_id, link_id=LINK))
     await process.drained(deadline_s=10)
-    await ask(process, _points())
+    await ask(process, points_in(CITIZEN, "in"))
     return keys
 
 
@@ -143,12 +147,13 @@ def _citizen() -> RegisterCitizen:
     )
 
 
-def _points() -> CreditPoints:
+def points_in(citizen_id: UUID, command_id: str) -> CreditPoints:
+    """The airline moves the city's points in."""
     return CreditPoints(
         party_id=AIRLINE,
-        command_id="in",
+        command_id=command_id,
         request_hash=bytes(16),
-        citizen_id=CITIZEN,
+        citizen_id=citizen_id,
         pool=POOL,
         points=POINTS,
     )

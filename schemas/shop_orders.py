@@ -1,0 +1,62 @@
+"""An order that a shop or fund sends the citizen here for, to use points or not (mission I.7, I.8)."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from schemas.message import Answered, Command, Query, Said
+from schemas.values import Points, Pool
+
+
+class CheckoutView(Said):
+    """What the citizen is asked. `at_most` points may be used; `cancel_url` leads back with nothing done."""
+
+    checkout_id: UUID
+    party_id: UUID
+    order_id: str
+    title: str
+    at_most: int
+    open_until: datetime
+    cancel_url: str
+
+
+class FoundCheckout(Said):
+    """None where there is no such checkout, or no longer."""
+
+    checkout: CheckoutView | None = None
+
+
+class CheckoutOf(Query, Answered[FoundCheckout]):
+    """What does the shop ask of the citizen?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.shop-orders.checkout-of.v1"
+    checkout_id: UUID
+
+    def key(self) -> UUID:
+        """The checkout."""
+        return self.checkout_id
+
+
+class CheckoutConfirmed(Said):
+    """Points are set aside, and `return_url` tells the shop so; or `code` says why not."""
+
+    code: str | None = None
+    points: int = 0
+    return_url: str = ""
+
+
+class ConfirmCheckout(Command, Answered[CheckoutConfirmed]):
+    """The citizen uses these points for the order; once a checkout.
+
+    Refused `no_checkout`, `over_checkout`, `over_day_limit`, `id_conflict` and as `AuthorisePoints` is.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.shop-orders.confirm-checkout.v1"
+    checkout_id: UUID
+    citizen_id: UUID
+    pool: Pool
+    points: Points
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id
