@@ -116,3 +116,23 @@ class SendCheckpoint(Command):
     def business_key(self) -> str:
         """Its number, as people say it."""
         return f"checkpoint-{self.number}"
+
+
+class SendApprovalRequest(Command):
+    """One mail to a municipality's office: a shop or fund (`party`) asks it to approve an offer, at `url`.
+
+    `notice_id` gives its Message-ID, so a repeated sending is recognisable.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.notices.send-approval-request.v1"
+    PERSONAL: ClassVar[bool] = True
+    notice_id: UUID
+    party: str
+    title: str
+    merchant: str
+    url: str
+    address: str
+
+    def key(self) -> UUID:
+        """The notice."""
+        return self.notice_id

@@ -290,6 +290,7 @@ class RefusalCode(StrEnum):
     card_without_mykey_id = "card_without_mykey_id"
     card_wrong_certificate = "card_wrong_certificate"
     citizen_revoked = "citizen_revoked"
+    comment_missing = "comment_missing"
     confirm_again = "confirm_again"
     corrected_before = "corrected_before"
     event_closed = "event_closed"
@@ -315,6 +316,8 @@ class RefusalCode(StrEnum):
     no_session = "no_session"
     no_service_id = "no_service_id"
     no_voucher = "no_voucher"
+    not_applied = "not_applied"
+    not_approved = "not_approved"
     not_at_this_terminal = "not_at_this_terminal"
     not_captured = "not_captured"
     not_correctable = "not_correctable"
@@ -324,6 +327,7 @@ class RefusalCode(StrEnum):
     nothing_due = "nothing_due"
     number_taken = "number_taken"
     number_unknown = "number_unknown"
+    offer_changed = "offer_changed"
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
@@ -353,6 +357,7 @@ class RefusalCode(StrEnum):
     unknown_field = "unknown_field"
     unknown_issuer = "unknown_issuer"
     unknown_link = "unknown_link"
+    unknown_offer = "unknown_offer"
     unknown_party = "unknown_party"
     unknown_store = "unknown_store"
     unknown_terminal = "unknown_terminal"
@@ -477,6 +482,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This MyKey ID was revoked; no points can be moved to it or from it.",
         "このマイキーIDは失効しているため、ポイントを移行・利用できません。",
     ),
+    RefusalCode.comment_missing: RefusalText(
+        "Say in a comment what is to be changed.",
+        "差し戻す理由をコメントに入力してください。",
+    ),
     RefusalCode.confirm_again: RefusalText(
         "Confirm who you are again first: by card and PIN, or by password.",
         "先に、カードと暗証番号、またはパスワードで本人確認をもう一度行ってください。",
@@ -577,6 +586,14 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This voucher cannot be found. Check the number and the check code.",
         "該当するポイント券がありません。発券番号と確認コードを確認してください。",
     ),
+    RefusalCode.not_applied: RefusalText(
+        "This municipality does not use this shop or fund. Ask it to apply first.",
+        "この自治体は、このショップ等の利用を申し込んでいません。先に申し込みを依頼してください。",
+    ),
+    RefusalCode.not_approved: RefusalText(
+        "The municipality has not approved what is bought for its points. Use other points, or none.",
+        "この商品等は、選択した自治体ポイントの対象として承認されていません。別のポイントを選ぶか、ほかの方法でお支払いください。",
+    ),
     RefusalCode.not_at_this_terminal: RefusalText(
         "This terminal is not for that. Use one that is planned for it.",
         "この端末では行えない手続きです。その手続き用の端末をご利用ください。",
@@ -612,6 +629,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.number_unknown: RefusalText(
         "The library does not know this card number. Check the card and the number.",
         "図書館システムに該当するカード番号がありません。カードと番号を確認してください。",
+    ),
+    RefusalCode.offer_changed: RefusalText(
+        "The offer was changed meanwhile. Look at it again.",
+        "商品等の内容が変更されています。もう一度内容を確認してください。",
     ),
     RefusalCode.one_person: RefusalText(
         "A correction is asked for by one person and approved by another.",
@@ -730,6 +751,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.unknown_link: RefusalText(
         "No citizen is linked under this link id. Check it, or have the citizen link again.",
         "この連携IDで連携している利用者はいません。確認するか、利用者に再度の連携を依頼してください。",
+    ),
+    RefusalCode.unknown_offer: RefusalText(
+        "There is no such product or fund. Check its id.",
+        "該当する商品等がありません。IDを確認してください。",
     ),
     RefusalCode.unknown_party: RefusalText(
         "There is no such partner. Check its id.",

@@ -16,6 +16,7 @@ class CheckoutView(Said):
     order_id: str
     title: str
     at_most: int
+    item_ids: list[str]
     open_until: datetime
     cancel_url: str
 

@@ -15,7 +15,8 @@ from schemas.parties import PartyKind
 PREFIX: Final = "/api/checkout"
 ORDERS: Final = "checkout.orders"
 BALANCES: Final = "checkout.balances"
-PERMISSIONS: Final = frozenset({ORDERS, BALANCES})
+OFFERS: Final = "checkout.offers"
+PERMISSIONS: Final = frozenset({ORDERS, BALANCES, OFFERS})
 KINDS: Final = frozenset({PartyKind.shop, PartyKind.fund})
 
 IN_FLIGHT_LIMIT: Final = 64

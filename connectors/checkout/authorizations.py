@@ -100,7 +100,9 @@ class AuthorizationDoor:
             pool=asked.pool,
             points=asked.points,
             expires_at=self._orders.clock.now() + timedelta(seconds=asked.expires_in_s),
-            code=None if citizen_id else RefusalCode.unknown_link,
+            code=await self._orders.refusal(party_id, asked.pool, asked.item_ids)
+            if citizen_id
+            else RefusalCode.unknown_link,
         )
         return json_response(await self._orders.authorize(wanted))
 

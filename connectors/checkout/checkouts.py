@@ -84,6 +84,7 @@ class Checkouts:
                 order_id=found.order_id,
                 title=found.title,
                 at_most=found.at_most,
+                item_ids=found.item_ids,
                 open_until=found.open_until,
                 cancel_url=self._returns.address(found.return_url, found.order_id, Outcome.cancelled, 0, now),
             )
@@ -97,6 +98,9 @@ class Checkouts:
             return CheckoutConfirmed(code=RefusalCode.no_checkout)
         if command.points > found.at_most:
             return CheckoutConfirmed(code=RefusalCode.over_checkout)
+        code = await self._orders.refusal(found.party_id, command.pool, found.item_ids)
+        if code is not None:
+            return CheckoutConfirmed(code=code)
         try:
             authorized = await self._orders.authorize(_wanted(command, found, self._clock.now()))
         except ProblemError as error:
@@ -131,6 +135,7 @@ def _wanted(command: ConfirmCheckout, found: Checkout, now: datetime) -> Wanted:
         pool=command.pool,
         points=command.points,
         expires_at=now + found.hold_for,
+        after_refusal=True,
     )
 
 

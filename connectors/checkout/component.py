@@ -7,6 +7,7 @@ from connectors.checkout.audience import checkout_audience
 from connectors.checkout.authorizations import AuthorizationDoor
 from connectors.checkout.balances import BalanceDoor
 from connectors.checkout.checkouts import Checkouts
+from connectors.checkout.offers import OfferDoor
 from connectors.checkout.orders import Orders
 from connectors.checkout.redirects import RedirectDoor
 from connectors.checkout.returns import Returns
@@ -34,6 +35,7 @@ def component(context: Context) -> Component:
     doors = (
         AuthorizationDoor(orders, backlog),
         BalanceDoor(context.bus),
+        OfferDoor(context.bus),
         RedirectDoor(context.bus, checkouts, returns, settings.own_url),
     )
     return Component(

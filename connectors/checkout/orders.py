@@ -3,6 +3,7 @@
 Everything goes under ids made of the shop's own, so that the same asked again is the same, whatever broke in between.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, TypedDict
@@ -15,6 +16,7 @@ from hub.clock import Clock
 from hub.web.problems import ProblemError
 from schemas.checkouts import AuthorisePoints, CapturePoints, RefundCapture, VoidAuthorisation
 from schemas.holds import HoldOf, HoldState, HoldView
+from schemas.offers import UsablePoolsOf
 from schemas.points import PostingStatus
 from schemas.problems import ProblemCode, Refusal, RefusalCode
 
@@ -54,7 +56,7 @@ class Orders:
             return _refused(order)
         command = AuthorisePoints(
             party_id=wanted.party_id,
-            command_id=f"a.{order.order_id}",
+            command_id=order.command_id,
             request_hash=order.request_hash,
             citizen_id=order.citizen_id,
             hold_id=order.hold_id,
@@ -68,6 +70,12 @@ class Orders:
             await self.store.refuse(wanted.party_id, order, posted.code or "")
             return _refused(order, posted.code)
         return self._as_held(order, posted.hold)
+
+    async def refusal(self, party_id: UUID, pool: str, item_ids: Sequence[str]) -> RefusalCode | None:
+        """`not_approved` where the pool's municipality has not approved all that is bought."""
+        asked = UsablePoolsOf(party_id=party_id, offer_ids=list(item_ids), pools=[pool])
+        usable = (await self.bus.call(asked, DEADLINE_S)).pools
+        return None if pool in usable else RefusalCode.not_approved
 
     async def look_up(self, party_id: UUID, order_id: str) -> Authorization:
         """How it stands. Raises ProblemError not_found (404)."""

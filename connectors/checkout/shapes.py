@@ -7,8 +7,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.links import PageUrl
+from schemas.offers import Approval, Offer
 from schemas.problems import Refusal
-from schemas.values import LinkId, Name, Points
+from schemas.values import LgCode, LinkId, Name, Points
 
 EXPIRES_LEAST_S: Final = 60
 EXPIRES_LIMIT_S: Final = 30 * 24 * 3_600
@@ -94,6 +95,34 @@ class ReturnKey(Body):
 
     purpose: str
     public_key_pem: str
+
+
+class OfferRequest(Offer):
+    """A product of a merchant, or a fund of a business, and the municipalities (`lg_codes`) to ask for approval.
+
+    A changed one is a new revision, and has to be approved anew by everybody.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lg_codes: Annotated[list[LgCode], Field(max_length=ITEMS_LIMIT)]
+
+
+class OfferAnswer(Body):
+    """`asked` are the municipalities that were asked by this very request; `refusal` says why it was not done."""
+
+    offer_id: str
+    revision: int
+    asked: list[str]
+    refusal: Refusal | None = Field(None, exclude_if=_is_absent)
+
+
+class OfferStanding(Body):
+    """Which municipalities have approved it, or sent it back with a comment."""
+
+    offer_id: str
+    revision: int
+    approvals: list[Approval]
 
 
 class OrderState(StrEnum):

@@ -13,8 +13,19 @@ INSERT INTO checkout.shop_order (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (party_id, order_id) DO NOTHING RETURNING true
 """
+TAKE_AGAIN: Final = """
+INSERT INTO checkout.shop_order AS o (
+  party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (party_id, order_id) DO UPDATE SET
+  request_hash = excluded.request_hash, citizen_id = excluded.citizen_id, pool = excluded.pool,
+  points = excluded.points, expires_at = excluded.expires_at, day = excluded.day, counted = excluded.counted,
+  code = excluded.code, taken_at = excluded.taken_at, attempt = o.attempt + 1
+WHERE o.code IS NOT NULL AND o.attempt < 99
+RETURNING true
+"""
 ORDER: Final = """
-SELECT order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, code
+SELECT order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, code, attempt
 FROM checkout.shop_order WHERE party_id = $1 AND order_id = $2
 """
 COUNT: Final = """

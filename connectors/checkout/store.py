@@ -28,6 +28,8 @@ class Wanted:
     points: Points
     expires_at: datetime
     code: RefusalCode | None = None
+    after_refusal: bool = False
+    """Whether it may take the place of one that was refused: a person who chose again."""
 
     @property
     def hold_id(self) -> UUID:
@@ -47,6 +49,12 @@ class Order:
     points: int
     expires_at: datetime
     code: str | None
+    attempt: int
+
+    @property
+    def command_id(self) -> str:
+        """The ledger keeps refusals for ever, so each attempt has an id of its own; at most 64 characters."""
+        return f"a{self.attempt if self.attempt > 1 else ''}.{self.order_id}"
 
 
 class OrderStore:
@@ -85,7 +93,7 @@ class OrderStore:
 
     async def _insert(self, wanted: Wanted, tx: Transaction) -> bool:
         taken = await tx.fetch_value(
-            statements.TAKE,
+            statements.TAKE_AGAIN if wanted.after_refusal else statements.TAKE,
             wanted.party_id,
             wanted.order_id,
             wanted.request_hash,

@@ -8,6 +8,7 @@ from connectors.mail.checkpoints import CheckpointMails
 from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters
 from connectors.mail.notices import KIND_OF, send_notices
+from connectors.mail.offices import OfficeMails
 from connectors.mail.outages import OutageMails
 from connectors.mail.pages import UnsubscribePages
 from connectors.mail.plain import PlainMails
@@ -25,7 +26,8 @@ from schemas.citizens import CitizenRegistered, MailChoicesChanged
 from schemas.connections import MailServerReached
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
-from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice
+from schemas.notices import SendAccountNotice, SendApprovalRequest, SendCheckpoint, SendNotice
+from schemas.offers import ApprovalAsked
 from schemas.outages import OutageBegan, OutageEnded, SendOutageMail
 
 NOTICES_AT_ONCE_LIMIT: Final = 8
@@ -56,6 +58,7 @@ def component(context: Context) -> Component:
     mails = PlainMails(settings, smtp, sign, context.clock)
     checkpoints = CheckpointMails(settings, mails)
     outages = OutageMails(settings, mails)
+    offices = OfficeMails(mails, settings.own_url)
     recipients = Recipients(sealer)
     accounts = AccountMails(recipients, mails)
     pages = UnsubscribePages(unsubscribing, context.database, context.bus)
@@ -63,12 +66,18 @@ def component(context: Context) -> Component:
         "mail",
         handlers=_handlers(recipients)
         | accounts.handlers()
-        | {CheckpointSigned: checkpoints.signed, OutageBegan: outages.began, OutageEnded: outages.ended},
+        | {
+            CheckpointSigned: checkpoints.signed,
+            OutageBegan: outages.began,
+            OutageEnded: outages.ended,
+            ApprovalAsked: offices.asked,
+        },
         outside={
             SendNotice: sending,
             SendCheckpoint: checkpoints.send,
             SendOutageMail: outages.send,
             SendAccountNotice: accounts.send,
+            SendApprovalRequest: offices.send,
         },
         destination_of=lambda _message: MAIL_SERVER,
         connection_tests={MailServerReached: Reaching(server(settings))},

@@ -1,3 +1,6 @@
+-- A person who was refused may choose again; each attempt is another command to the ledger.
+ALTER TABLE shop_order ADD COLUMN attempt integer NOT NULL DEFAULT 1 CHECK (attempt BETWEEN 1 AND 99);
+
 -- Orders that citizens are sent here for. The id is drawn by chance: whoever has it was sent by the shop.
 CREATE TABLE checkout (
   checkout_id uuid PRIMARY KEY,

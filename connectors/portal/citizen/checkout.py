@@ -22,6 +22,7 @@ from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.rendering import number
 from connectors.portal.ground.sessions import signed_in_of
 from hub.web.app import Route, query_of
+from schemas.offers import UsablePoolsOf
 from schemas.points import BalanceOf
 from schemas.problems import ProblemCode
 from schemas.shop_orders import CheckoutOf, CheckoutView, ConfirmCheckout
@@ -183,7 +184,12 @@ class CheckoutPages:
         )
         if found.checkout is None:
             raise _over()
-        usable = {pool: points for pool, points in held.by_pool.items() if pool != RESERVE}
+        asked = UsablePoolsOf(
+            party_id=found.checkout.party_id,
+            offer_ids=list(found.checkout.item_ids),
+            pools=[pool for pool in held.by_pool if pool != RESERVE],
+        )
+        usable = {pool: held.by_pool[pool] for pool in (await self._kit.bus.call(asked, DEADLINE_S)).pools}
         names = {pool: pools.name(pool) for pool in usable}
         shops = await self._catalogue.parties([found.checkout.party_id])
         return Asked(

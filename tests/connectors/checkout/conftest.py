@@ -6,7 +6,7 @@ import pytest
 
 from tests.connectors.checkout.shops import Shop, Street, street
 
-DAY_LIMIT = 500
+DAY_LIMIT = 600
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from hub.web.signatures import sign_request
 from schemas.citizens import LinkCitizen, MailChoices, RegisterCitizen
 from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterScheme
+from schemas.offers import ApplyForParty, DealMode, DecideOffer, Offer, PostOffer
 from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPartyKey
 from schemas.points import BalanceOf, CreditPoints
 from schemas.values import scheme_pool
@@ -35,6 +36,8 @@ SHOP: Final = UUID(int=0x51)
 FUND: Final = UUID(int=0xF1)
 CITIZEN: Final = UUID(int=1)
 LINK: Final = "member-1"
+OFFICE: Final = "points@city.example"
+STAFF: Final = UUID(int=0x57)
 PAGE: Final = "https://shop.example/"
 POINTS: Final = 1_000
 PARTIES: Final = {
@@ -107,7 +110,7 @@ async def street(database_url: str, *further: str, **settings: object) -> AsyncI
     clock = AdjustableClock(NOW)
     given = {"database_url": database_url, "http_port": free_port(), "secret_key": SECRET_KEY}
     made = Settings.model_validate(given | settings)
-    components = installed(["registry", "ledger", "checkout", *further])
+    components = installed(["registry", "ledger", "goods", "checkout", *further])
     async with serving(made, clock, components, database_url) as served, ClientSession() as session:
         assert served.url is not None
         keys = await _settle(served.process)
@@ -132,8 +135,27 @@ async def _settle(process: HubProcess) -> dict[str, bytes]:
         await ask(process, page)
         await ask(process, LinkCitizen(citizen_id=CITIZEN, party_id=party_id, link_id=LINK))
     await process.drained(deadline_s=10)
+    for party_id in (SHOP, FUND):
+        await ask(process, ApplyForParty(lg_code=CITY, party_id=party_id, mode=DealMode.direct, mail=OFFICE))
+        await approved(process, party_id, "rice-5kg")
     await ask(process, points_in(CITIZEN, "in"))
     return keys
+
+
+async def approved(process: HubProcess, party_id: UUID, offer_id: str) -> None:
+    """The shop posts it, the city approves it."""
+    offer = Offer(offer_id=offer_id, title="米 5kg", merchant="商店", page_url=f"{PAGE}{offer_id}")
+    posted = await ask(process, PostOffer(party_id=party_id, offer=offer, lg_codes=(CITY,)))
+    assert posted.asked == [CITY], posted
+    decision = DecideOffer(
+        lg_code=CITY,
+        party_id=party_id,
+        offer_id=offer_id,
+        revision=posted.revision,
+        approve=True,
+        staff_id=STAFF,
+    )
+    assert (await ask(process, decision)).code is None
 
 
 def _citizen() -> RegisterCitizen:

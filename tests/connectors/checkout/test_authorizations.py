@@ -68,11 +68,15 @@ async def test_a_day_at_one_shop_has_a_limit_that_what_came_to_nothing_does_not_
     assert (await shop.done("POST", "/authorizations", order("o-5", 100)))["state"] == "authorized"
 
 
-async def test_what_the_ledger_refuses_weighs_on_no_day(shop: Shop) -> None:
-    elsewhere = await shop.done("POST", "/authorizations", order("o-1", DAY_LIMIT, pool="scheme:131016"))
-    assert (elsewhere["state"], elsewhere["refusal"]["code"]) == ("refused", "no_scheme")
-    assert (await shop.done("POST", "/authorizations", order("o-2", DAY_LIMIT)))["state"] == "authorized"
-    assert (await shop.done("GET", "/authorizations/o-1")) == elsewhere
+async def test_what_the_ledger_refuses_weighs_on_no_day(open_street: Street, shop: Shop) -> None:
+    fund = open_street.party("fund")
+    await shop.done("POST", "/authorizations", order("o-1", DAY_LIMIT))
+    poor = await fund.done("POST", "/authorizations", order("o-1", DAY_LIMIT - 100))
+    assert (poor["state"], poor["refusal"]["code"]) == ("refused", "insufficient_points")
+    assert await fund.done("POST", "/authorizations", order("o-1", DAY_LIMIT - 100)) == poor
+    assert await fund.done("GET", "/authorizations/o-1") == poor
+    left = POINTS - DAY_LIMIT
+    assert (await fund.done("POST", "/authorizations", order("o-2", left)))["state"] == "authorized"
 
 
 async def test_only_a_linked_citizen_and_only_one_s_own_orders(open_street: Street, shop: Shop) -> None:

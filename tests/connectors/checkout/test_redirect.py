@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from schemas.points import BalanceOf
-from tests.connectors.checkout.shops import PAGE, POINTS, POOL, Shop, Street, points_in, street
+from schemas.points import BalanceOf, UsePoints
+from tests.connectors.checkout.shops import CITY, PAGE, POINTS, POOL, SHOP, Shop, Street, points_in, street
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.town import client, log_in
 from tests.workers.registry.asking import ask
@@ -127,6 +127,44 @@ async def test_no_more_than_the_shop_asks_and_a_way_back_without(buyer: Buyer) -
     assert late.status == 404
     assert await buyer.balance() == POINTS
     assert (await shop.send("GET", "/authorizations/o-1"))[0] == 404
+
+
+async def test_who_was_refused_may_choose_again(buyer: Buyer) -> None:
+    shop, browser = buyer.street.party(), buyer.browser
+    path = await opened(shop)
+    await log_in(browser, BUYER)
+    confirm = await browser.submit(await browser.get(path), path, pool=POOL, points="400")
+    await ask(buyer.street.process, used(buyer.citizen_id, POINTS - 300))
+    refused = await browser.submit(confirm, "/my/checkout/confirm")
+    assert refused.status == 409
+    assert "ポイントが足りません" in refused.words
+    assert (await shop.done("GET", "/authorizations/o-1"))["state"] == "refused"
+    less = await browser.submit(await browser.get(path), path, pool=POOL, points="300")
+    done = await browser.submit(less, "/my/checkout/confirm")
+    assert (await verified(shop, way_back(done)))["mykey_points"] == "300"
+    assert (await shop.done("GET", "/authorizations/o-1"))["state"] == "authorized"
+
+
+async def test_nothing_is_offered_for_what_is_not_approved(buyer: Buyer) -> None:
+    shop, browser = buyer.street.party(), buyer.browser
+    url = (await shop.done("POST", "/checkouts", checkout("o-1") | {"item_ids": ["tea"]}))["url"]
+    await log_in(browser, BUYER)
+    page = await browser.get(url.removeprefix(shop.url))
+    assert "この注文に利用できるポイントがありません。" in page.words
+
+
+def used(citizen_id: UUID, points: int) -> UsePoints:
+    """Spent at a counter meanwhile."""
+    return UsePoints(
+        party_id=SHOP,
+        command_id="counter",
+        request_hash=bytes(16),
+        citizen_id=citizen_id,
+        pool=POOL,
+        points=points,
+        store_id=UUID(int=0xB1),
+        lg_code=CITY,
+    )
 
 
 async def test_a_checkout_is_opened_once_and_leads_back_to_the_shop_only(buyer: Buyer) -> None:

@@ -1,0 +1,95 @@
+"""Points pay only for what their municipality has approved, as it is now; the office is told what it is asked."""
+
+from uuid import UUID
+
+from schemas.municipalities import RegisterSupportEvent
+from schemas.offers import ApprovalState, DecideOffer, OffersOf, UsablePoolsOf
+from schemas.values import RESERVE, event_pool
+from tests.connectors.checkout.shops import CITY, FUND, NOW, PAGE, POOL, SHOP, STAFF, Shop, Street, order
+from tests.workers.registry.asking import ask
+
+TEA = "tea-100g"
+
+
+def tea(**other: object) -> dict[str, object]:
+    """A posting that is right, unless it is changed."""
+    return {
+        "offer_id": TEA,
+        "title": "茶 100g",
+        "merchant": "茶園",
+        "page_url": f"{PAGE}tea",
+        "lg_codes": [CITY],
+    } | other
+
+
+def decision(revision: int = 1, party_id: UUID = SHOP, **other: object) -> DecideOffer:
+    given = {"lg_code": CITY, "party_id": party_id, "offer_id": TEA, "revision": revision, "staff_id": STAFF}
+    return DecideOffer.model_validate(given | {"approve": True} | other)
+
+
+async def decided(street: Street, message: DecideOffer) -> str | None:
+    return (await ask(street.process, message)).code
+
+
+async def test_what_is_not_approved_takes_no_points_until_it_is(open_street: Street, shop: Shop) -> None:
+    nothing_yet = await shop.done("POST", "/authorizations", order("o-1", item_ids=[TEA]))
+    assert (nothing_yet["state"], nothing_yet["refusal"]["code"]) == ("refused", "not_approved")
+    assert (await shop.done("POST", "/offers", tea())) == {"offer_id": TEA, "revision": 1, "asked": [CITY]}
+    assert (await shop.done("POST", "/offers", tea()))["asked"] == []
+    both = ["rice-5kg", TEA]
+    assert (await shop.done("POST", "/authorizations", order("o-2", item_ids=both)))["state"] == "refused"
+
+    assert await decided(open_street, decision(approve=False)) == "comment_missing"
+    assert await decided(open_street, decision(approve=False, comment="産地を書いてください。")) is None
+    told = await shop.done("GET", f"/offers/{TEA}")
+    assert told["approvals"] == [{"lg_code": CITY, "state": "sent_back", "comment": "産地を書いてください。"}]
+    again = await shop.done("POST", "/offers", tea(title="茶 100g（市内産）"))
+    assert (again["revision"], again["asked"]) == (2, [CITY])
+    assert await decided(open_street, decision(revision=1)) == "offer_changed"
+    assert await decided(open_street, decision(revision=2)) is None
+    assert (await shop.done("POST", "/authorizations", order("o-3", item_ids=both)))["state"] == "authorized"
+
+    await shop.done("POST", "/offers", tea(title="別の茶"))
+    assert (await shop.done("POST", "/authorizations", order("o-4", item_ids=both)))["state"] == "refused"
+    same = await shop.done("POST", "/authorizations", order("o-3", item_ids=both))
+    assert same["state"] == "authorized"
+
+
+async def test_only_those_who_applied_are_asked_and_decide(open_street: Street, shop: Shop) -> None:
+    refused = await shop.done("POST", "/offers", tea(lg_codes=[CITY, "402117"]))
+    assert refused["refusal"]["code"] == "not_applied"
+    assert (await shop.send("GET", f"/offers/{TEA}"))[0] == 404
+    await shop.done("POST", "/offers", tea())
+    assert (await open_street.party("fund").send("GET", f"/offers/{TEA}"))[0] == 404
+    assert await decided(open_street, decision(lg_code="402117")) == "not_applied"
+    assert await decided(open_street, decision(offer_id="other")) == "unknown_offer"
+    assert (await shop.send("POST", "/offers", tea(lg_codes=["232344"])))[0] == 400
+
+
+async def test_funds_are_found_by_region_and_selected_without_being_asked(open_street: Street) -> None:
+    fund = open_street.party("fund")
+    posted = tea(lg_codes=[], region="愛知県", industry="食品")
+    assert (await fund.done("POST", "/offers", posted))["asked"] == []
+    found = (await ask(open_street.process, OffersOf(lg_code=CITY, region="愛知県", industry="食品"))).offers
+    assert [(one.offer_id, one.party, one.approvals) for one in found] == [(TEA, "fund", [])]
+    assert await decided(open_street, decision(party_id=FUND)) is None
+    assert (await fund.done("POST", "/authorizations", order("o-1", item_ids=[TEA])))["state"] == "authorized"
+    page = await ask(open_street.process, OffersOf(lg_code=CITY, state=ApprovalState.approved, limit=2))
+    rest = await ask(
+        open_street.process, OffersOf(lg_code=CITY, state=ApprovalState.approved, limit=2, after=page.after)
+    )
+    assert sorted(one.offer_id for one in [*page.offers, *rest.offers]) == ["rice-5kg", "rice-5kg", TEA]
+    assert rest.after is None
+
+
+async def test_events_of_a_municipality_may_be_used_for_what_it_has_approved(open_street: Street) -> None:
+    mine, other = UUID(int=0xE1), UUID(int=0xE2)
+    for event_id, lg_code in ((mine, CITY), (other, "402117")):
+        event = RegisterSupportEvent(
+            event_id=event_id, lg_code=lg_code, point_name="催し", first=NOW.date(), last=NOW.date()
+        )
+        await ask(open_street.process, event)
+    await open_street.process.drained(deadline_s=10)
+    pools = [RESERVE, POOL, event_pool(mine), event_pool(other), "scheme:402117"]
+    asked = UsablePoolsOf(party_id=SHOP, offer_ids=["rice-5kg"], pools=pools)
+    assert (await ask(open_street.process, asked)).pools == [POOL, event_pool(mine)]

@@ -1,0 +1,27 @@
+"""What points may be used for, as a component: which file handles which message."""
+
+from hub.component import Component, Context
+from hub.keys import Keys
+from schemas.municipalities import SupportEventRegistered
+from schemas.offers import ApplyForParty, DecideOffer, OffersOf, PostOffer, UsablePoolsOf
+from schemas.parties import PartyRegistered
+from workers.goods.deciding import decide_offers
+from workers.goods.looking import offers_of, usable_pools_of
+from workers.goods.parties import Applications, parties_registered, support_events_registered
+from workers.goods.posting import Posting
+
+
+def component(context: Context) -> Component:
+    """Builds the worker."""
+    applications = Applications(Keys(context.settings.key()).sealer("goods.application"))
+    return Component(
+        name="goods",
+        handlers={
+            ApplyForParty: applications.apply,
+            PostOffer: Posting(applications).post,
+            DecideOffer: decide_offers,
+            PartyRegistered: parties_registered,
+            SupportEventRegistered: support_events_registered,
+        },
+        answers={OffersOf: offers_of, UsablePoolsOf: usable_pools_of},
+    )

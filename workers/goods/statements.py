@@ -1,0 +1,83 @@
+"""The SQL of the schema `goods`."""
+
+from typing import Final
+
+WRITE_PARTIES: Final = """
+INSERT INTO goods.party (party_id, kind, name) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+ON CONFLICT (party_id) DO UPDATE SET name = excluded.name
+"""
+WRITE_EVENT_POOLS: Final = """
+INSERT INTO goods.event_pool (pool, lg_code) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+PARTY: Final = "SELECT kind, name FROM goods.party WHERE party_id = $1"
+
+APPLY: Final = """
+INSERT INTO goods.application (lg_code, party_id, mode, mail_sealed, applied_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (party_id, lg_code) DO UPDATE SET mode = excluded.mode, mail_sealed = excluded.mail_sealed
+"""
+APPLICATIONS: Final = """
+SELECT lg_code, mail_sealed FROM goods.application WHERE party_id = $1 AND lg_code = ANY ($2::text[])
+"""
+POST: Final = """
+INSERT INTO goods.offer AS o (
+  party_id, offer_id, revision, title, merchant, price, region, industry, page_url, posted_at)
+VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (party_id, offer_id) DO UPDATE SET
+  revision = o.revision + 1, title = excluded.title, merchant = excluded.merchant, price = excluded.price,
+  region = excluded.region, industry = excluded.industry, page_url = excluded.page_url, posted_at = excluded.posted_at
+WHERE (o.title, o.merchant, o.price, o.region, o.industry, o.page_url)
+  IS DISTINCT FROM
+  (excluded.title, excluded.merchant, excluded.price, excluded.region, excluded.industry, excluded.page_url)
+RETURNING revision
+"""
+REVISION: Final = "SELECT revision FROM goods.offer WHERE party_id = $1 AND offer_id = $2 FOR UPDATE"
+ASK_ANEW: Final = """
+UPDATE goods.approval SET state = 'asked', asked_at = $3 WHERE party_id = $1 AND offer_id = $2 RETURNING lg_code
+"""
+ASK: Final = """
+INSERT INTO goods.approval (party_id, offer_id, lg_code, state, comment, asked_at)
+SELECT $1, $2, lg_code, 'asked', '', $4 FROM unnest($3::text[]) AS asked (lg_code)
+ON CONFLICT DO NOTHING RETURNING lg_code
+"""
+DECIDE: Final = """
+INSERT INTO goods.approval (party_id, offer_id, lg_code, state, comment, decided_at, decided_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (party_id, offer_id, lg_code) DO UPDATE SET
+  state = excluded.state, comment = excluded.comment, decided_at = excluded.decided_at, decided_by = excluded.decided_by
+"""
+IS_ASKED: Final = "SELECT true FROM goods.approval WHERE party_id = $1 AND offer_id = $2 AND lg_code = $3"
+
+OFFERS: Final = """
+SELECT o.party_id, p.name AS party, o.offer_id, o.revision, o.title, o.merchant, o.price, o.region, o.industry,
+  o.page_url, o.posted_at, a.lg_codes, a.states, a.comments,
+  concat_ws('|', o.title, o.party_id, o.offer_id) COLLATE "C" AS place
+FROM goods.offer AS o
+JOIN goods.party AS p USING (party_id)
+CROSS JOIN LATERAL (
+  SELECT array_agg(lg_code ORDER BY lg_code) AS lg_codes, array_agg(state ORDER BY lg_code) AS states,
+    array_agg(comment ORDER BY lg_code) AS comments
+  FROM goods.approval AS a
+  WHERE (a.party_id, a.offer_id) = (o.party_id, o.offer_id) AND ($3::text IS NULL OR a.lg_code = $3)
+) AS a
+WHERE ($1::uuid IS NULL OR o.party_id = $1)
+  AND ($2::text IS NULL OR o.offer_id = $2)
+  AND ($3::text IS NULL OR EXISTS (
+    SELECT FROM goods.application AS u WHERE u.party_id = o.party_id AND u.lg_code = $3))
+  AND ($3::text IS NULL OR p.kind = 'fund' OR a.lg_codes IS NOT NULL)
+  AND ($4::text IS NULL OR $4 = ANY (a.states))
+  AND ($5::text IS NULL OR o.region = $5)
+  AND ($6::text IS NULL OR o.industry = $6)
+  AND ($7::text IS NULL OR concat_ws('|', o.title, o.party_id, o.offer_id) COLLATE "C" > $7)
+ORDER BY place LIMIT $8
+"""
+USABLE_POOLS: Final = """
+SELECT asked.pool
+FROM unnest($3::text[]) AS asked (pool)
+LEFT JOIN goods.event_pool AS e USING (pool)
+WHERE NOT EXISTS (
+  SELECT FROM unnest($2::text[]) AS bought (offer_id)
+  WHERE NOT EXISTS (
+    SELECT FROM goods.approval AS a
+    WHERE a.party_id = $1 AND a.offer_id = bought.offer_id AND a.state = 'approved'
+      AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END))
+"""
