@@ -118,18 +118,27 @@ class SendCheckpoint(Command):
         return f"checkpoint-{self.number}"
 
 
-class SendApprovalRequest(Command):
-    """One mail to a municipality's office: a shop or fund (`party`) asks it to approve an offer, at `url`.
+class OfficeMailKind(StrEnum):
+    """What a municipality's office is told."""
 
-    `notice_id` gives its Message-ID, so a repeated sending is recognisable.
+    approval_asked = "approval_asked"
+    screening_passed = "screening_passed"
+
+
+class SendOfficeMail(Command):
+    """One mail to a municipality's office: a shop or fund (`party`) waits for its word, at `url`.
+
+    `title` is what it is about, `merchant` whose that is; `notice_id` gives the Message-ID, so a repeated sending is
+    recognisable.
     """
 
-    TYPE: ClassVar[str] = "jp.mykey.notices.send-approval-request.v1"
+    TYPE: ClassVar[str] = "jp.mykey.notices.send-office-mail.v1"
     PERSONAL: ClassVar[bool] = True
     notice_id: UUID
+    kind: OfficeMailKind
     party: str
     title: str
-    merchant: str
+    merchant: str = ""
     url: str
     address: str
 

@@ -213,3 +213,122 @@ class UsablePoolsOf(Query, Answered[UsablePools]):
     def key(self) -> UUID:
         """The party."""
         return self.party_id
+
+
+class ReferralState(StrEnum):
+    """How far a business is that a municipality has referred to a fund company."""
+
+    referred = "referred"
+    passed = "passed"
+    """The fund company's screening is passed; the municipality is asked for its consent."""
+    failed = "failed"
+    consented = "consented"
+    open = "open"
+    """Its fund is posted, and takes the municipality's points."""
+
+
+class ReferBusiness(Command, Answered[Registered]):
+    """A municipality refers a new business to a fund company (mission I.8). `referral_id` is the caller's.
+
+    Refused `unknown_party`, `not_applied`, `id_conflict`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.refer-business.v1"
+    referral_id: UUID
+    lg_code: LgCode
+    party_id: UUID
+    business: Name
+
+    def key(self) -> UUID:
+        """The party, so that it comes in order with the party's offers."""
+        return self.party_id
+
+
+class ScreenBusiness(Command, Answered[Registered]):
+    """The fund company's screening: passed or not. Refused `no_referral`, `referral_state`."""
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.screen-business.v1"
+    referral_id: UUID
+    party_id: UUID
+    passed: bool
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class ScreeningPassed(Event):
+    """A referred business has passed the screening; its municipality's office is told by mail, and may consent."""
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.screening-passed.v1"
+    PERSONAL: ClassVar[bool] = True
+    referral_id: UUID
+    party_id: UUID
+    party: str
+    lg_code: str
+    business: str
+    mail: str
+
+    def key(self) -> UUID:
+        """The municipality."""
+        return lg_key(self.lg_code)
+
+
+class ConsentToBusiness(Command, Answered[Registered]):
+    """The municipality consents; `staff_id` decided it. Refused `no_referral`, `referral_state`."""
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.consent-to-business.v1"
+    referral_id: UUID
+    party_id: UUID
+    lg_code: LgCode
+    staff_id: UUID
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class OpenBusiness(Command, Answered[Registered]):
+    """The fund of a referred business opens, as the fund company has posted it: with that it is approved.
+
+    Refused `no_referral`, `referral_state`, `unknown_offer`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.open-business.v1"
+    referral_id: UUID
+    party_id: UUID
+    offer_id: OfferId
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
+
+
+class Referral(Said):
+    """A business that was referred, and how far it is."""
+
+    referral_id: UUID
+    party_id: UUID
+    lg_code: str
+    business: str
+    state: ReferralState
+    offer_id: str | None
+    referred_at: datetime
+
+
+class Referrals(Said):
+    """The latest first."""
+
+    referrals: list[Referral]
+
+
+class ReferralsOf(Query, Answered[Referrals]):
+    """Which businesses were referred to this fund company, or by this municipality? The latest 500."""
+
+    TYPE: ClassVar[str] = "jp.mykey.offers.referrals-of.v1"
+    party_id: UUID | None = None
+    lg_code: LgCode | None = None
+
+    def key(self) -> UUID:
+        """The party, or nothing in particular."""
+        return self.party_id or UUID(int=0)

@@ -312,6 +312,7 @@ class RefusalCode(StrEnum):
     no_number = "no_number"
     no_plan = "no_plan"
     no_posting = "no_posting"
+    no_referral = "no_referral"
     no_scheme = "no_scheme"
     no_session = "no_session"
     no_service_id = "no_service_id"
@@ -341,6 +342,7 @@ class RefusalCode(StrEnum):
     read_cancelled = "read_cancelled"
     read_timeout = "read_timeout"
     reader_failed = "reader_failed"
+    referral_state = "referral_state"
     refund_limit = "refund_limit"
     same_pool = "same_pool"
     scheme_closed = "scheme_closed"
@@ -570,6 +572,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "There is no such posting of this citizen. Check the id.",
         "該当する記録がありません。IDを確認してください。",
     ),
+    RefusalCode.no_referral: RefusalText(
+        "No such business was referred. Check the id.",
+        "該当する事業の紹介がありません。IDを確認してください。",
+    ),
     RefusalCode.no_scheme: RefusalText(
         "This municipality has no municipal points. Choose another destination.",
         "この自治体には自治体ポイントがありません。別の移行先を選んでください。",
@@ -685,6 +691,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.reader_failed: RefusalText(
         "The card reader does not work or the card cannot be read. Look at both and begin anew.",
         "カードリーダーまたはカードを読み取れません。両方を確認して最初からやり直してください。",
+    ),
+    RefusalCode.referral_state: RefusalText(
+        "This business is not at that step, or past it. Look at how far it is.",
+        "この事業は、その手続きの段階にありません。現在の状況を確認してください。",
     ),
     RefusalCode.refund_limit: RefusalText(
         "More would come back than was captured. Choose a smaller amount.",

@@ -1,10 +1,10 @@
 """The shops' and funds' door: points pay for an order, in whole or in part (mission I.7, I.8).
 
-`component` what the hub finds · `audience` who is let in · `authorizations` `balances` the HTTP routes · `shapes` what
-they take and answer · `orders` an order's way to the ledger · `store` `statements` our tables: orders and what is
-counted of a day · `counting` what orders that ended give back to their day ·
-`redirects` `checkouts` `returns` the way by our own page and back.
+`component` what the hub finds · `audience` who is let in · `authorizations` `balances` `redirects` `offers` `referrals`
+the HTTP routes · `shapes` what they take and answer · `orders` an order's way to the ledger · `checkouts` `returns` the
+way by our own page and back · `store` `statements` our tables: orders and what is counted of a day · `counting` what
+orders that ended give back to their day.
 
-May import `hub` and `schemas`. Points are decided by the ledger, links by the registry; both are asked through the bus.
-To add a shop or fund: register the party and its key, no code.
+May import `hub` and `schemas`. Points are decided by the ledger, links by the registry, approvals by the goods worker;
+all are asked through the bus. To add a shop or fund: register the party and its key, no code.
 """

@@ -10,6 +10,7 @@ from connectors.checkout.checkouts import Checkouts
 from connectors.checkout.offers import OfferDoor
 from connectors.checkout.orders import Orders
 from connectors.checkout.redirects import RedirectDoor
+from connectors.checkout.referrals import ReferralDoor
 from connectors.checkout.returns import Returns
 from connectors.checkout.store import OrderStore
 from hub.component import Component, Context, Job
@@ -36,6 +37,7 @@ def component(context: Context) -> Component:
         AuthorizationDoor(orders, backlog),
         BalanceDoor(context.bus),
         OfferDoor(context.bus),
+        ReferralDoor(context.bus),
         RedirectDoor(context.bus, checkouts, returns, settings.own_url),
     )
     return Component(

@@ -3,11 +3,12 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.links import PageUrl
-from schemas.offers import Approval, Offer
+from schemas.offers import Approval, Offer, Referral
 from schemas.problems import Refusal
 from schemas.values import LgCode, LinkId, Name, Points
 
@@ -123,6 +124,31 @@ class OfferStanding(Body):
     offer_id: str
     revision: int
     approvals: list[Approval]
+
+
+class ScreeningRequest(Body):
+    """Whether the business that a municipality has referred passed your screening."""
+
+    passed: bool
+
+
+class OpeningRequest(Body):
+    """The fund of that business, as you have posted it."""
+
+    offer_id: ItemId
+
+
+class ReferralAnswer(Body):
+    """`refusal` says why it was not done."""
+
+    referral_id: UUID
+    refusal: Refusal | None = Field(None, exclude_if=_is_absent)
+
+
+class ReferralList(Body):
+    """Businesses that municipalities have referred to you, the latest first, 500 at the most."""
+
+    referrals: list[Referral]
 
 
 class OrderState(StrEnum):

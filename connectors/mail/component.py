@@ -26,8 +26,8 @@ from schemas.citizens import CitizenRegistered, MailChoicesChanged
 from schemas.connections import MailServerReached
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
-from schemas.notices import SendAccountNotice, SendApprovalRequest, SendCheckpoint, SendNotice
-from schemas.offers import ApprovalAsked
+from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice, SendOfficeMail
+from schemas.offers import ApprovalAsked, ScreeningPassed
 from schemas.outages import OutageBegan, OutageEnded, SendOutageMail
 
 NOTICES_AT_ONCE_LIMIT: Final = 8
@@ -71,13 +71,14 @@ def component(context: Context) -> Component:
             OutageBegan: outages.began,
             OutageEnded: outages.ended,
             ApprovalAsked: offices.asked,
+            ScreeningPassed: offices.passed,
         },
         outside={
             SendNotice: sending,
             SendCheckpoint: checkpoints.send,
             SendOutageMail: outages.send,
             SendAccountNotice: accounts.send,
-            SendApprovalRequest: offices.send,
+            SendOfficeMail: offices.send,
         },
         destination_of=lambda _message: MAIL_SERVER,
         connection_tests={MailServerReached: Reaching(server(settings))},

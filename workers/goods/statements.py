@@ -81,3 +81,20 @@ WHERE NOT EXISTS (
     WHERE a.party_id = $1 AND a.offer_id = bought.offer_id AND a.state = 'approved'
       AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END))
 """
+
+REFER: Final = """
+INSERT INTO goods.referral (referral_id, party_id, lg_code, business, state, referred_at)
+VALUES ($1, $2, $3, $4, 'referred', $5) ON CONFLICT DO NOTHING
+"""
+REFERRAL: Final = """
+SELECT party_id, lg_code, business, state, offer_id, consented_by FROM goods.referral WHERE referral_id = $1 FOR UPDATE
+"""
+SET_REFERRAL: Final = """
+UPDATE goods.referral SET state = $2, offer_id = coalesce($3, offer_id), consented_by = coalesce($4, consented_by)
+WHERE referral_id = $1
+"""
+REFERRALS: Final = """
+SELECT referral_id, party_id, lg_code, business, state, offer_id, referred_at FROM goods.referral
+WHERE ($1::uuid IS NULL OR party_id = $1) AND ($2::text IS NULL OR lg_code = $2)
+ORDER BY referred_at DESC, referral_id LIMIT 500
+"""

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from schemas.municipalities import RegisterSupportEvent
-from schemas.offers import ApprovalState, DecideOffer, OffersOf, UsablePoolsOf
+from schemas.offers import ApprovalState, ConsentToBusiness, DecideOffer, OffersOf, ReferBusiness, UsablePoolsOf
 from schemas.values import RESERVE, event_pool
 from tests.connectors.checkout.shops import CITY, FUND, NOW, PAGE, POOL, SHOP, STAFF, Shop, Street, order
 from tests.workers.registry.asking import ask
@@ -93,3 +93,26 @@ async def test_events_of_a_municipality_may_be_used_for_what_it_has_approved(ope
     pools = [RESERVE, POOL, event_pool(mine), event_pool(other), "scheme:402117"]
     asked = UsablePoolsOf(party_id=SHOP, offer_ids=["rice-5kg"], pools=pools)
     assert (await ask(open_street.process, asked)).pools == [POOL, event_pool(mine)]
+
+
+async def test_a_referred_business_is_screened_consented_to_and_opened(open_street: Street, shop: Shop) -> None:
+    fund, referral_id = open_street.party("fund"), UUID(int=7)
+    refer = ReferBusiness(referral_id=referral_id, lg_code=CITY, party_id=FUND, business="茶園")
+    consent = ConsentToBusiness(referral_id=referral_id, party_id=FUND, lg_code=CITY, staff_id=STAFF)
+    steps = f"/referrals/{referral_id}"
+    missing = await fund.done("POST", f"{steps}/screening", {"passed": True})
+    assert missing["refusal"]["code"] == "no_referral"
+    assert [(await ask(open_street.process, refer)).code for _ in range(2)] == [None, None]
+    assert (await ask(open_street.process, consent)).code == "referral_state"
+    others = await shop.done("POST", f"{steps}/screening", {"passed": True})
+    assert others["refusal"]["code"] == "no_referral"
+    passed = [await fund.done("POST", f"{steps}/screening", {"passed": True}) for _ in range(2)]
+    assert passed == [{"referral_id": str(referral_id)}] * 2
+    early = await fund.done("POST", f"{steps}/open", {"offer_id": TEA})
+    assert early["refusal"]["code"] == "referral_state"
+    assert (await ask(open_street.process, consent)).code is None
+    assert (await fund.done("POST", f"{steps}/open", {"offer_id": TEA}))["refusal"]["code"] == "unknown_offer"
+    await fund.done("POST", "/offers", tea(lg_codes=[]))
+    assert "refusal" not in await fund.done("POST", f"{steps}/open", {"offer_id": TEA})
+    assert [one["state"] for one in (await fund.done("GET", "/referrals"))["referrals"]] == ["open"]
+    assert (await fund.done("POST", "/authorizations", order("o-1", item_ids=[TEA])))["state"] == "authorized"

@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from schemas.offers import ApprovalAsked
+from schemas.offers import ApprovalAsked, ScreeningPassed
 from tests.connectors.mail.mailbox import Mailbox
 from tests.connectors.mail.posting import mailing, say, settled
 
@@ -36,3 +36,17 @@ async def test_the_office_is_mailed_the_address_of_the_page(database_url: str, m
     assert "Bcc" not in headers
     assert address in mail["text"]
     assert "茶園" in mail["text"]
+
+
+async def test_the_office_is_told_that_a_business_has_passed(database_url: str, mailbox: Mailbox) -> None:
+    referral_id = UUID(int=7)
+    event = ScreeningPassed(
+        referral_id=referral_id, party_id=SHOP, party="ファンド", lg_code="232343", business="酒蔵", mail=OFFICE
+    )
+    async with mailing(database_url, mailbox) as process:
+        await say(process, event)
+        await settled(process)
+    (mail,) = await mailbox.mails()
+    assert dict(mail["headers"])["Subject"] == "紹介いただいた事業の審査通過のお知らせ（ファンド）"
+    assert f"/municipal/referrals/{referral_id}" in mail["text"]
+    assert "酒蔵" in mail["text"]
