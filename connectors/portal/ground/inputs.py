@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from schemas.values import MAX_POINTS, MailAddress, MyKeyId
+from schemas.values import MAX_POINTS, MailAddress, MyKeyId, Name
 
 POINTS_CHARS_LIMIT: Final = 40
 PASSWORD_CHARS_LIMIT: Final = 1_024
@@ -55,7 +55,7 @@ def points_of(typed: object) -> int:
     if points == 0:
         raise PydanticCustomError("points_zero", "{label}は1以上で入力してください。")
     if points > MAX_POINTS:
-        raise PydanticCustomError("points_many", f"{{label}}は{MAX_POINTS:,}以下で入力してください。")
+        raise PydanticCustomError("points_many", "{label}は999,999,999以下で入力してください。")
     return points
 
 
@@ -72,6 +72,14 @@ def mail_of(typed: object) -> str:
     text = narrow(_text(typed))
     if not text.isascii() or text.count("@") != 1 or re.search(r"\s", text):
         raise PydanticCustomError("mail", "{label}は「name@example.jp」の形式で入力してください。")
+    return text
+
+
+def name_of(typed: object) -> str:
+    """As typed, without what surrounds it. Raises PydanticCustomError for what cannot be a name."""
+    text = _text(typed).strip()
+    if not text.isprintable() and not set(text) <= {*filter(str.isprintable, text), "\u3000"}:
+        raise PydanticCustomError("text", "{label}に使えない文字があります。")
     return text
 
 
@@ -116,6 +124,7 @@ def _text(typed: object) -> str:
 PointsInput = Annotated[int, BeforeValidator(points_of)]
 MyKeyIdInput = Annotated[MyKeyId, BeforeValidator(mykey_id_of)]
 MailInput = Annotated[MailAddress, BeforeValidator(mail_of)]
+NameInput = Annotated[Name, BeforeValidator(name_of)]
 DateInput = Annotated[date, BeforeValidator(date_of)]
 PasswordInput = Annotated[str, StringConstraints(min_length=1, max_length=PASSWORD_CHARS_LIMIT)]
 """Exactly as typed."""

@@ -15,6 +15,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
+from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import VALUE_LIMIT_CHARS, Cookie, Cookies
 from connectors.portal.ground.csrf import Csrf
 from connectors.portal.ground.frame import Frame, Language, MenuItem
@@ -27,6 +28,7 @@ from connectors.portal.ground.sent import FORM_TOKEN, FORM_TYPE, ONCE, SENT, TOK
 from connectors.portal.ground.sessions import MY_PAGE, SIGNED_IN, Sessions, new_visit
 from hub.bus import Bus
 from hub.clock import Clock
+from hub.keys import Hasher
 from hub.settings import Settings
 from hub.web.answers import REFERENCE, new_nonce
 from hub.web.app import PUBLIC, Answer, Audience, Route
@@ -66,6 +68,9 @@ class Kit:
     csrf: Csrf
     sessions: Sessions
     form_keys: FormKeys
+    cards: Cards
+    coupons: Hasher
+    """By which coupon numbers are known (schemas.grants.COUPON_KEY)."""
     bus: Bus
     clock: Clock
     settings: Settings
@@ -223,7 +228,7 @@ def _frame(request: web.Request, title: str, nonce: str, *, failed: bool, back: 
     language: Language = LANGUAGE.get()
     return Frame(
         title=title,
-        service=ground.service,
+        service=_(ground.service),
         lang=language,
         home=ground.home if is_signed_in else "/",
         menu=ground.menu(request) if is_signed_in else (),

@@ -23,7 +23,8 @@ from jinja2 import (
 )
 
 from connectors.portal.ground import charts
-from connectors.portal.ground.frame import Frame
+from connectors.portal.ground.frame import JAPANESE, Frame
+from connectors.portal.ground.language import LANGUAGE, gettext
 from connectors.portal.ground.look import Look
 from hub.clock import JAPAN
 from schemas.values import NO_EXPIRY
@@ -109,6 +110,12 @@ def _loader() -> ChoiceLoader:
     )
 
 
+_MONTHS: Final = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
 def number(value: int) -> str:
     """`1234567` → `1,234,567`; below zero with the true minus sign."""
     return f"{value:,}".replace("-", "−")
@@ -117,14 +124,18 @@ def number(value: int) -> str:
 def day(value: date | datetime | None) -> str:
     """`2017年11月1日` in Japan; that there is no end for the ledger's `NO_EXPIRY` and for None."""
     if value is None or value == NO_EXPIRY:
-        return "なし"
+        return gettext("なし")
     shown = value.astimezone(JAPAN) if isinstance(value, datetime) else value
+    if LANGUAGE.get() != JAPANESE:
+        return f"{shown.day} {_MONTHS[shown.month - 1]} {shown.year}"
     return f"{shown.year}年{shown.month}月{shown.day}日"
 
 
 def moment(value: datetime) -> str:
     """`2017年11月1日 9時05分` in Japan."""
     shown = value.astimezone(JAPAN)
+    if LANGUAGE.get() != JAPANESE:
+        return f"{day(value)}, {shown.hour}:{shown.minute:02}"
     return f"{day(value)} {shown.hour}時{shown.minute:02}分"
 
 
