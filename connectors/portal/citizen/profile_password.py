@@ -1,7 +1,7 @@
 """Another password (画面59), by the old one. Every other session of the citizen ends; nothing typed is kept."""
 
 from typing import Annotated, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
@@ -60,12 +60,12 @@ class PasswordPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """The input."""
-        key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, PASSWORD.name, Asked())
-        return self._page(request, blank(request, PasswordsForm, once=key))
+        return self._page(request, blank(request, PasswordsForm, once=uuid4()))
 
     async def change(self, request: web.Request) -> web.Response:
         """Once; whoever has the old session id is logged out, this browser has a new one."""
         key, signed_in, form = once_of(request), signed_in_of(request), filled(request, PasswordsForm)
+        await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Asked(), key)
         if (await self._kit.form_keys.kept(signed_in.citizen_id, PASSWORD.name, key, Asked)).is_done:
             return redirect(request, f"{PASSWORD.path}/done?form={key}")
         if form.value is None:
