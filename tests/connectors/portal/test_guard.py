@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 EXAMPLES: Final = {"event_id": str(CITY_EVENT), "lg_code": CITY, "party_id": str(AIRLINE)}
-QUERIES: Final = {"to": CITY, "form": str(CITY_EVENT), "holder": CITY}
+QUERIES: Final = {"to": CITY, "form": str(CITY_EVENT), "holder": CITY, "act": "mail", "prefecture": "230006"}
 
 
 def routes_of(town: Town, method: str) -> Iterator[Route]:
