@@ -41,7 +41,7 @@ class Role(NamedTuple):
 
 ROLES: Final = (
     Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, "留保ポイントを移す。残高と履歴を見る。"),
-    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, "クーポンコードを使う（DEMO-COUPON-0001）。連携を見る。"),
+    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, "クーポンコードDEMO-COUPON-0001を使う。連携を見る。"),
     Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, "基本自治体を変える。マイキーIDを失効する。"),
 )
 
