@@ -34,7 +34,6 @@ _RECEIPT_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 KEEP: Final = """
 INSERT INTO portal.form (owner_id, form_key, act, values_sealed, kept_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (owner_id, form_key) DO NOTHING
 """
 FORM: Final = """
 SELECT values_sealed, begun_at, receipt, outcome_sealed, done_at FROM portal.form
@@ -93,12 +92,9 @@ class FormKeys:
         self._sealer = sealer
         self._clock = clock
 
-    async def keep(self, owner_id: UUID, act: str, values: BaseModel, key: UUID | None = None) -> UUID:
-        """Keep what was typed, to be confirmed; returns its key.
-
-        A form without a confirmation brings its own `key`, drawn when it was shown; kept again, it stays as it was.
-        """
-        key = key or uuid4()
+    async def keep(self, owner_id: UUID, act: str, values: BaseModel) -> UUID:
+        """Keep what was typed, to be confirmed; returns its key."""
+        key = uuid4()
         sealed = self._sealer.seal(values.model_dump_json().encode(), place("portal.form", "values", key))
         async with self._database.transaction() as tx:
             await tx.execute(KEEP, owner_id, key, act, sealed, tx.now)
