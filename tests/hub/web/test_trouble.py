@@ -1,4 +1,4 @@
-"""People are told of trouble by their audience's own pages; programs by problem details, as people are if a page fails."""
+"""People are told of trouble by pages of their own; programs, and people where a page fails, by problem details."""
 
 import pytest
 from aiohttp import web

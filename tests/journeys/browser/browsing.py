@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 import playwright
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
@@ -48,7 +49,7 @@ LATIN: Final = """() => {
       for (const name of ["aria-label", "title", "alt", "placeholder"]) found.push(node.getAttribute(name) || "");
     }
   }
-  return found.join("\\n").match(/[A-Za-z][A-Za-z'’-]+/g) || [];
+  return found.join("\\n").replace(/\\S+@\\S+/g, "").match(/[A-Za-z][A-Za-z'’-]+/g) || [];
 }"""
 OURS: Final = frozenset(
     {
@@ -138,6 +139,22 @@ class Walker:
     def fill(self, label: str, value: str) -> None:
         """The field of this label."""
         self.page.get_by_label(label).first.fill(value)
+
+    def at(self, *paths: str) -> None:
+        """Make sure that we have come to one of these addresses; the walk goes on in any case."""
+        self.page.wait_for_load_state()
+        if not self.is_at(*paths):
+            self.faults.append(f"{self.name}: at {urlsplit(self.page.url).path}, not at {' or '.join(paths)}")
+
+    def is_at(self, *paths: str) -> bool:
+        """Whether we are at one of these addresses."""
+        return urlsplit(self.page.url).path in paths
+
+    def identify(self, password: str) -> None:
+        """Answer the question who is it, where it is asked."""
+        if self.is_at("/my/identity"):
+            self.page.get_by_label("パスワード", exact=False).first.fill(password)
+            self.press("パスワードで確認する")
 
     def see(self, screen: str, numbers: str = "") -> None:
         """Look at the page where we are: everything that a machine can see, and a picture for people."""

@@ -16,8 +16,8 @@ POINTS = 1_200
 
 
 @pytest.mark.timeout(120)
-def test_a_newcomer_makes_a_mykey_id_moves_points_and_revokes(site: Site, chromium_browser: Browser) -> None:
-    with walking(chromium_browser, site.url, 390, scripts=True) as walker:
+def test_a_newcomer_makes_a_mykey_id_moves_points_and_revokes(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
         page = walker.page
         walker.go("/")
         walker.follow("マイキーIDの作成・登録")
