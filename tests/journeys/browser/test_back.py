@@ -1,4 +1,4 @@
-"""After a log-out the back button shows nothing of what was there (ASVS 5.0 14.3.1): the browser keeps no page of ours."""
+"""After a log-out the back button shows nothing of what was there (ASVS 5.0 14.3.1)."""
 
 import pytest
 from playwright.sync_api import Browser
