@@ -130,7 +130,12 @@ def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
     table = Table("マイキーID", "パスワード", "名前", "試すこと", title="デモの利用者")
     for person in offer.people:
         table.add_row(person.mykey_id, person.password, person.name, person.about)
-    table.add_row("（なし）", "", f"新しいカード {len(offer.cards)}枚", "マイキーIDを作る。")
+    table.add_row(
+        "（なし）",
+        "",
+        f"新しいカード {len(offer.cards)}枚",
+        "マイキーIDを作る。クーポンコードDEMO-COUPON-0002を使い、ポイントを移す。",
+    )
     console.print(table)
     console.print(f"portal: [bold]{stage.url}/[/]  mails: {stage.mailbox.url}  API: {stage.url}/api/")
     console.print("It stays up until Ctrl-C.")

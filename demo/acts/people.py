@@ -30,19 +30,21 @@ CHOICES: Final = MailChoices(on_grant=True, on_expiry=True, on_password_change=T
 
 
 class Role(NamedTuple):
-    """Somebody to log in as; `reserve` and `granted` points, in that order."""
+    """Somebody to log in as; `reserve`, `granted` and `elsewhere` are points to begin with."""
 
     mykey_id: str
     password: str
     reserve: tuple[int, ...]
     granted: int
+    elsewhere: int
+    """Points of another municipality, which expire."""
     about: str
 
 
 ROLES: Final = (
-    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, "留保ポイントを移す。残高と履歴を見る。"),
-    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, "クーポンコードを使う（DEMO-COUPON-0001）。連携を見る。"),
-    Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, "基本自治体を変える。マイキーIDを失効する。"),
+    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, 450, "留保ポイントを移す。残高と履歴を見る。"),
+    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, 0, "クーポンコードDEMO-COUPON-0001を使う。連携を見る。"),
+    Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, 1_500, "基本自治体を変える。マイキーIDを失効する。"),
 )
 
 
@@ -139,6 +141,11 @@ async def _give(stage: Stage, citizen_id: UUID, role: Role, home: str) -> None:
         fields = {**posting(citizen_id, f"{role.mykey_id}-grant", 0), "party_id": PROGRAMME}
         pool = scheme_pool(home)
         await bus.call(GrantPoints(**fields, programme_id=PROGRAMME, pool=pool, points=role.granted), CALL_DEADLINE_S)
+    if role.elsewhere:
+        fields = {**posting(citizen_id, f"{role.mykey_id}-away", 0), "party_id": PROGRAMME}
+        pool = scheme_pool(stage.world.schemes[1].lg_code)
+        grant = GrantPoints(**fields, programme_id=PROGRAMME, pool=pool, points=role.elsewhere)
+        await bus.call(grant, CALL_DEADLINE_S)
     if role.reserve and role.granted:
         move = MovePoints(
             **posting(citizen_id, f"{role.mykey_id}-move", 0), pool=event_pool(_event_of(home)), points=200

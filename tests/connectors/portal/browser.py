@@ -126,7 +126,7 @@ class Browser:
         given = {**(headers or {}), **({"Cookie": cookie} if cookie else {})}
         url = URL(self.url + path, encoded=True)
         async with self._session.request(method, url, data=data, headers=given, allow_redirects=False) as answer:
-            page = Page(answer.status, answer.headers, await answer.text(), path)
+            page = Page(answer.status, answer.headers, await answer.text(errors="replace"), path)
         for one in page.cookies:
             for name, morsel in SimpleCookie(one).items():
                 if morsel["max-age"] == "0":
