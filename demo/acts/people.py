@@ -23,7 +23,7 @@ from schemas.values import RESERVE, event_pool, lg_check_digit, scheme_pool
 
 CARD_COMPANY: Final = made_up_id("partner", "card")
 PROGRAMME: Final = made_up_id("programme", "demo")
-COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 1_200}
+COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 1_200, "DEMO-COUPON-0003": 800}
 EVENT_DAYS: Final = 90
 BLANK_CARDS: Final = 3
 CHOICES: Final = MailChoices(on_grant=True, on_expiry=True, on_password_change=True, on_mykey_id_change=True)
