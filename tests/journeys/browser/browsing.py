@@ -32,7 +32,8 @@ PICTURES: Final = Path(__file__).parents[3] / ".screens"
 
 AXE_RUN: Final = """() => axe.run(document, {resultTypes: ["violations", "incomplete"]}).then(found =>
   ["violations", "incomplete"].flatMap(kind => found[kind].flatMap(rule => rule.nodes.map(node =>
-    `${kind} ${rule.id}: ${node.target.join(" ")}: ${(node.any.concat(node.all, node.none)[0] || {}).message || ""}`))))"""
+    `${kind} ${rule.id}: ${node.target.join(" ")}: ` +
+      `${(node.any.concat(node.all, node.none)[0] || {}).message || ""}`))))"""
 
 WATCH: Final = """addEventListener("securitypolicyviolation", event => console.error(
   `policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
