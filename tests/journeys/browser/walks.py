@@ -1,7 +1,6 @@
 """The ways through the screens, each page looked at: what a newcomer does, from the front page to the revocation.
 
-A walk takes its window, and `turn`: which of the demo's cards and coupons are its own, so that two can follow each
-other.
+A walk takes its window, and `turn`: which of the demo's cards and coupons are its own, so that two can be under way.
 """
 
 from collections.abc import Callable, Mapping
