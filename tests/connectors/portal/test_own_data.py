@@ -124,7 +124,8 @@ async def test_services_are_shown_and_a_link_is_ended(shared_town: Town) -> None
     await ask(shared_town.process, LinkCitizen(citizen_id=citizen_id, party_id=AIRLINE, link_id=f"al-{citizen_id}"))
     page = await browser.get("/my/services")
     assert page.words.index("航空会社") < page.words.index("カード会社")
-    assert "連携中（2017年10月2日から）" in page.words
+    assert "航空会社連携済み" in page.words
+    assert "2017年10月2日" in (await browser.get(f"/my/services/{AIRLINE}")).words
     logo = await browser.get(f"/parties/{CARD}/logo")
     assert (logo.status, logo.headers["Content-Type"]) == (200, "image/png")
     assert (await browser.get(f"/parties/{AIRLINE}/logo")).status == 404

@@ -11,7 +11,7 @@ from tests.journeys.browser.browsing import Walker, walking
 from tests.journeys.browser.site import Site
 
 PASSWORD = "kawasemi-2958-susuki"
-COUPON = "demo-coupon-0002"
+COUPON = "demo-coupon-0003"
 POINTS = 1_200
 
 
