@@ -134,7 +134,7 @@ def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
         "（なし）",
         "",
         f"新しいカード {len(offer.cards)}枚",
-        "マイキーIDを作る。クーポンコードDEMO-COUPON-0002を使い、ポイントを移す。",
+        "マイキーIDを作る。クーポンコードDEMO-COUPON-0003を使い、ポイントを移す。",
     )
     console.print(table)
     console.print(f"portal: [bold]{stage.url}/[/]  mails: {stage.mailbox.url}  API: {stage.url}/api/")

@@ -23,7 +23,7 @@ from schemas.values import RESERVE, event_pool, lg_check_digit, scheme_pool
 
 CARD_COMPANY: Final = made_up_id("partner", "card")
 PROGRAMME: Final = made_up_id("programme", "demo")
-COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 1_200, "DEMO-COUPON-0003": 800}
+COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 800, "DEMO-COUPON-0003": 1_200}
 EVENT_DAYS: Final = 90
 BLANK_CARDS: Final = 3
 CHOICES: Final = MailChoices(on_grant=True, on_expiry=True, on_password_change=True, on_mykey_id_change=True)
@@ -55,8 +55,7 @@ async def play(stage: Stage, terminals: VirtualTerminals, file: str) -> DemoOffe
     ids = await terminals.open(bus, stage.url, home, len(ROLES) + BLANK_CARDS)
     people = [await _person(stage, number, ids[number], home) for number in range(len(ROLES))]
     blank = [
-        DemoCard(terminal_id=terminal_id, label=f"新しいカード {number}")
-        for number, terminal_id in enumerate(ids[len(ROLES) :], 1)
+        DemoCard(terminal_id=terminal_id, number=number) for number, terminal_id in enumerate(ids[len(ROLES) :], 1)
     ]
     offer = DemoOffer(people=tuple(people), cards=tuple(blank), mails=stage.mailbox.url)
     demo_file.write(stage.folder / file, offer)

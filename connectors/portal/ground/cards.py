@@ -139,7 +139,14 @@ class Cards:
 
     def _choices(self) -> dict[str, list[Option]]:
         offer = demo_file.read(self._demo)
-        cards = [Option(one.terminal_id, one.label, _("マイキーIDはまだありません。")) for one in offer.cards]
+        cards = [
+            Option(
+                one.terminal_id,
+                _("新しいカード %(number)s") % {"number": one.number},
+                _("マイキーIDはまだありません。"),
+            )
+            for one in offer.cards
+        ]
         people = [Option(one.card, one.name, _("マイキーID %(id)s") % {"id": one.mykey_id}) for one in offer.people]
         return {"card": [*cards, *people]}
 

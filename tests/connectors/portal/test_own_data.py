@@ -97,7 +97,7 @@ async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> N
     assert "移行ポイント数40ポイント" in confirm.words
     done = await asyncio.gather(*(browser.submit(confirm, "/my/coupon/confirm") for _ in range(3)))
     assert len({page.path for page in done}) == 1
-    assert "1,500ポイント→から1,540ポイント" in done[0].words
+    assert "1,500ポイントから1,540ポイント" in done[0].words
     assert (await shared_town.balance(citizen_id))[RESERVE] == 1_540
     again = await browser.submit(page, "/my/coupon", partner=str(CARD))
     unknown = await browser.submit(page, "/my/coupon", partner=str(CARD), code="ZZZZ1234ZZZZ")
@@ -124,7 +124,8 @@ async def test_services_are_shown_and_a_link_is_ended(shared_town: Town) -> None
     await ask(shared_town.process, LinkCitizen(citizen_id=citizen_id, party_id=AIRLINE, link_id=f"al-{citizen_id}"))
     page = await browser.get("/my/services")
     assert page.words.index("航空会社") < page.words.index("カード会社")
-    assert "連携中（2017年10月2日から）" in page.words
+    assert "航空会社連携済み" in page.words
+    assert "2017年10月2日" in (await browser.get(f"/my/services/{AIRLINE}")).words
     logo = await browser.get(f"/parties/{CARD}/logo")
     assert (logo.status, logo.headers["Content-Type"]) == (200, "image/png")
     assert (await browser.get(f"/parties/{AIRLINE}/logo")).status == 404
