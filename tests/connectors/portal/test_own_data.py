@@ -92,12 +92,15 @@ async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> N
     await _coupons(shared_town)
     page = await browser.get(f"/my/coupon?partner={CARD}&code=abcd-1234-efgh&points=99999")
     assert 'value="abcd-1234-efgh"' in page.text
+    hostile = await browser.get("/my/coupon?code=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&partner=%27")
+    assert "<script>alert" not in hostile.text
+    assert (await browser.get("/my/coupon?points=%3Cscript%3E")).status == 400
     assert "99,999ポイント" in page.words
     confirm = await browser.submit(page, "/my/coupon", partner=str(CARD))
     assert "移行ポイント数40ポイント" in confirm.words
     done = await asyncio.gather(*(browser.submit(confirm, "/my/coupon/confirm") for _ in range(3)))
     assert len({page.path for page in done}) == 1
-    assert "1,500ポイント→から1,540ポイント" in done[0].words
+    assert done[0].words.index("1,500ポイント") < done[0].words.index("1,540ポイント")
     assert (await shared_town.balance(citizen_id))[RESERVE] == 1_540
     again = await browser.submit(page, "/my/coupon", partner=str(CARD))
     unknown = await browser.submit(page, "/my/coupon", partner=str(CARD), code="ZZZZ1234ZZZZ")
