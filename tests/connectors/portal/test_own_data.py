@@ -92,6 +92,9 @@ async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> N
     await _coupons(shared_town)
     page = await browser.get(f"/my/coupon?partner={CARD}&code=abcd-1234-efgh&points=99999")
     assert 'value="abcd-1234-efgh"' in page.text
+    hostile = await browser.get("/my/coupon?code=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&partner=%27")
+    assert "<script>alert" not in hostile.text
+    assert (await browser.get("/my/coupon?points=%3Cscript%3E")).status == 400
     assert "99,999ポイント" in page.words
     confirm = await browser.submit(page, "/my/coupon", partner=str(CARD))
     assert "移行ポイント数40ポイント" in confirm.words
