@@ -141,6 +141,32 @@ def test_a_double_click_back_and_reload_act_once(site: Site, browser: Browser) -
         assert not walker.faults
 
 
+def test_on_a_phone_with_scripts_the_menu_folds(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
+        log_in(walker, site.people, MAKER)
+        entry = walker.page.get_by_role("navigation").get_by_role("link", name="利用者情報")
+        walker.see("home-folded", "19")
+        assert not entry.is_visible()
+        walker.press("メニュー")
+        walker.see("home-unfolded", "19")
+        entry.click()
+        walker.at("/my/profile")
+        walker.go("/login")
+        walker.at("/my")
+        assert not walker.faults
+
+
+def test_the_password_can_be_shown(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
+        walker.go("/login")
+        field = walker.page.get_by_label("パスワード", exact=False).first
+        field.fill("kawasemi")
+        walker.press("パスワードを表示する")
+        assert field.get_attribute("type") == "text"
+        walker.see("log-in-shown", "18")
+        assert not walker.faults
+
+
 def test_buttons_and_fields_show_in_forced_colours(site: Site, browser: Browser) -> None:
     with walking(browser, site.url, 1280, scripts=True, forced_colors="active", color_scheme="dark") as walker:
         for path in ("/", "/login"):
