@@ -114,7 +114,7 @@ def test_the_keyboard_alone_is_enough(site: Site, browser: Browser) -> None:
 
 def _confirm_ten_points(walker: Walker) -> None:
     walker.go("/my/move/municipal")
-    walker.page.locator("main .mk-choices__link").first.click()
+    walker.lead(walker.page.locator("main .mk-choices__link").first)
     walker.page.get_by_role("textbox").first.fill("10")
     walker.press("確認")
 
@@ -147,9 +147,9 @@ def test_on_a_phone_with_scripts_the_menu_folds(site: Site, browser: Browser) ->
         entry = walker.page.get_by_role("navigation").get_by_role("link", name="利用者情報")
         walker.see("home-folded", "19")
         assert not entry.is_visible()
-        walker.press("メニュー")
+        walker.toggle("メニュー")
         walker.see("home-unfolded", "19")
-        entry.click()
+        walker.lead(entry)
         walker.at("/my/profile")
         walker.go("/login")
         walker.at("/my")
@@ -161,7 +161,7 @@ def test_the_password_can_be_shown(site: Site, browser: Browser) -> None:
         walker.go("/login")
         field = walker.page.get_by_label("パスワード", exact=False).first
         field.fill("kawasemi")
-        walker.press("パスワードを表示する")
+        walker.toggle("パスワードを表示する")
         assert field.get_attribute("type") == "text"
         walker.see("log-in-shown", "18")
         assert not walker.faults
