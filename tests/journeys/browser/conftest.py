@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.journeys.browser.browsing import MISSING, chromium, is_here
+from tests.journeys.browser.browsing import MISSING, TAKES_PICTURES, chromium, is_here
 from tests.journeys.browser.passing import Results, walk_all
+from tests.journeys.browser.pictures import picture_docs
 from tests.journeys.browser.site import Site, running_site
 
 
@@ -22,8 +23,10 @@ def walked(request: pytest.FixtureRequest) -> Results:
     """What was found on all walks, at both widths."""
     if not is_here():
         pytest.skip(MISSING)
-    site: Site = request.getfixturevalue("site")
-    return walk_all(site)
+    results = walk_all(request.getfixturevalue("site"))
+    if TAKES_PICTURES:
+        picture_docs()
+    return results
 
 
 @pytest.fixture(scope="module")
