@@ -111,7 +111,9 @@ def is_here() -> bool:
 def chromium() -> Iterator[Browser]:
     """Debian's, without a sandbox where we are root: it only ever sees our own pages."""
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--lang=ja"])
+        browser = running.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage", "--lang=ja"]
+        )
         try:
             yield browser
         finally:
