@@ -36,7 +36,7 @@ from tests.workers.registry.people import PASSWORD, created
 COMPONENTS: Final = ("registry", "ledger", "portal")
 NOW: Final = datetime(2017, 10, 2, 3, tzinfo=UTC)
 """The cards of the tests are valid then."""
-CITIZENS: Final = 24
+CITIZENS: Final = 8
 POSTINGS: Final = 60
 """Of each citizen: three quarters come in, one quarter is moved on."""
 CODES: Final = ("232343", "402117", "011002", "141003", "271004", "401307")
