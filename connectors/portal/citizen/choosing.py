@@ -80,8 +80,12 @@ class Way:
     onward: str
     title: str
     step: int
-    steps: int
+    steps: tuple[str, ...]
     is_open: bool
+
+    def shown_steps(self) -> list[str]:
+        """The steps' names, in the language of the request."""
+        return [_(name) for name in self.steps]
 
 
 class Choosing:

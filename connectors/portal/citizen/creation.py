@@ -35,7 +35,7 @@ from schemas.values import LgCode
 PREFIX: Final = "/create"
 ACT: Final = "create-mykey-id"
 DEADLINE_S: Final = 10.0
-STEPS: Final = 4
+STEPS: Final = ("カード", "マイキーID", "利用者情報", "確認")
 
 
 class DetailsForm(Form):
@@ -264,7 +264,8 @@ class CreationPages:
             status=422 if failed else 200,
             failed=failed,
             back=str(back) if back else None,
-            steps=STEPS,
+            notice=None,
+            steps=[_(name) for name in STEPS],
             **values,
         )
 

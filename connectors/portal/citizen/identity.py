@@ -38,7 +38,7 @@ class IdentityQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    to: Target
+    act: Target
     form: UUID
 
 
@@ -54,9 +54,9 @@ def is_identified(request: web.Request, kit: Kit) -> bool:
     return confirmed_at is not None and kit.clock.now() - confirmed_at <= GOOD_FOR
 
 
-def to_identity(request: web.Request, to: Target, form: UUID) -> web.Response:
+def to_identity(request: web.Request, act: Target, form: UUID) -> web.Response:
     """Ask again, then go on with that form."""
-    return redirect(request, f"{PATH}?to={to}&form={form}")
+    return redirect(request, f"{PATH}?act={act}&form={form}")
 
 
 class IdentityPages:
@@ -115,7 +115,7 @@ class IdentityPages:
         if confirmed.session is None:
             raise RefusedError(confirmed.code or RefusalCode.log_in_failed)
         query = query_of(request, IdentityQuery)
-        response = redirect(request, f"{TARGETS[query.to]}?form={query.form}")
+        response = redirect(request, f"{TARGETS[query.act]}?form={query.form}")
         self._kit.sessions.renew(response, confirmed)
         return response
 
@@ -131,5 +131,5 @@ class IdentityPages:
             failed=failed,
             by_password=by_password,
             by_card=by_card,
-            query=f"?to={query.to}&form={query.form}",
+            query=f"?act={query.act}&form={query.form}",
         )

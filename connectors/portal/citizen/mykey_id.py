@@ -25,7 +25,7 @@ from schemas.problems import RefusalCode
 PREFIX: Final = "/my/mykey-id"
 ACT: Final = "change-mykey-id"
 DEADLINE_S: Final = 5.0
-STEPS: Final = 3
+STEPS: Final = ("カード", "マイキーID", "確認")
 
 
 class Changed(BaseModel):
@@ -147,7 +147,7 @@ class MyKeyIdPages:
             failed=bool(form.errors),
             back="/my/profile",
             form=form,
-            steps=STEPS,
+            steps=[_(name) for name in STEPS],
             mykey_id=profile.mykey_id,
         )
 
@@ -162,7 +162,7 @@ class MyKeyIdPages:
             back=f"{PREFIX}/id?form={key}",
             form=blank(request, Form, once=key),
             faults={"errors": [] if fault is None else [("", fault)]},
-            steps=STEPS,
+            steps=[_(name) for name in STEPS],
             before=profile.mykey_id,
             after=draft.candidate or "",
         )

@@ -11,9 +11,10 @@ from connectors.portal.citizen.profile import PATH
 from connectors.portal.ground.forms import Form, FormView, Input, blank, filled
 from connectors.portal.ground.inputs import PasswordInput
 from connectors.portal.ground.language import _
-from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
+from connectors.portal.ground.pages import FormKey, Ground, answer, redirect
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.sessions import signed_in_of, source_of
+from hub.ids import uuid7
 from hub.web.app import Route, query_of
 from schemas.logins import ChangePassword
 
@@ -36,8 +37,8 @@ class PasswordsForm(Form):
     ]
 
 
-class Asked(BaseModel):
-    """That somebody has opened the form: nothing of what is typed."""
+class Changed(BaseModel):
+    """That it was done: nothing of what was typed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,18 +61,18 @@ class PasswordPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """The input."""
-        key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, PASSWORD.name, Asked())
-        return self._page(request, blank(request, PasswordsForm, once=key))
+        return self._page(request, blank(request, PasswordsForm))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Once; whoever has the old session id is logged out, this browser has a new one."""
-        key, signed_in, form = once_of(request), signed_in_of(request), filled(request, PasswordsForm)
-        if (await self._kit.form_keys.kept(signed_in.citizen_id, PASSWORD.name, key, Asked)).is_done:
-            return redirect(request, f"{PASSWORD.path}/done?form={key}")
+        """Whoever has the old session id is logged out, this browser has a new one.
+
+        It needs no one-time key: once it is done, neither the old password nor the old session is good.
+        """
+        signed_in, form = signed_in_of(request), filled(request, PasswordsForm)
         if form.value is None:
-            return self._page(request, form.view(str(key)))
+            return self._page(request, form.view())
         asked = ChangePassword(
-            change_id=key,
+            change_id=uuid7(),
             source=source_of(request),
             session=signed_in.session_id,
             old_password=form.value.old_password,
@@ -81,7 +82,8 @@ class PasswordPages:
         if changed.code is not None:
             is_new = changed.code.startswith("password_")
             form.refuse("new_password" if is_new else "old_password", sentence(changed.code))
-            return self._page(request, form.view(str(key)))
+            return self._page(request, form.view())
+        key = await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Changed())
         await self._kit.form_keys.act(signed_in.citizen_id, PASSWORD.name, key, _nothing)
         response = redirect(request, f"{PASSWORD.path}/done?form={key}")
         if changed.session is not None:
@@ -91,7 +93,7 @@ class PasswordPages:
     async def done(self, request: web.Request) -> web.Response:
         """Its receipt."""
         key: UUID = query_of(request, FormKey).form
-        receipt = await self._kit.form_keys.receipt(signed_in_of(request).citizen_id, PASSWORD.name, key, Asked)
+        receipt = await self._kit.form_keys.receipt(signed_in_of(request).citizen_id, PASSWORD.name, key, Changed)
         return answer(
             request, "citizen/password_done.html", title=_("パスワードの変更の完了"), what=PASSWORD, receipt=receipt
         )
@@ -112,5 +114,5 @@ class PasswordPages:
         )
 
 
-async def _nothing() -> Asked:
-    return Asked()
+async def _nothing() -> Changed:
+    return Changed()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
@@ -118,6 +119,10 @@ class Browser:
         own = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"} if headers is None else dict(headers)
         return await self.send("POST", path, values, own)
 
+    async def ask(self, path: str, values: Mapping[str, str]) -> Page:
+        """A form that only asks."""
+        return await self.send("GET", f"{path}?{urlencode(values)}")
+
     async def send(
         self, method: str, path: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Page:
@@ -126,7 +131,7 @@ class Browser:
         given = {**(headers or {}), **({"Cookie": cookie} if cookie else {})}
         url = URL(self.url + path, encoded=True)
         async with self._session.request(method, url, data=data, headers=given, allow_redirects=False) as answer:
-            page = Page(answer.status, answer.headers, await answer.text(), path)
+            page = Page(answer.status, answer.headers, await answer.text(errors="replace"), path)
         for one in page.cookies:
             for name, morsel in SimpleCookie(one).items():
                 if morsel["max-age"] == "0":

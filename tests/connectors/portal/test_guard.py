@@ -18,7 +18,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 EXAMPLES: Final = {"event_id": str(CITY_EVENT), "lg_code": CITY, "party_id": str(AIRLINE)}
-QUERIES: Final = {"to": CITY, "form": str(CITY_EVENT), "holder": CITY}
+QUERIES: Final = {
+    "to": CITY,
+    "form": str(CITY_EVENT),
+    "holder": CITY,
+    "act": "mail",
+    "prefecture": "230006",
+    "id": str(CITY_EVENT),
+}
 
 
 def routes_of(town: Town, method: str) -> Iterator[Route]:
@@ -30,7 +37,7 @@ def address(route: Route) -> str:
     """The route with examples for its parameters."""
     path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", lambda found: EXAMPLES.get(found[1], "x"), route.path)
     required = [name for name, info in route.query.model_fields.items() if info.is_required()] if route.query else []
-    query = {name: QUERIES.get(name, "x") for name in required}
+    query = {name: QUERIES[name] for name in required}
     return f"{path}?{urlencode(query)}" if query else path
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from aiohttp import ClientSession, DummyCookieJar
 
-from hub.clock import AdjustableClock
+from hub.clock import AdjustableClock, Clock
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.serving import serving
@@ -66,11 +66,11 @@ class Town:
         assert page.path == "/my", page.text
         return browser, page
 
-    async def somebody(self) -> tuple[Browser, UUID]:
+    async def somebody(self, name: str = "氏名 三") -> tuple[Browser, UUID]:
         """A citizen of a test's own, on My Page, with reserve points as the first one's."""
         number = next(self._numbers)
         mykey_id = f"PERSON{number:02}"
-        citizen_id = await created(self.process, self.issuer.card(number), mykey_id, base_lg_code=CITY)
+        citizen_id = await created(self.process, self.issuer.card(number), mykey_id, base_lg_code=CITY, name=name)
         for nth, points in enumerate(POINTS):
             await ask(self.process, credit(citizen_id, f"{mykey_id}-{nth}", points))
         browser, _page = await self.logged_in(mykey_id)
@@ -90,12 +90,12 @@ async def log_in(browser: Browser, mykey_id: str = FIRST, **values: str) -> Page
 
 @asynccontextmanager
 async def town(
-    database_url: str, folder: Path, clock: AdjustableClock | None = None, **settings: object
+    database_url: str, folder: Path, clock: AdjustableClock | None = None, *components: str, **settings: object
 ) -> AsyncIterator[Town]:
-    """The town, open; `settings` by their names."""
+    """The town, open; `settings` by their names; `components` where it takes others than the usual ones."""
     issuer = authorities(folder, 1)[0]
     time = clock or AdjustableClock(NOW)
-    async with portal(database_url, folder, time, **settings) as (process, url), client() as session:
+    async with portal(database_url, folder, time, *components, **settings) as (process, url), client() as session:
         await _settle(process)
         first = await created(process, issuer.card(1), FIRST, base_lg_code=CITY)
         second = await created(process, issuer.card(2), SECOND, base_lg_code=CITY, name="氏名 二")
@@ -108,12 +108,12 @@ async def town(
 
 @asynccontextmanager
 async def portal(
-    database_url: str, folder: Path, clock: AdjustableClock, *components: str, **settings: object
+    database_url: str, folder: Path, clock: Clock, *components: str, **settings: object
 ) -> AsyncIterator[tuple[HubProcess, str]]:
     """A process with the portal, and its address."""
     given = {"database_url": database_url, "http_port": free_port(), "secret_key": SECRET_KEY, "card_anchors": folder}
     made = Settings.model_validate(given | settings)
-    names = components or ("registry", "ledger", "portal")
+    names = components or ("registry", "ledger", "goods", "checkout", "portal")
     async with serving(made, clock, installed(names), database_url) as served:
         assert served.url is not None
         yield served.process, served.url
