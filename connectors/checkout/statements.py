@@ -1,22 +1,33 @@
-"""The SQL of the schema `checkout`."""
+"""The SQL of the schema `checkout`.
+
+Nonces and orders are not flushed to disk by themselves (`synchronous_commit`): what is done because of them is the
+ledger's commit, which comes later in the same log and is flushed, them included. Where that never comes, a power cut
+that forgets them forgets nothing that was done. A refusal of our own is flushed: nothing comes after it.
+"""
 
 from typing import Final
 
 FIRST_USE: Final = """
-INSERT INTO checkout.nonce (key_id, nonce, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+INSERT INTO checkout.nonce (key_id, nonce, expires_at)
+SELECT $1::text, $2::text, $3::timestamptz WHERE set_config('synchronous_commit', 'off', true) = 'off'
+ON CONFLICT DO NOTHING RETURNING true
 """
 FORGET_NONCES: Final = "DELETE FROM checkout.nonce WHERE expires_at < $1"
 
 TAKE: Final = """
 INSERT INTO checkout.shop_order (
   party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text, $7::integer, $8::timestamptz, $9::date,
+  $10::integer, $11::text, $12::timestamptz
+WHERE set_config('synchronous_commit', $13, true) = $13
 ON CONFLICT (party_id, order_id) DO NOTHING RETURNING true
 """
 TAKE_AGAIN: Final = """
 INSERT INTO checkout.shop_order AS o (
   party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text, $7::integer, $8::timestamptz, $9::date,
+  $10::integer, $11::text, $12::timestamptz
+WHERE set_config('synchronous_commit', $13, true) = $13
 ON CONFLICT (party_id, order_id) DO UPDATE SET
   request_hash = excluded.request_hash, citizen_id = excluded.citizen_id, pool = excluded.pool,
   points = excluded.points, expires_at = excluded.expires_at, day = excluded.day, counted = excluded.counted,
@@ -35,7 +46,8 @@ ON CONFLICT (party_id, citizen_id, day) DO UPDATE SET points = u.points + $4 WHE
 RETURNING points
 """
 REFUSE: Final = """
-UPDATE checkout.shop_order SET code = $3, counted = 0 WHERE party_id = $1 AND order_id = $2
+UPDATE checkout.shop_order SET code = $3, counted = 0
+WHERE party_id = $1 AND order_id = $2 AND set_config('synchronous_commit', 'on', true) = 'on'
 """
 GIVE_BACK: Final = """
 WITH ended AS (

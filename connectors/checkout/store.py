@@ -106,6 +106,7 @@ class OrderStore:
             0 if wanted.code else wanted.points,
             wanted.code,
             tx.now,
+            "on" if wanted.code else "off",
         )
         return taken is True
 
