@@ -172,7 +172,7 @@ async def test_a_large_redrive_goes_on_by_itself_and_tells_how_far_it_is(probe: 
         async def finished() -> bool:
             return bool((await desk.get(f"/redrives/{begun['redrive_id']}"))["finished"])
 
-        await wait_until(finished, 10)
+        await wait_until(finished, 10, every_s=0.25)
 
     assert len(await probe.deliveries("parked")) == 1
     acts = [act for act in await probe.connection.fetch(ACTS) if act["kind"] == "redrive"]
