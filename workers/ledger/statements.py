@@ -126,18 +126,18 @@ FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (expires_at IS NUL
 ORDER BY hold_id
 """
 """A voucher whose time is over is gone, one at a checkout free again: posted or not, neither is set aside."""
-DUE_CITIZENS: Final = """
+DUE_LOTS: Final = """
 WITH page AS (
-    SELECT DISTINCT citizen_id FROM ledger.lot
-    WHERE partition = $1 AND expires_on BETWEEN $2 AND $3 AND balance > 0 AND (pool = 'reserve') = $4
-        AND ($5::uuid IS NULL OR citizen_id > $5)
-    ORDER BY citizen_id LIMIT $6
+    SELECT expires_on, citizen_id, pool, balance FROM ledger.lot
+    WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
+        AND expires_on <= $4 AND balance > 0 AND (pool = 'reserve') = $5
+    ORDER BY expires_on, citizen_id FETCH FIRST $6 ROWS WITH TIES
 )
-SELECT l.citizen_id, l.pool, l.expires_on, sum(l.balance)::bigint AS points
-FROM page JOIN ledger.lot AS l ON l.citizen_id = page.citizen_id
-WHERE l.expires_on BETWEEN $2 AND $3 AND l.balance > 0 AND (l.pool = 'reserve') = $4
-GROUP BY l.citizen_id, l.pool, l.expires_on ORDER BY l.citizen_id, l.expires_on, l.pool
+SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
+FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
 """
+"""In the order of the index lot_expiry, so that a page costs what is on it. The index leaves out what never ends: that
+must be said, for PostgreSQL does not know it of $4."""
 HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from hashlib import md5
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -10,8 +12,12 @@ import pytest
 from hub.database import SESSION
 from workers.ledger import statements as sql
 
-OTHERS: Final = 5_000
-"""Rows beside those that are asked for."""
+ROWS: Final = 5_000
+"""Rows in all, of which two are asked for."""
+LAST_BUT_TWO: Final = sorted(UUID(md5(str(n).encode(), usedforsecurity=False).hexdigest()) for n in range(1, ROWS + 1))[
+    -3
+]
+"""A citizen behind whom there are two."""
 FILLS: Final[Mapping[str, str]] = {
     "contra": """
 INSERT INTO ledger.contra (partition, account, name, balance)
@@ -42,6 +48,10 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         "ARRAY[md5('7'), md5('9')]::uuid[], ARRAY['reserve', 'reserve'], '2026-01-10'",
     ),
     "ALL_LOTS": ("uuid[], date", "ARRAY[md5('7'), md5('9')]::uuid[], '2026-01-10'"),
+    "DUE_LOTS": (
+        "smallint, date, uuid, date, boolean, bigint",
+        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000",
+    ),
     "CHANGE_CONTRAS": (
         "smallint, tid[], bigint[], bigint[]",
         "3::smallint, ARRAY['(0,7)', '(0,9)']::tid[], ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
@@ -91,7 +101,7 @@ async def test_two_rows_are_found_without_reading_the_others(
     await connection.execute(f"PREPARE asked ({types}) AS {getattr(sql, name)}")
     await connection.execute(f"EXECUTE asked ({values})")
     for fill in FILLS.values():
-        await connection.execute(fill, few + 1, few + OTHERS)
+        await connection.execute(fill, few + 1, ROWS)
     plan = json.loads(await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT json) EXECUTE asked ({values})"))[0]["Plan"]
 
     assert max(rows_read(plan)) == 2, json.dumps(plan)
