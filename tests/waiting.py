@@ -12,11 +12,11 @@ _POLL_INTERVAL_S = 0.01
 
 
 @overload
-async def wait_until(condition: Callable[[], Awaitable[T]], deadline_s: float = 5.0, every_s: float = ...) -> T: ...
+async def wait_until(condition: Callable[[], Awaitable[T]], deadline_s: float = 15.0, every_s: float = ...) -> T: ...
 @overload
-async def wait_until(condition: Callable[[], T], deadline_s: float = 5.0, every_s: float = ...) -> T: ...
+async def wait_until(condition: Callable[[], T], deadline_s: float = 15.0, every_s: float = ...) -> T: ...
 async def wait_until(
-    condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0, every_s: float = _POLL_INTERVAL_S
+    condition: Callable[[], T | Awaitable[T]], deadline_s: float = 15.0, every_s: float = _POLL_INTERVAL_S
 ) -> T:
     """Ask until the answer is true, and return it.
 
