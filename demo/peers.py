@@ -26,10 +26,17 @@ class PeerFailedError(PermanentError):
 
 
 @asynccontextmanager
-async def peer(module: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A peer's process, ended when the block is left."""
+async def peer(module: str, *arguments: str, stdin: int | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A peer's process, ended when the block is left; `stdin` as asyncio has it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments, cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE, env=_environment()
+        sys.executable,
+        "-m",
+        module,
+        *arguments,
+        cwd=CHECKOUT,
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        env=_environment(),
     )
     try:
         yield process

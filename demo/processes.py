@@ -102,11 +102,14 @@ class Apart:
         }
         return kept | given
 
+    def settings(self) -> Settings:
+        """What all of them share."""
+        return Settings.model_validate(self._shared)
+
     @asynccontextmanager
     async def caller(self, url: str, clock: SharedClock) -> AsyncIterator[HubProcess]:
         """A process that hosts nothing: who directs the story speaks to the others as they do among themselves."""
-        settings = Settings.model_validate(self._shared)
-        async with HubProcess(settings, clock, [Installed("hub", _nothing)], url) as process:
+        async with HubProcess(self.settings(), clock, [Installed("hub", _nothing)], url) as process:
             yield process
 
 

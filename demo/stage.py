@@ -14,6 +14,7 @@ from demo.peers import Mailbox, PartnerKey
 from demo.world import OPENING_HOUR, World
 from hub.clock import JAPAN, AdjustableClock, SharedClock
 from hub.process import HubProcess
+from hub.settings import Settings
 from schemas.clockwork import ClockworkDoneOf
 
 CALL_DEADLINE_S: Final = 60.0
@@ -40,6 +41,7 @@ class Stage:
     expected: Expected
     clock: AdjustableClock | SharedClock
     process: HubProcess
+    settings: Settings
     components: Collection[str]
     url: str
     """Where partners come in."""

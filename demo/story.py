@@ -10,23 +10,26 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from demo.acts import counter, expiry, holding, mails, moving, opening, proof, settling, transfers
+from demo.acts import counter, expiry, holding, mails, moving, opening, people, proof, settling, transfers
 from demo.oracle import expect
 from demo.peers import PartnerKey, free_port, mailbox
 from demo.processes import Apart, broker
 from demo.stage import Stage
+from demo.terminals import VirtualTerminals, virtual_terminals
 from demo.world import DATA, World
 from hub import logs, loop, migrations
 from hub.clock import AdjustableClock, SharedClock
+from hub.demo_file import DemoOffer
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.errors import HubError
 from hub.installed import installed
@@ -49,6 +52,9 @@ MAIL_PER_DOMAIN_S: Final = 50_000.0
 """All mails of the demo world go to one domain, which is our own mailbox: nothing to be gentle with."""
 
 POOLS: Final = {"ledger": 6, "mail": 6}
+
+DEMO_FILE: Final = "demo.json"
+CARDS_ISSUED_BEFORE: Final = timedelta(days=400)
 
 ACTS: Final = (
     Act("world", "the world opens", opening.play),
@@ -78,6 +84,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report for machines")
     parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="another world of the same form")
     parser.add_argument("--transport", choices=("postgres", "rabbitmq"), default="postgres", help=HELP)
+    parser.add_argument("--quick", action="store_true", help="open the world only, without the month's transfers")
     parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
     options = parser.parse_args(arguments)
     logs.configure("warning")
@@ -91,55 +98,95 @@ def _main(command: str, arguments: Sequence[str]) -> int:
 
 async def _play(options: argparse.Namespace, console: Console, *, stay: bool) -> int:
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mykey-story-") as folder:
-        async with _stage(options, Path(folder), console) as stage:
-            stage.seconds["start"] = round(time.monotonic() - begun, 2)
-            await _acts(stage, console)
-            status = _report(stage, options, console, time.monotonic() - begun)
+    with tempfile.TemporaryDirectory(prefix="mykey-story-") as name:
+        folder, world = Path(name), World(options.data)
+        async with AsyncExitStack() as stack:
+            terminals = None
             if stay:
-                console.print(f"the hub stays up at [bold]{stage.url}/api/[/] until Ctrl-C; mails: {stage.mailbox.url}")
+                # The cards are as old as people's cards are, in the time of the story.
+                issued_at = world.opening() - CARDS_ISSUED_BEFORE
+                terminals = await stack.enter_async_context(virtual_terminals(folder, issued_at))
+            shown = {} if terminals is None else _demo_settings(folder, terminals)
+            stage = await stack.enter_async_context(_stage(options, folder, console, world, shown))
+            stage.seconds["start"] = round(time.monotonic() - begun, 2)
+            await _acts(stage, console, ACTS[:1] if options.quick else ACTS)
+            offer = None
+            if terminals is not None:
+                with stage.timed("people"):
+                    offer = await people.play(stage, terminals, DEMO_FILE)
+            status = _report(stage, options, console, time.monotonic() - begun)
+            if offer is not None:
+                _invite(stage, offer, console)
                 await until_told_to_stop()
     return status
 
 
+def _demo_settings(folder: Path, terminals: VirtualTerminals) -> Mapping[str, str]:
+    return {"card_anchors": str(terminals.anchors), "demo_file": str(folder / DEMO_FILE)}
+
+
+def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
+    """The last thing on the screen: where the portal is, and what to try as whom."""
+    table = Table("マイキーID", "パスワード", "名前", "試すこと", title="デモの利用者")
+    for person in offer.people:
+        table.add_row(person.mykey_id, person.password, person.name, person.about)
+    table.add_row(
+        "（なし）",
+        "",
+        f"新しいカード {len(offer.cards)}枚",
+        "マイキーIDを作る。クーポンコードDEMO-COUPON-0003を使い、ポイントを移す。",
+    )
+    console.print(table)
+    console.print(f"portal: [bold]{stage.url}/[/]  mails: {stage.mailbox.url}  API: {stage.url}/api/")
+    console.print("It stays up until Ctrl-C.")
+
+
 @asynccontextmanager
-async def _stage(options: argparse.Namespace, folder: Path, console: Console) -> AsyncIterator[Stage]:
-    world = World(options.data)
+async def _stage(
+    options: argparse.Namespace, folder: Path, console: Console, world: World, shown: Mapping[str, str]
+) -> AsyncIterator[Stage]:
     server = EmbeddedPostgres.temporary()
     url = await asyncio.to_thread(server.start)
     hub = _together if options.transport == "postgres" else _apart
     try:
         await migrations.migrate(url, migrations.installed_sources())
-        async with mailbox() as box, hub(options, folder, url, world.opening(), box.smtp_port) as running:
-            yield Stage(
-                world=world,
-                expected=expect(world),
-                clock=running.clock,
-                process=running.process,
-                components=[one.name for one in installed()],
-                url=running.url,
-                other_url=running.other_url,
-                carried=running.carried,
-                mailbox=box,
-                key=PartnerKey(folder, "airline-2017"),
-                folder=folder,
-                say=console.print,
-            )
+        async with mailbox() as box:
+            given: Given = {**_mail_settings(box.smtp_port), **shown}
+            async with hub(options, folder, url, world.opening(), given) as running:
+                yield Stage(
+                    world=world,
+                    expected=expect(world),
+                    clock=running.clock,
+                    process=running.process,
+                    settings=running.settings,
+                    components=[one.name for one in installed()],
+                    url=running.url,
+                    other_url=running.other_url,
+                    carried=running.carried,
+                    mailbox=box,
+                    key=PartnerKey(folder, "airline-2017"),
+                    folder=folder,
+                    say=console.print,
+                )
     finally:
         await asyncio.to_thread(server.stop)
 
 
 class Running(NamedTuple):
-    """The hub of the story: its clock, a process to speak to it from, and two ways in for partners."""
+    """The hub of the story: its clock, a process to speak to it from, its settings, and two ways in for partners."""
 
     clock: AdjustableClock | SharedClock
     process: HubProcess
+    settings: Settings
     url: str
     other_url: str
     carried: Callable[[], Awaitable[dict[str, int]]] | None = None
 
 
-def _mail_settings(smtp_port: int) -> dict[str, str | int | float | dict[str, int]]:
+Given: TypeAlias = dict[str, str | int | float | Mapping[str, int]]
+
+
+def _mail_settings(smtp_port: int) -> Given:
     return {
         "smtp_port": smtp_port,
         "smtp_security": "none",
@@ -150,34 +197,34 @@ def _mail_settings(smtp_port: int) -> dict[str, str | int | float | dict[str, in
 
 @asynccontextmanager
 async def _together(
-    options: argparse.Namespace, folder: Path, url: str, opening: datetime, smtp_port: int
+    options: argparse.Namespace, folder: Path, url: str, opening: datetime, shared: Given
 ) -> AsyncIterator[Running]:
     """Everything in this process."""
     clock = AdjustableClock(opening)
-    given = {"data_dir": folder / "data", "http_port": options.port or free_port(), **_mail_settings(smtp_port)}
-    async with serving(Settings.model_validate(given), clock, installed(), url) as served:
+    given = {"data_dir": folder / "data", "http_port": options.port or free_port(), **shared}
+    settings = Settings.model_validate(given)
+    async with serving(settings, clock, installed(), url) as served:
         own = served.url or ""
-        yield Running(clock, served.process, own, own)
+        yield Running(clock, served.process, settings, own, own)
 
 
 @asynccontextmanager
 async def _apart(
-    _options: argparse.Namespace, folder: Path, url: str, opening: datetime, smtp_port: int
+    _options: argparse.Namespace, folder: Path, url: str, opening: datetime, shared: Given
 ) -> AsyncIterator[Running]:
     """Two processes of every component, over RabbitMQ."""
     clock = SharedClock.begin(folder / "clock", opening)
     async with broker() as amqp_url:
-        shared = {"database_url": url, "transport": "rabbitmq", "amqp_url": amqp_url, **_mail_settings(smtp_port)}
-        apart = Apart(shared, folder / "clock")
+        apart = Apart({**shared, "database_url": url, "transport": "rabbitmq", "amqp_url": amqp_url}, folder / "clock")
         async with apart.running([one.name for one in installed()]), apart.caller(url, clock) as process:
-            yield Running(clock, process, apart.urls[0], apart.urls[-1], apart.carried)
+            yield Running(clock, process, apart.settings(), apart.urls[0], apart.urls[-1], apart.carried)
 
 
-async def _acts(stage: Stage, console: Console) -> None:
+async def _acts(stage: Stage, console: Console, acts: Sequence[Act]) -> None:
     columns = (TextColumn("{task.description:32}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=len(ACTS))
-        for act in ACTS:
+        task = progress.add_task("", total=len(acts))
+        for act in acts:
             progress.update(task, description=act.title)
             with stage.timed(act.name):
                 await act.play(stage)

@@ -27,6 +27,7 @@ SECRET_KEY_LEAST_BYTES = 32
 
 _ROLE_PASSWORD_LEAST_CHARACTERS = 16
 _SECRET_LEAST_DIFFERENT_CHARACTERS = 8
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -113,6 +114,8 @@ class Settings(BaseSettings):
             takes no card.
         card_register: for the demo, the sandbox and tests, a file that says which certificates were revoked or
             reissued (workers/registry/succession.py); None is "unknown" for all.
+        demo_file: what the portal's front page offers to log in as (hub/demo_file.py), of the demo alone, on loopback
+            alone; None is no demo mode.
     """
 
     model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
@@ -166,6 +169,7 @@ class Settings(BaseSettings):
     merge_overdue_h: Annotated[int, Field(ge=1, le=8_784)] = 24
     card_anchors: Path | None = None
     card_register: Path | None = None
+    demo_file: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -255,6 +259,12 @@ class Settings(BaseSettings):
     def _has_a_broker(self) -> "Settings":
         if self.transport == "rabbitmq" and self.amqp_url is None:
             raise ValueError("MYKEY_TRANSPORT=rabbitmq needs MYKEY_AMQP_URL, as amqps://user:password@host:5671/vhost")
+        return self
+
+    @model_validator(mode="after")
+    def _shows_the_demo_to_this_machine_alone(self) -> "Settings":
+        if self.demo_file is not None and self.http_host not in _LOOPBACK_HOSTS:
+            raise ValueError("MYKEY_DEMO_FILE offers log-ins to whoever comes: only with MYKEY_HTTP_HOST=127.0.0.1")
         return self
 
     @model_validator(mode="after")

@@ -1,18 +1,36 @@
 """Points that come from a municipality itself, and points that come by coupon (mission V, I.6)."""
 
+import re
+import unicodedata
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field
 
-from schemas.message import Answered, Command, Said
+from schemas.message import Answered, Command, Query, Said
 from schemas.points import PointsEvent, PostingCommand
 from schemas.values import NO_EXPIRY, Points, Pool
 
 CouponHash = Annotated[bytes, Field(min_length=32, max_length=32)]
 """Keyed hash of a coupon number; the number itself is never stored."""
 COUPONS_LIMIT = 1_000
+COUPON_KEY: Final = "coupon-number"
+"""The name of the key that coupon numbers are hashed with, the same at every door."""
+_COUPON: Final = re.compile(r"[0-9A-Z]{8,40}")
+_COUPON_TYPED_LIMIT: Final = 120
+_BETWEEN: Final = re.compile(r"[\s\u2010-\u2015\u2212\uff0d-]+")
+
+
+def coupon_number(typed: str) -> str | None:
+    """The one number that was typed: whatever width, case, spaces and hyphens; None where it is none.
+
+    8 to 40 characters `[0-9A-Z]`. What is hashed is this, in ASCII.
+    """
+    if len(typed) > _COUPON_TYPED_LIMIT:
+        return None
+    number = _BETWEEN.sub("", unicodedata.normalize("NFKC", typed)).upper()
+    return number if _COUPON.fullmatch(number) else None
 
 
 class GrantPoints(PostingCommand):
@@ -64,3 +82,28 @@ class CreditCoupon(PostingCommand):
 
     TYPE: ClassVar[str] = "jp.mykey.grants.credit-coupon.v1"
     code_hash: CouponHash
+
+
+class CouponOffer(Said):
+    """What a coupon brings."""
+
+    points: Points
+    pool: Pool
+
+
+class FoundCoupon(Said):
+    """`offer` is None where the coupon cannot be used: unknown, used or past its last day, all alike."""
+
+    offer: CouponOffer | None = None
+
+
+class CouponOf(Query, Answered[FoundCoupon]):
+    """What would this partner's coupon bring (画面21)? Asked before `CreditCoupon`, which decides."""
+
+    TYPE: ClassVar[str] = "jp.mykey.grants.coupon-of.v1"
+    party_id: UUID
+    code_hash: CouponHash
+
+    def key(self) -> UUID:
+        """The partner."""
+        return self.party_id

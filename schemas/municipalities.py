@@ -106,3 +106,62 @@ class SchemesOf(Query, Answered[Schemes]):
     def key(self) -> UUID:
         """Nothing in particular."""
         return NO_ORIGIN
+
+
+class SupportEvent(Said):
+    """An event as citizens see it. `holder` is the municipality or prefecture that holds it."""
+
+    event_id: UUID
+    lg_code: LgCode
+    holder: str
+    point_name: str
+    first: date
+    last: date
+    usable_in: tuple[LgCode, ...]
+
+
+class SupportEvents(Said):
+    """By holder and period."""
+
+    support_events: list[SupportEvent]
+
+
+class SupportEventsOf(Query, Answered[SupportEvents]):
+    """Which events have not ended on `day` (画面46–51); those held in one prefecture where it is named?
+
+    Its own and those of its municipalities. Without `day`, all there ever were: their points may still be in a history.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.support-events-of.v1"
+    prefecture: LgCode | None = None
+    day: date | None = None
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN
+
+
+class Prefecture(Said):
+    """A prefecture, how many of its municipalities have a scheme, and how many events it and they hold or will."""
+
+    lg_code: LgCode
+    name: str
+    schemes: int
+    support_events: int
+
+
+class Prefectures(Said):
+    """All 47, by lg_code."""
+
+    prefectures: list[Prefecture]
+
+
+class PrefecturesOf(Query, Answered[Prefectures]):
+    """What is there to choose from in which prefecture, as of that day (画面16, 41, 46, 61)?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.prefectures-of.v1"
+    day: date
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN

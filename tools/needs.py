@@ -78,6 +78,12 @@ NEEDS: Final[Mapping[str, Need]] = {
             Path("/usr/bin/opensc-tool"),
         ),
     ),
+    "chromium": Need(
+        "chromium fonts-noto-cjk",
+        Path("/usr/bin/chromium"),
+        "the screens in a real browser",
+        also=(Path("/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"),),
+    ),
     "asyncapi": Need(
         "@asyncapi/specs@6.11.1",
         NPM_FOLDER / "node_modules" / "@asyncapi" / "specs" / "schemas" / "3.0.0-without-$id.json",

@@ -10,7 +10,7 @@ from prometheus_client import Histogram
 
 from hub import telemetry
 from hub.tracing import ANSWER_HEADER, HEADER, TRACE, parse
-from hub.web.problems import Reference, problem_error, problem_response
+from hub.web.problems import ProblemError, Reference, problem_error
 from schemas.problems import ProblemCode
 
 REFERENCE: Final = web.RequestKey("reference", Reference)
@@ -63,7 +63,7 @@ def begin(request: web.Request) -> Reference:
     return reference
 
 
-def refused(request: web.Request, error: Exception, reference: Reference) -> web.Response:
+def refused(request: web.Request, error: Exception) -> ProblemError:
     """The problem to answer with.
 
     What we did not expect is logged in full and told as a reference number only.
@@ -83,7 +83,7 @@ def refused(request: web.Request, error: Exception, reference: Reference) -> web
     if request.writer.output_size > 0:
         # Half of another answer is on the wire: only a cut connection can still tell that it is not whole.
         raise ConnectionResetError("answer begun") from error
-    return problem_response(problem, reference)
+    return problem
 
 
 def route_of(request: web.Request) -> str:

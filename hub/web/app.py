@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+import structlog
 from aiohttp import WSCloseCode, web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -24,7 +25,7 @@ from hub.web.addresses import PROXIES, Network, address_of
 from hub.web.answers import add_headers, begin, observe, refused
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
-from hub.web.problems import ProblemError, problem_error, problem_response
+from hub.web.problems import ProblemError, Reference, problem_error, problem_response
 from hub.web.validation import field_errors
 from schemas.problems import FieldError, ProblemCode
 
@@ -35,6 +36,8 @@ UNREAD_BODY_LIMIT_BYTES: Final = 64 * 1024
 """For aiohttp's own reading, which no handler uses."""
 QUERY_FIELDS_LIMIT: Final = 32
 FIRST_ERROR: Final = 400
+
+_log: Final = structlog.get_logger()
 
 Query = TypeVar("Query", bound=BaseModel)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -59,6 +62,13 @@ class Authenticate(Protocol):
         """Raises ProblemError signature or login (401)."""
 
 
+class Trouble(Protocol):
+    """Tells a person that a request was not done; programs get problem details (RFC 9457)."""
+
+    def __call__(self, request: web.Request, error: ProblemError, reference: Reference, /) -> web.Response:
+        """The page, or the way to another one. Nothing of the request's body may be read any more."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Audience:
     """Those who come in by one door.
@@ -68,6 +78,7 @@ class Audience:
     `security` are OpenAPI security scheme objects, by name; `unproven` is the 401 it answers. An audience
     without `authenticate` has public routes only. `rate` and `at_once` count by caller, or on public routes by address;
     `address_rate` counts by address (hub.web.addresses) before anybody is known: what does not get in costs too.
+    `trouble` is for an audience of people, and for whatever is asked below its prefix that is nowhere.
     """
 
     name: str
@@ -82,6 +93,7 @@ class Audience:
     at_once: AtOnce | None = None
     address_rate: RateLimiter | None = None
     documented: bool = True
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +142,8 @@ class Closeable(Protocol):
 
 OPEN: Final = web.AppKey("open", set[Closeable])
 """Told to end when the door closes, which would wait for them else."""
+AUDIENCES: Final = web.AppKey("audiences", Sequence[Audience])
+"""The longest prefix first."""
 CALLER: Final = web.RequestKey("caller", Caller)
 QUERY: Final = web.RequestKey("query", BaseModel)
 
@@ -183,7 +197,8 @@ def make_app(routes: Sequence[Route], proxies: Sequence[Network] = ()) -> web.Ap
     app[OPEN] = set()
     app.on_shutdown.append(_hang_up)
     # The longest prefix first: aiohttp takes the first sub-application whose prefix fits.
-    for audience in sorted(_audiences(routes), key=lambda one: len(one.prefix), reverse=True):
+    app[AUDIENCES] = sorted(_audiences(routes), key=lambda one: len(one.prefix), reverse=True)
+    for audience in app[AUDIENCES]:
         served = [route for route in routes if route.audience is audience]
         if audience.prefix:
             app.add_subapp(audience.prefix, _register(web.Application(), served))
@@ -240,11 +255,30 @@ async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPException as error:
         if error.status < FIRST_ERROR:
             raise
-        response = problem_response(problem_error(error), reference)
+        response = _told(request, problem_error(error), reference)
     except Exception as error:  # noqa: BLE001 - the web door: whatever happened becomes an answer, here only
-        response = refused(request, error, reference)
+        response = _told(request, refused(request, error), reference)
     observe(request, response, time.perf_counter() - started)
     return response
+
+
+def _told(request: web.Request, error: ProblemError, reference: Reference) -> web.Response:
+    """A page for people, where the path is theirs; problem details for all others, and where the page fails too."""
+    trouble = next(
+        (
+            one.trouble
+            for one in request.config_dict[AUDIENCES]
+            if request.path == one.prefix or request.path.startswith(f"{one.prefix}/")
+        ),
+        None,
+    )
+    if trouble is None:
+        return problem_response(error, reference)
+    try:
+        return trouble(request, error, reference)
+    except Exception:  # noqa: BLE001 - the web door: whoever was to be told something is told it in any case
+        _log.exception("web_trouble_page_failed", code=error.code.value)
+        return problem_response(error, reference)
 
 
 async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:

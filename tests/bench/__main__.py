@@ -24,6 +24,7 @@ from tests.bench.p1_posting import Posting
 from tests.bench.p2_end_to_end import APART, EndToEnd
 from tests.bench.p5_growth import Growth
 from tests.bench.p8_expiry import Expiry
+from tests.bench.p9_pages import Pages
 from tests.bench.server import NotDurableError, Server, connected, prepare, settings_of, started
 from tests.bench.world import Scenario
 from tests.bench.yardsticks import Pgbench, PlainEntries, RawCopy
@@ -36,7 +37,7 @@ WIDTH: Final = 170
 """Characters the table needs; a pipe would be taken for 80."""
 CONNECTIONS: Final = 4
 SIZES: Final = {"ledger": 4, "partner": 4, "registry": 4, "mail": 4}
-SMALL_SET: Final = frozenset({"Y1", "Y2", "Y3", "Y4", "Y5", "P1", "P2", "P3", "P4"})
+SMALL_SET: Final = frozenset({"Y1", "Y2", "Y3", "Y4", "Y5", "P1", "P2", "P3", "P4", "P9"})
 """What is measured when nothing else is asked for; `--full` measures all."""
 NEED_BROKER: Final = frozenset({"Y3", "Y4", "P3"})
 AT_ONCE: Final = 4
@@ -54,10 +55,11 @@ class Lengths:
     warm_up_s: float
     posting_s: float
     end_to_end_s: float
+    pages_s: float
 
 
-SHORT: Final = Lengths(6, 5, 6, 5, 4, 12, 10)
-LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60)
+SHORT: Final = Lengths(6, 5, 6, 5, 4, 12, 10, 5)
+LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60, 30)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,6 +164,7 @@ async def _measures(server: Server, lengths: Lengths, citizens: int, transfers: 
         "zipf": Zipf(server, citizens, lengths.posting_s, CONNECTIONS).measure,
         "hundred_point_lots": HundredPointLots(server).measure,
         "P5": Growth(server, citizens, transfers, posting[Scenario.spread], CONNECTIONS).measure,
+        "P9": Pages(server, lengths.pages_s).measure,
         "P8": Expiry(server, citizens, lengths.posting_s, CONNECTIONS).measure,
     }
 

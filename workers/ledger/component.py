@@ -5,7 +5,7 @@ from schemas import audit, grants, history, holds, merges, municipalities, point
 from workers.ledger import pools, reading, reading_holds
 from workers.ledger.book import Terms
 from workers.ledger.checkpoints import Checkpoints, signer_of
-from workers.ledger.coupons import register_coupons
+from workers.ledger.coupons import coupon_of, register_coupons
 from workers.ledger.details import details_of
 from workers.ledger.history import balance_as_of, history_of
 from workers.ledger.operations import OPERATIONS
@@ -45,6 +45,7 @@ def component(context: Context) -> Component:
             merges.OpenMergesOf: reading_holds.open_merges_of,
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
             vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
+            grants.CouponOf: coupon_of,
             audit.FollowChain: follow_chain,
             audit.VerifyLedger: verify_ledger,
             settlement.PartnerSummaryOf: partner_summary_of,

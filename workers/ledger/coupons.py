@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from hub.transaction import Transaction
-from schemas.grants import CouponsRegistered, RegisterCoupons
+from hub.transaction import Reading, Transaction
+from schemas.grants import CouponOf, CouponOffer, CouponsRegistered, FoundCoupon, RegisterCoupons
 from workers.ledger import state_statements
 
 
@@ -22,3 +22,10 @@ async def register_coupons(commands: Sequence[RegisterCoupons], tx: Transaction)
         )
         answers.append(CouponsRegistered(registered=len(rows)))
     return answers
+
+
+async def coupon_of(query: CouponOf, reading: Reading) -> FoundCoupon:
+    """Unknown, used and expired are answered alike, as `decide.coupon` does."""
+    today = reading.clock.business_date()
+    row = await reading.fetch_row(state_statements.COUPON_OF, query.party_id, query.code_hash, today)
+    return FoundCoupon() if row is None else FoundCoupon(offer=CouponOffer(points=row["points"], pool=row["pool"]))

@@ -27,6 +27,9 @@ JOIN unnest($1::uuid[], $2::bytea[]) AS asked (party_id, code_hash)
     ON asked.party_id = c.party_id AND asked.code_hash = c.code_hash
 ORDER BY c.party_id, c.code_hash FOR UPDATE OF c
 """
+COUPON_OF: Final = """
+SELECT points, pool FROM ledger.coupon WHERE party_id = $1 AND code_hash = $2 AND used_by IS NULL AND last >= $3
+"""
 ORIGINALS: Final = """
 SELECT o.party_id, o.command_id, o.citizen_id, o.kind, o.points AS total, t.points,
     d.pool AS debit_pool, d.expires_on AS debit_expires_on, d.origin AS debit_origin, dc.name AS debit_name,

@@ -18,6 +18,7 @@ from schemas.citizens import (
     ProfileOf,
     RegisterCitizen,
 )
+from schemas.links import LinksOf, LogoOf, PartiesOf, PresentParty, UnlinkCitizen
 from schemas.logins import (
     ChangeMailAddress,
     ChangePassword,
@@ -29,7 +30,13 @@ from schemas.logins import (
     UseSession,
 )
 from schemas.message import Message, Query
-from schemas.municipalities import RegisterScheme, RegisterSupportEvent, SchemesOf
+from schemas.municipalities import (
+    PrefecturesOf,
+    RegisterScheme,
+    RegisterSupportEvent,
+    SchemesOf,
+    SupportEventsOf,
+)
 from schemas.mykey_ids import ChangeMyKeyId, CreateMyKeyId, RevokeMyKeyId
 from schemas.parties import PartyKeyOf, PartyKeysOf, RegisterParty, RegisterPartyKey
 from schemas.service_ids import (
@@ -56,7 +63,7 @@ from schemas.terminals import (
     TerminalPlanOf,
     TerminalsOf,
 )
-from workers.registry import issuers, links, municipalities, parties, plans, terminals
+from workers.registry import issuers, links, municipalities, parties, party_pages, plans, terminals
 from workers.registry.accounts import Accounts
 from workers.registry.cards import Cards, ForgettingCards
 from workers.registry.certificates import Anchors
@@ -111,6 +118,8 @@ def component(context: Context) -> Component:
             ChangeMailChoices: change_mail_choices,
             ChooseBaseMunicipality: choose_bases,
             LinkCitizen: links.link_citizens,
+            UnlinkCitizen: links.unlink_citizens,
+            PresentParty: party_pages.present_parties,
             **_of_cards_and_logins(parts),
             **_of_service_ids(parts),
             **_of_terminals(parts),
@@ -166,6 +175,11 @@ def _of_terminals(parts: Parts) -> Handlers:
 def _answers(parts: Parts) -> Mapping[type[Query], Answerer]:
     return {
         SchemesOf: municipalities.schemes_of,
+        SupportEventsOf: municipalities.support_events_of,
+        PrefecturesOf: municipalities.prefectures_of,
+        PartiesOf: party_pages.parties_of,
+        LogoOf: party_pages.logo_of,
+        LinksOf: links.links_of,
         PartyKeyOf: parts.party_keys.of,
         PartyKeysOf: parts.party_keys.names_of,
         CitizenBehind: parts.citizens.behind,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from hub.transaction import Reading, Transaction
 from schemas.citizens import CitizenLinked, LinkCitizen, LinkedCitizens, LinkedCitizensOf
+from schemas.links import CitizenUnlinked, Link, Links, LinksOf, UnlinkCitizen
 from schemas.municipalities import Registered
 from schemas.problems import RefusalCode
 from workers.registry import statements as sql
@@ -67,6 +68,28 @@ async def linked_citizens_of(query: LinkedCitizensOf, reading: Reading) -> Linke
     """One prepared statement, however many link ids."""
     rows = await reading.fetch(sql.LINKED_CITIZENS, query.party_id, query.link_ids)
     return LinkedCitizens.model_construct(citizens={row[0]: row[1] for row in rows})
+
+
+async def unlink_citizens(messages: Sequence[UnlinkCitizen], tx: Transaction) -> list[Registered]:
+    """What is not there is ended already; refused `unknown_citizen`."""
+    citizens = [message.citizen_id for message in messages]
+    known = {row[0] for row in await tx.fetch(sql.CITIZENS, citizens)}
+    rows = await tx.fetch(sql.UNLINK, [message.party_id for message in messages], citizens)
+    gone = {tuple(row) for row in rows}
+    answers: list[Registered] = []
+    for about, message in enumerate(messages):
+        if (message.party_id, message.citizen_id) in gone:
+            gone.remove((message.party_id, message.citizen_id))
+            tx.emit(CitizenUnlinked(citizen_id=message.citizen_id, party_id=message.party_id), about)
+        is_known = message.citizen_id in known
+        answers.append(Registered(id=message.citizen_id) if is_known else Registered(code=RefusalCode.unknown_citizen))
+    return answers
+
+
+async def links_of(query: LinksOf, reading: Reading) -> Links:
+    """A citizen's links, the latest first."""
+    rows = await reading.fetch(sql.LINKS_OF_CITIZEN, query.citizen_id)
+    return Links(links=[Link(**dict(row)) for row in rows])
 
 
 async def _load(messages: Sequence[LinkCitizen], tx: Transaction) -> Book:

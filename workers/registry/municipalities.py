@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from hub.transaction import Reading, Transaction
 from schemas.municipalities import (
+    Prefecture,
+    Prefectures,
+    PrefecturesOf,
     Registered,
     RegisterScheme,
     RegisterSupportEvent,
@@ -13,7 +16,10 @@ from schemas.municipalities import (
     SchemeRegistered,
     Schemes,
     SchemesOf,
+    SupportEvent,
     SupportEventRegistered,
+    SupportEvents,
+    SupportEventsOf,
     lg_key,
 )
 from schemas.problems import RefusalCode
@@ -82,6 +88,18 @@ async def schemes_of(query: SchemesOf, reading: Reading) -> Schemes:
     """All schemes, or one prefecture's, by lg_code."""
     rows = await reading.fetch(sql.SCHEMES_BY_PREFECTURE, query.prefecture)
     return Schemes(schemes=[Scheme(**dict(row)) for row in rows])
+
+
+async def support_events_of(query: SupportEventsOf, reading: Reading) -> SupportEvents:
+    """Those that have not ended, or all; of all prefectures, or of one."""
+    rows = await reading.fetch(sql.SUPPORT_EVENTS_BY_PREFECTURE, query.prefecture, query.day)
+    return SupportEvents(support_events=[SupportEvent(**dict(row)) for row in rows])
+
+
+async def prefectures_of(query: PrefecturesOf, reading: Reading) -> Prefectures:
+    """All 47, with what there is to choose from."""
+    rows = await reading.fetch(sql.PREFECTURES, query.day)
+    return Prefectures(prefectures=[Prefecture(**dict(row)) for row in rows])
 
 
 async def _bodies(codes: Sequence[str], tx: Transaction) -> dict[str, Body]:

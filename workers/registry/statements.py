@@ -21,6 +21,22 @@ WHERE $1::text IS NULL OR m.prefecture = $1
 ORDER BY lg_code
 """
 
+SUPPORT_EVENTS_BY_PREFECTURE: Final = """
+SELECT e.event_id, e.lg_code, m.name AS holder, e.point_name, e.first, e.last, e.usable_in
+FROM registry.support_event AS e JOIN registry.municipality AS m USING (lg_code)
+WHERE ($1::text IS NULL OR m.prefecture = $1) AND ($2::date IS NULL OR e.last >= $2)
+ORDER BY e.lg_code, e.first, e.last, e.event_id
+"""
+
+PREFECTURES: Final = """
+SELECT p.lg_code, p.name, count(DISTINCT s.lg_code) AS schemes, count(e.event_id) AS support_events
+FROM registry.municipality AS p JOIN registry.municipality AS m ON m.prefecture = p.lg_code
+LEFT JOIN registry.scheme AS s ON s.lg_code = m.lg_code
+LEFT JOIN registry.support_event AS e ON e.lg_code = m.lg_code AND e.last >= $1
+WHERE p.kind = 'prefecture'
+GROUP BY p.lg_code, p.name ORDER BY p.lg_code
+"""
+
 SUPPORT_EVENTS: Final = """
 SELECT event_id, lg_code, point_name, first, last, usable_in
 FROM registry.support_event WHERE event_id = ANY($1::uuid[])
@@ -155,4 +171,36 @@ LINK_COLUMNS: Final = ("party_id", "link_id", "citizen_id", "linked_at")
 
 LINKED_CITIZENS: Final = """
 SELECT link_id, citizen_id FROM registry.link WHERE party_id = $1 AND link_id = ANY($2::text[])
+"""
+
+# --------------------------------------------------------------------------------- what citizens see of parties
+
+KNOWN_PARTIES: Final = "SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[])"
+
+WRITE_PARTY_PAGES: Final = """
+INSERT INTO registry.party_page (party_id, linkage, page_url, about, logo)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+ON CONFLICT (party_id) DO UPDATE SET
+  linkage = excluded.linkage, page_url = excluded.page_url, about = excluded.about, logo = excluded.logo
+"""
+
+PARTIES_SHOWN: Final = """
+SELECT p.party_id, p.kind, p.name, g.linkage, coalesce(g.page_url, '') AS page_url, coalesce(g.about, '') AS about,
+  coalesce(length(g.logo) > 0, false) AS has_logo
+FROM registry.party AS p LEFT JOIN registry.party_page AS g USING (party_id)
+WHERE ($1::text[] IS NULL OR p.kind = ANY($1)) AND ($2::uuid[] IS NULL OR p.party_id = ANY($2))
+ORDER BY p.name, p.party_id
+"""
+
+LOGO: Final = "SELECT logo FROM registry.party_page WHERE party_id = $1"
+
+LINKS_OF_CITIZEN: Final = """
+SELECT party_id, p.kind, p.name, l.linked_at FROM registry.party AS p JOIN registry.link AS l USING (party_id)
+WHERE l.citizen_id = $1 ORDER BY l.linked_at DESC, p.name
+"""
+
+UNLINK: Final = """
+DELETE FROM registry.link AS l USING unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
+WHERE l.party_id = gone.party_id AND l.citizen_id = gone.citizen_id
+RETURNING l.party_id, l.citizen_id
 """

@@ -6,6 +6,7 @@ from typing import Final
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.grants import CouponOf, coupon_number
 from schemas.points import BalanceOf
 from tests.running import running
 from tests.workers.ledger.test_holds import FIFTY, at_once, codes, value
@@ -56,6 +57,8 @@ async def test_unknown_used_and_expired_are_answered_alike(ledger: HubProcess, c
     await ask(ledger, coupon("first", ME, "used"))
     clock.advance(timedelta(days=1))
     asked = [coupon(f"{n}", citizen(2), name) for n, name in enumerate(("unknown", "used", "expired"))]
+    previews = [CouponOf(party_id=one.party_id, code_hash=one.code_hash) for one in asked]
+    assert [(await ask(ledger, preview)).offer for preview in previews] == [None] * 3
     answers = await ask_all(ledger, *asked)
     assert len({answer.model_dump_json() for answer in answers}) == 1
     assert answers[0].code == "no_coupon"
@@ -76,3 +79,21 @@ async def test_the_same_request_twice_at_once_is_one(
         answers = await at_once((ledger, other), coupon("1", ME, "c"), coupon("1", ME, "c"))
     assert sorted(answer.replayed for answer in answers) == [False, True]
     assert codes(answers) == {None: 2}
+
+
+async def test_a_coupon_is_shown_before_it_is_used(ledger: HubProcess) -> None:
+    await register(ledger, ["c"], 40)
+    asked = coupon("1", ME, "c")
+    preview = CouponOf(party_id=asked.party_id, code_hash=asked.code_hash)
+    offer = (await ask(ledger, preview)).offer
+    assert offer is not None
+    assert (offer.points, offer.pool) == (40, FOREVER)
+    await ask(ledger, asked)
+    assert (await ask(ledger, preview)).offer is None
+
+
+def test_a_coupon_number_is_taken_however_it_is_typed() -> None:
+    for typed in ("ab12-cd34-ef56", " ＡＢ１２　ＣＤ３４ー".replace("ー", "－") + "EF56", "AB12CD34EF56"):
+        assert coupon_number(typed) == "AB12CD34EF56"
+    for typed in ("", "AB12", "A" * 41, "A" * 10_000, "ab12-cd34-ef5é", "'; --"):
+        assert coupon_number(typed) is None

@@ -1,0 +1,230 @@
+"""「クーポンコード利用」 (画面20, 21): a partner's coupon is entered, looked at, and its points are moved in.
+
+Some partners open the page with code and points filled in: `/my/coupon?partner=…&code=…&points=…`. What stands in an
+address decides nothing: what the coupon brings is the ledger's to say.
+"""
+
+from hashlib import sha256
+from typing import Annotated, Final
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.ground.forms import Form, FormView, Input, Option, blank, filled
+from connectors.portal.ground.language import _
+from connectors.portal.ground.onetime import RefusedError
+from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
+from connectors.portal.ground.refusals import sentence
+from connectors.portal.ground.rendering import number
+from connectors.portal.ground.sessions import signed_in_of
+from hub.keys import Hasher
+from hub.web.app import Route, query_of
+from hub.web.limits import RateLimiter
+from schemas.grants import CouponOf, CreditCoupon, coupon_number
+from schemas.links import Linkage, PartiesOf
+from schemas.parties import PartyKind
+from schemas.points import BalanceOf, PostingStatus
+from schemas.problems import RefusalCode
+from schemas.values import Points, Pool
+
+PATH: Final = "/my/coupon"
+ACT: Final = "coupon"
+DEADLINE_S: Final = 10.0
+HASH_BYTES: Final = 16
+MISS_RATE_PER_S: Final = 1 / 60
+MISS_BURST: Final = 10
+"""Of one citizen: numbers that are no coupon of that partner."""
+ALL_MISSES_PER_S: Final = 2.0
+ALL_MISSES_BURST: Final = 200
+"""Of all citizens together, in this process: codes are guessed from many accounts too."""
+
+
+def _coupon_of(typed: object) -> str:
+    number_ = coupon_number(typed) if isinstance(typed, str) else None
+    if number_ is None:
+        raise PydanticCustomError("text", "{label}は8桁から40桁の英数字で入力してください。")
+    return number_
+
+
+class CouponForm(Form):
+    """画面20."""
+
+    partner: Annotated[UUID, Input("協力会社", kind="select")]
+    code: Annotated[
+        str,
+        BeforeValidator(_coupon_of),
+        Input("クーポンコード", hint="協力会社の画面に表示された番号です。", autocomplete="off"),
+    ]
+
+
+class CouponLink(BaseModel):
+    """A partner's own link to the page; every part of it may be missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partner: Annotated[str, Field(max_length=36)] = ""
+    code: Annotated[str, Field(max_length=120)] = ""
+    points: Annotated[str, Field(max_length=9, pattern=r"^[0-9]*$")] = ""
+
+
+class Coupon(BaseModel):
+    """What is confirmed."""
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    party_id: UUID
+    partner: str
+    code_hash: bytes
+    points: Points
+    pool: Pool
+    pool_name: str
+
+
+class Credited(BaseModel):
+    """What came of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    partner: str
+    pool_name: str
+    points: int
+    balance: int
+
+
+class CouponPages:
+    """画面20, 21."""
+
+    def __init__(self, ground: Ground, catalogue: Catalogue, hasher: Hasher) -> None:
+        self._ground = ground
+        self._kit = ground.kit
+        self._catalogue = catalogue
+        self._hasher = hasher
+        monotonic = ground.kit.clock.monotonic
+        self._misses = RateLimiter(MISS_RATE_PER_S, MISS_BURST, monotonic=monotonic)
+        self._all_misses = RateLimiter(ALL_MISSES_PER_S, ALL_MISSES_BURST, monotonic=monotonic)
+
+    def routes(self) -> list[Route]:
+        """Input, confirmation, done."""
+        page, words = self._ground.page, ("Use a coupon", "クーポンコード利用")
+        return [
+            page("GET", PATH, self.show, *words, query=CouponLink),
+            page("POST", PATH, self.take, *words),
+            page("GET", f"{PATH}/confirm", self.confirm, *words, query=FormKey),
+            page("POST", f"{PATH}/confirm", self.credit, *words),
+            page("GET", f"{PATH}/done", self.done, *words, query=FormKey),
+        ]
+
+    async def show(self, request: web.Request) -> web.Response:
+        """画面20, with what the partner's link has filled in."""
+        link = query_of(request, CouponLink)
+        form = blank(request, CouponForm, {"partner": link.partner, "code": link.code}, await self._choices())
+        told = number(int(link.points)) if link.points else ""
+        return self._page(request, form, told)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Looked up, and kept to be confirmed. Unknown, used and expired coupons are answered alike."""
+        form = filled(request, CouponForm, choices := await self._choices())
+        if form.value is None:
+            return self._page(request, form.view())
+        code_hash = self._hasher.hash(form.value.code.encode())
+        asked = CouponOf(party_id=form.value.partner, code_hash=code_hash)
+        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
+        if offer is None:
+            self._misses.check(signed_in_of(request).citizen_id)
+            self._all_misses.check("all")
+            form.refuse("code", sentence(RefusalCode.no_coupon))
+            return self._page(request, form.view())
+        name = (await self._catalogue.pools()).name(offer.pool)
+        partners = {option.value: option.label for option in choices["partner"]}
+        coupon = Coupon(
+            party_id=form.value.partner,
+            partner=partners[str(form.value.partner)],
+            code_hash=code_hash,
+            points=offer.points,
+            pool=offer.pool,
+            pool_name=f"{name.holder}　{name.name}".strip("　"),
+        )
+        key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, ACT, coupon)
+        return redirect(request, f"{PATH}/confirm?form={key}")
+
+    async def confirm(self, request: web.Request) -> web.Response:
+        """画面21: what it brings, and where it goes."""
+        key, citizen_id = query_of(request, FormKey).form, signed_in_of(request).citizen_id
+        kept = await self._kit.form_keys.kept(citizen_id, ACT, key, Coupon)
+        if kept.is_done:
+            return redirect(request, f"{PATH}/done?form={key}")
+        return await self._confirm_page(request, key, kept.value, None)
+
+    async def credit(self, request: web.Request) -> web.Response:
+        """「ポイント移行」, once."""
+        key, citizen_id = once_of(request), signed_in_of(request).citizen_id
+        filled(request, Form)
+        coupon = (await self._kit.form_keys.kept(citizen_id, ACT, key, Coupon)).value
+        try:
+            await self._kit.form_keys.act(citizen_id, ACT, key, lambda: self._credit(citizen_id, key, coupon))
+        except RefusedError as refused:
+            return await self._confirm_page(request, key, coupon, sentence(refused.code))
+        return redirect(request, f"{PATH}/done?form={key}")
+
+    async def done(self, request: web.Request) -> web.Response:
+        """Its receipt."""
+        key, citizen_id = query_of(request, FormKey).form, signed_in_of(request).citizen_id
+        receipt = await self._kit.form_keys.receipt(citizen_id, ACT, key, Credited)
+        return answer(
+            request,
+            "citizen/coupon_done.html",
+            title=_("ポイント移行の完了"),
+            receipt=receipt,
+            credited=receipt.outcome,
+        )
+
+    async def _credit(self, citizen_id: UUID, key: UUID, coupon: Coupon) -> Credited:
+        command = CreditCoupon(
+            party_id=coupon.party_id,
+            command_id=f"coupon:{key}",
+            request_hash=sha256(citizen_id.bytes + coupon.code_hash).digest()[:HASH_BYTES],
+            citizen_id=citizen_id,
+            code_hash=coupon.code_hash,
+        )
+        posted = await self._kit.bus.call(command, DEADLINE_S)
+        if posted.status is PostingStatus.refused:
+            raise RefusedError(posted.code or RefusalCode.no_coupon)
+        balance = posted.balances.get(coupon.pool, 0)
+        return Credited(partner=coupon.partner, pool_name=coupon.pool_name, points=posted.points, balance=balance)
+
+    async def _choices(self) -> dict[str, list[Option]]:
+        """Partners with coupons; a partner's other way is no reason to refuse one that it has given out."""
+        found = (await self._kit.bus.call(PartiesOf(kinds=(PartyKind.partner,)), DEADLINE_S)).parties
+        options = [Option(str(one.party_id), one.name) for one in found if one.linkage is Linkage.coupon]
+        return {"partner": [Option("", _("選択してください")), *options]}
+
+    @staticmethod
+    def _page(request: web.Request, form: FormView, told: str = "") -> web.Response:
+        return answer(
+            request,
+            "citizen/coupon.html",
+            title=_("クーポンコード利用"),
+            status=422 if form.errors else 200,
+            failed=bool(form.errors),
+            back="/my/services",
+            form=form,
+            told=told,
+        )
+
+    async def _confirm_page(self, request: web.Request, key: UUID, coupon: Coupon, fault: str | None) -> web.Response:
+        held = await self._kit.bus.call(BalanceOf(citizen_id=signed_in_of(request).citizen_id), DEADLINE_S)
+        return answer(
+            request,
+            "citizen/coupon_confirm.html",
+            title=_("ポイント移行の確認"),
+            status=200 if fault is None else 409,
+            failed=fault is not None,
+            back=PATH,
+            form=blank(request, Form, once=key),
+            faults={"errors": [] if fault is None else [("", fault)]},
+            coupon=coupon,
+            balance=held.by_pool.get(coupon.pool, 0),
+        )

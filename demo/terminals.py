@@ -1,0 +1,85 @@
+"""Virtual cards for the demo: a peer of its own whose terminals each have one in their reader."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from demo.peers import START_TIMEOUT_S, PeerFailedError, peer
+from demo.stage import CALL_DEADLINE_S
+from hub import passwords
+from hub.bus import Bus
+from schemas.card_jobs import ReadCard
+from schemas.cards import ProveCard
+from schemas.terminals import (
+    PASSWORD_ALPHABET,
+    PASSWORD_CHARS,
+    FileTerminalPlan,
+    IssueTerminals,
+    PlanRow,
+    TerminalKind,
+)
+
+MODULE: Final = "tests.reader_agent.virtual"
+CONNECT_TIMEOUT_S: Final = 60.0
+PLACE: Final = "デモ用端末"
+
+
+class VirtualTerminals:
+    """The peer; `anchors` is the folder with the authorities' certificates that a hub has to take its cards by."""
+
+    def __init__(self, process: asyncio.subprocess.Process, anchors: Path) -> None:
+        self._process = process
+        self.anchors = anchors
+
+    async def open(self, bus: Bus, hub_url: str, lg_code: str, count: int) -> list[str]:
+        """Terminal IDs handed out as 様式II does, enrolled and connected: in each reader there is a card."""
+        drawn = ["".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARS)) for _ in range(count)]
+        rows = (PlanRow(kind=TerminalKind.point_use, place=PLACE, count=count),)
+        await bus.call(FileTerminalPlan(lg_code=lg_code, rows=rows), CALL_DEADLINE_S)
+        hashes = await asyncio.gather(*map(passwords.hashed, drawn))
+        issued = await bus.call(IssueTerminals(lg_code=lg_code, password_hashes=tuple(hashes)), CALL_DEADLINE_S)
+        ids = [one.terminal_id for one in issued.terminals]
+        if len(ids) != count:
+            raise PeerFailedError(f"{MODULE}: {issued.code}")
+        handed_out = [
+            {"terminal_id": terminal_id, "one_time_password": password}
+            for terminal_id, password in zip(ids, drawn, strict=True)
+        ]
+        assert self._process.stdin is not None  # noqa: S101 - asked for below
+        self._process.stdin.write(json.dumps({"hub_url": hub_url, "terminals": handed_out}).encode() + b"\n")
+        await self._process.stdin.drain()
+        await _line(self._process, CONNECT_TIMEOUT_S)
+        return ids
+
+
+@asynccontextmanager
+async def virtual_terminals(folder: Path, issued_at: datetime) -> AsyncIterator[VirtualTerminals]:
+    """The peer's process, with its authorities made; cards are issued at that time. Raises PeerFailedError."""
+    arguments = ["--folder", str(folder), "--issued", issued_at.isoformat()]
+    async with peer(MODULE, *arguments, stdin=asyncio.subprocess.PIPE) as process:
+        said = await _line(process, START_TIMEOUT_S)
+        yield VirtualTerminals(process, Path(said["anchors"]))
+
+
+async def proof_of(bus: Bus, terminal_id: str, purpose: str) -> ProveCard:
+    """What the card in this terminal proves, as it is told to the registry. Raises PeerFailedError."""
+    ask = ReadCard(terminal_id=terminal_id, operation_id=uuid4(), purpose=purpose)
+    answer = await bus.call(ask, ask.deadline_s)
+    if answer.proof is None:
+        raise PeerFailedError(f"{MODULE}: {answer.code or answer.outcome}")
+    return ProveCard(proof=answer.proof)
+
+
+async def _line(process: asyncio.subprocess.Process, timeout_s: float) -> dict[str, Any]:
+    assert process.stdout is not None  # noqa: S101 - `peer` asks for it
+    line = await asyncio.wait_for(process.stdout.readline(), timeout_s)
+    if not line:
+        raise PeerFailedError(MODULE)
+    said: dict[str, Any] = json.loads(line)
+    return said

@@ -1,0 +1,39 @@
+"""The town, open for a test, or for all tests of a file that leave it as it is for the others."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from hub.clock import AdjustableClock
+from tests.conftest import Admin, with_database
+from tests.connectors.portal.town import NOW, Town, town
+
+
+@pytest.fixture
+def clock() -> AdjustableClock:
+    return AdjustableClock(NOW)
+
+
+@pytest.fixture
+async def portal_town(database_url: str, tmp_path: Path, clock: AdjustableClock) -> AsyncIterator[Town]:
+    async with town(database_url, tmp_path, clock) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """As `database_url`, for a whole file."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_town(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """Its tests run on one loop: `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
+    async with town(shared_database_url, tmp_path_factory.mktemp("town")) as opened:
+        yield opened

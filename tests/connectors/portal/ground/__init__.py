@@ -1,0 +1,1 @@
+"""Tests of connectors/portal/ground."""

@@ -1,0 +1,154 @@
+"""A MyKey ID by the card: made, logged in with, changed, revoked (画面12–18, 62, 63), without JavaScript."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from schemas.citizens import CitizenBehind
+from tests.connectors.portal.browser import Page
+from tests.connectors.portal.cards import PASSWORD, CardTown, card_town
+from tests.connectors.portal.town import FIRST, credit, log_in, portal
+from tests.connectors.terminal.agents import DEADLINE_S
+from tests.connectors.terminal.counters import ticket_of
+from tests.peers.card.authority import CardAuthority
+from tests.waiting import wait_until
+from tests.workers.registry.asking import ask
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHOWN: Final = re.compile(r'class="mk-code">([0-9A-Z]{8})<')
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cards(
+    shared_database_url: str, tmp_path_factory: pytest.TempPathFactory, card_authority: CardAuthority
+) -> AsyncIterator[CardTown]:
+    async with card_town(shared_database_url, tmp_path_factory.mktemp("cards"), card_authority) as opened:
+        yield opened
+
+
+def candidate(page: Page) -> str:
+    """The MyKey ID that a page shows first."""
+    return str(SHOWN.findall(page.text)[0])
+
+
+async def test_a_mykey_id_is_made_once_and_its_citizen_is_logged_in(cards: CardTown) -> None:
+    browser = cards.town.browser()
+    confirm = await cards.to_confirm(browser, cards.readers[0], "ｎｅｗ0-0001", name="氏名 一", choices="on_expiry")
+    assert "NEW00001" in confirm.words
+    assert "ポイントが失効した場合" in confirm.words
+    short = await browser.submit(confirm, "/create/confirm", password="mugi")
+    assert short.status == 422
+    assert "12文字以上" in short.words
+    sent = [browser.submit(confirm, "/create/confirm", password=PASSWORD) for _ in range(3)]
+    pages = await asyncio.gather(*sent)
+    assert {(page.status, page.path.partition("?")[0]) for page in pages} == {(200, "/create/done")}
+    assert "マイキーIDの作成・登録が完了しました。" in pages[0].words
+    assert (await ask(cards.town.process, CitizenBehind(mykey_id="NEW00001"))).citizen_id is not None
+    assert "NEW00001" in (await browser.get("/my/profile")).words
+    again = await browser.get(confirm.path)
+    assert again.path == pages[0].path
+    other = cards.town.browser()
+    refused = await other.submit(await other.get("/create"), "/create", card=cards.readers[0].card)
+    assert refused.status == 422
+    assert (await other.get(confirm.path)).status == 404
+
+
+async def test_it_is_chosen_by_the_two_buttons(cards: CardTown) -> None:
+    browser = cards.town.browser()
+    page = await browser.submit(await browser.get("/create"), "/create", card=cards.readers[1].card)
+    for _ in range(3):
+        page = await browser.submit(page, "/create/id/check", mykey_id=FIRST)
+        assert page.status == 422
+    assert "自分で決めることはできなくなりました" in page.words
+    offers = []
+    for _ in range(3):
+        page = await browser.submit(page, "/create/id/offer")
+        offers.append(candidate(page))
+    assert len(set(offers)) == 3
+    assert "自動生成は3回までです" in page.words
+    assert [form.action for form in page.markup.forms if "/create/id" in form.action] == ["/create/id/take"]
+
+
+async def test_the_card_logs_in_and_its_removal_logs_out(cards: CardTown) -> None:
+    reader = cards.readers[2]
+    await cards.create(reader, "NEW00003")
+    browser = cards.town.browser()
+    page = await browser.submit(await browser.get("/login/card"), "/login/card", card=reader.card)
+    assert page.path == "/my"
+    empty = cards.town.browser()
+    refused = await empty.submit(await empty.get("/login/card"), "/login/card", card=cards.readers[1].card)
+    assert refused.status == 422
+    assert "マイキーID" in refused.words
+    reader.slot.remove()
+
+    async def is_out() -> bool:
+        return (await browser.get("/my")).path == "/login"
+
+    await wait_until(is_out, DEADLINE_S)
+
+
+async def test_a_mykey_id_is_changed_by_its_own_card_alone(cards: CardTown) -> None:
+    reader = cards.readers[3]
+    browser, _done = await cards.create(reader, "NEW00004")
+    others = await browser.submit(await browser.get("/my/mykey-id"), "/my/mykey-id", card=cards.readers[0].card)
+    assert others.status == 422
+    page = await browser.submit(await browser.get("/my/mykey-id"), "/my/mykey-id", card=reader.card)
+    page = await browser.submit(page, "/my/mykey-id/id/offer")
+    new = candidate(page)
+    confirm = await browser.submit(page, "/my/mykey-id/id/take")
+    assert "元に戻せません" in confirm.words
+    pages = await asyncio.gather(*(browser.submit(confirm, "/my/mykey-id/confirm") for _ in range(2)))
+    assert {page.path.partition("?")[0] for page in pages} == {"/my/mykey-id/done"}
+    assert (await ask(cards.town.process, CitizenBehind(mykey_id="NEW00004"))).citizen_id is None
+    assert (await log_in(cards.town.browser(), new, password=PASSWORD)).path == "/my"
+
+
+async def test_a_mykey_id_is_revoked_after_showing_what_is_lost(cards: CardTown) -> None:
+    browser, _done = await cards.create(cards.readers[4], "NEW00005")
+    found = await ask(cards.town.process, CitizenBehind(mykey_id="NEW00005"))
+    assert found.citizen_id is not None
+    await ask(cards.town.process, credit(found.citizen_id, "new5", 321))
+    stolen = browser.copy()
+    shown = await browser.get("/my/revoke")
+    assert "321ポイント" in shown.words
+    asked = await browser.submit(shown, "/my/revoke")
+    assert asked.path.startswith("/my/identity")
+    wrong = await browser.submit(asked, "/my/identity", password="not this one, no")
+    assert wrong.status == 422
+    confirm = await browser.submit(asked, "/my/identity", password=PASSWORD)
+    assert confirm.path.startswith("/my/revoke/confirm")
+    assert "元に戻せません" in confirm.words
+    done = await browser.submit(confirm, "/my/revoke/confirm")
+    assert "マイキーIDを失効しました。" in done.words
+    assert done.path.startswith("/revoked")
+    assert [(await one.get("/my")).path for one in (browser, stolen)] == ["/login", "/login"]
+    assert (await log_in(cards.town.browser(), "NEW00005", password=PASSWORD)).status == 422
+    assert (await cards.town.browser().get(done.path)).status == 404
+
+
+async def test_without_the_demo_a_terminals_ticket_opens_the_card_way_once(
+    cards: CardTown, shared_database_url: str
+) -> None:
+    """No virtual card is to be had, and no log-in offered."""
+    reader, folder, clock = cards.readers[5], cards.demo.parent, cards.town.process.clock
+    components = ("registry", "ledger", "portal")
+    async with portal(
+        shared_database_url, folder, clock, *components, public_url=cards.town.url
+    ) as (_process, url):  # fmt: skip
+        browser = cards.town.browser(url)
+        browser.origin = cards.town.url
+        page = await browser.get("/create")
+        assert "新しいカード" not in page.text
+        assert "デモ" not in (await browser.get("/")).words
+        at_s = int(clock.now().timestamp())
+        for wrong in ("", "T232343ABCDEF", ticket_of(reader.terminal, at_s=at_s - 120), reader.card):
+            assert (await browser.submit(page, "/create", card=wrong)).status == 422
+        ticket = ticket_of(reader.terminal, at_s=at_s)
+        opened = await browser.submit(page, "/create", card=ticket)
+        assert opened.path.startswith("/create/id"), opened.words
+        assert (await browser.submit(page, "/create", card=ticket)).status == 422
