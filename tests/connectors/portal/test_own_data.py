@@ -97,7 +97,7 @@ async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> N
     assert "移行ポイント数40ポイント" in confirm.words
     done = await asyncio.gather(*(browser.submit(confirm, "/my/coupon/confirm") for _ in range(3)))
     assert len({page.path for page in done}) == 1
-    assert "1,500ポイント→から1,540ポイント" in done[0].words
+    assert "1,500ポイントから1,540ポイント" in done[0].words
     assert (await shared_town.balance(citizen_id))[RESERVE] == 1_540
     again = await browser.submit(page, "/my/coupon", partner=str(CARD))
     unknown = await browser.submit(page, "/my/coupon", partner=str(CARD), code="ZZZZ1234ZZZZ")
