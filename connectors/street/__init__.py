@@ -1,0 +1,10 @@
+"""Shopping streets: the encrypted merge file (合算ポイントファイル), from 「合算」 to the street's acknowledgement.
+
+`layout` `cipher` make the file (pure, docs/streets.md).
+
+May import: `hub`, `schemas`. Never another connector, never a worker. What a street's program does with a file is in
+`street_software`, which is written after docs/streets.md alone and shares no code with this folder.
+
+To add a street: `RegisterStreet` and a key, no code. To add a way of encrypting: a member of
+`schemas.streets.CipherMode`, its branch in `cipher`, a vector in `docs/contracts/merge`.
+"""
