@@ -123,6 +123,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     card_jobs.ReadNumber: _to("terminal"),
     card_jobs.HandNumberOn: _to("terminal"),
     card_jobs.ReleaseCard: _to("terminal"),
+    card_jobs.DropMergeFiles: _to("terminal"),
     notices.SendNotice: _outside("mail"),
     notices.SendCheckpoint: _outside("mail"),
     notices.SendAccountNotice: _outside("mail"),
@@ -172,6 +173,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     card_jobs.PresenceOf: _to("terminal"),
     # events: whoever wants to know
     card_jobs.CardRemoved: _to("terminal"),
+    card_jobs.MergeFilesAnswered: _to(),
     points.PointsCredited: _to("mail"),
     points.PointsMoved: _to("mail"),
     points.PointsUsed: _to(),

@@ -12,10 +12,9 @@ from schemas.message import Answered, Command, Query, Said
 from schemas.municipalities import Registered
 from schemas.parties import KeyAlgorithm
 from schemas.service_ids import issuer_key
+from schemas.uplink import AnswerReason
 from schemas.values import NO_ORIGIN, IssuerId, LgCode, LinkId, Name, Points, Pool, TerminalId
 
-FILE_LIMIT_BYTES: Final = 4 * 1024
-"""Of a merge file: one record, its cipher's extras, and what a long secret or name may need."""
 MERGES_LIMIT: Final = 500
 
 StreetCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]{1,20}$")]
@@ -23,10 +22,7 @@ StreetCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9]{1
 MergeKeyId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9-]{1,20}$")]
 TransactionNumber = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{20}$")]
 """取引済番号: date and time in Japan to the second, and a serial number of six digits."""
-FileName = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-"""A merge file's name: no folder, nothing hidden, the same on every system."""
 Secret = Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^\p{C}]*$")]
-AnswerReason = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\p{C}]*$")]
 
 
 class IdKind(StrEnum):

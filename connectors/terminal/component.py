@@ -19,7 +19,7 @@ from hub.component import Component, Context, Job
 from hub.ids import uuid7
 from hub.keys import Keys
 from hub.transaction import Transaction
-from schemas.card_jobs import CardRemoved, HandNumberOn, PresenceOf, ReadCard, ReadNumber, ReleaseCard
+from schemas.card_jobs import CardRemoved, DropMergeFiles, HandNumberOn, PresenceOf, ReadCard, ReadNumber, ReleaseCard
 from schemas.terminals import TerminalSuspended
 
 UPLINK_SIGNER: Final = "terminal.uplink"
@@ -64,6 +64,7 @@ def component(context: Context) -> Component:
             ReadNumber: jobs.read_number,
             HandNumberOn: jobs.hand_on,
             ReleaseCard: jobs.release,
+            DropMergeFiles: jobs.drop_merge_files,
         },
         routes=[*enrolment.routes(), *uplink.routes(), *counter.routes()],
         jobs=[Job("sweep", SWEEP_EVERY_S, store.sweep), Job("sweep_counter", SWEEP_EVERY_S, sweep_counter)],

@@ -27,6 +27,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import Card, JpkiCard
 from tests.reader_agent.card.counter import Citizen
 from tests.reader_agent.card.in_memory import InMemoryReader, in_memory_desk
+from tests.reader_agent.desk import NoMerges
 from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 
@@ -227,7 +228,7 @@ async def place(terminal: Terminal, hub: Hub) -> AsyncIterator[Place]:
     states: list[str] = []
     citizen, program = Citizen(), Program()
     async with in_memory_desk(card_wait_s=0.3) as (desk, reader), ClientSession() as client:
-        uplink = Uplink(who_is(terminal), desk, citizen, program, states.append, pauses=QUICK)
+        uplink = Uplink(who_is(terminal), desk, citizen, program, NoMerges(), states.append, pauses=QUICK)
         running = asyncio.create_task(uplink.run())
         try:
             await wait_until(lambda: states[-1:] == ["on"], DEADLINE_S)
