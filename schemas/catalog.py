@@ -26,6 +26,7 @@ from schemas import (
     points,
     service_ids,
     settlement,
+    streets,
     terminals,
     vouchers,
 )
@@ -57,6 +58,7 @@ FILES: Final = (
     points,
     service_ids,
     settlement,
+    streets,
     terminals,
     vouchers,
 )

@@ -11,8 +11,9 @@ answers to merge files, becomes events.
 
 And the counter, what a clerk's browser asks: `counter` the door · `counter_sessions` who comes in ·
 `counter_operations` the card that an operation is bound to, and the rules against the wrong person · `counter_acts`
-what is done in one · `counter_shapes` `counter_store` `counter_statements` its words and tables. To add an act: a
-purpose in `counter_shapes` and its table of kinds, a method in `counter_acts` that asks the card `again`, a route.
+what is done in one · `counter_merging` points merged at a street's terminal · `counter_shapes` `counter_store`
+`counter_statements` its words and tables. To add an act: a purpose in `counter_shapes` and its table of kinds, a method
+in `counter_acts` that asks the card `again`, a route.
 
 May import: `hub`, `schemas`.
 """

@@ -6,6 +6,7 @@ from typing import Final
 from connectors.terminal.connections import Connections
 from connectors.terminal.counter import CounterDoor
 from connectors.terminal.counter_acts import CounterActs
+from connectors.terminal.counter_merging import CounterMerging
 from connectors.terminal.counter_operations import CounterOperations
 from connectors.terminal.counter_sessions import CounterSessions, sweep_sessions
 from connectors.terminal.counter_store import CounterStore, sweep_operations
@@ -38,7 +39,8 @@ def component(context: Context) -> Component:
     counter_store = CounterStore(context.database, keys.sealer("terminal.counter"))
     operations = CounterOperations(counter_store, context.bus)
     sessions = CounterSessions(context.database, context.bus, keys.hasher("terminal.counter"), origin, clock)
-    counter = CounterDoor(sessions, operations, CounterActs(operations, context.bus), context.bus, clock)
+    acts, merging = CounterActs(operations, context.bus), CounterMerging(operations, context.bus)
+    counter = CounterDoor(sessions, operations, acts, merging, context.bus, clock)
 
     async def drop(messages: Sequence[TerminalSuspended], tx: Transaction) -> None:
         terminal_ids = {message.terminal_id for message in messages}

@@ -92,6 +92,9 @@ class Jobs:
     async def drop_merge_files(self, ask: DropMergeFiles) -> DropAnswer:
         """What became of each file; no answer means that they may be there, and asking again is safe."""
         result = await self._done(ask, MergeFilesJob(job_id=uuid7(), limit_s=ask.limit_s, files=ask.files))
+        if isinstance(result, JobAnswer) and result.code == RefusalCode.terminal_away:
+            is_there = await self._store.connected_among([ask.terminal_id])
+            return DropAnswer(code=RefusalCode.merge_folder_none if is_there else RefusalCode.terminal_away)
         if not isinstance(result, MergeFilesResult):
             return DropAnswer(**_plain(result).model_dump())
         return DropAnswer(outcome=result.outcome, files=result.files)
