@@ -35,9 +35,9 @@ ADDRESS_RATE_PER_S: Final = 20.0
 ADDRESS_BURST: Final = 1_000
 """They come back together after a restart."""
 HANDSHAKE_TIMEOUT_S: Final = 10.0
-FRAMES_PER_S: Final = 10.0
-FRAMES_BURST: Final = 100
-"""Of one terminal."""
+FRAMES_PER_S: Final = 50.0
+FRAMES_BURST: Final = 200
+"""Of one terminal: an agent beside a street's server answers for all the street's terminals, 32 files a frame."""
 LIMITS: Final = SocketLimits(frame_bytes=FRAME_LIMIT_BYTES)
 
 log: Final = structlog.get_logger()

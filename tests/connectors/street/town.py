@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from hub.bus import Bus
 from hub.clock import AdjustableClock
 from hub.keys import Keys
 from reader_agent.files.merge_folder import MergeDrop
@@ -146,7 +147,7 @@ async def town(
         (folder / "anchors").mkdir()
         made: dict[str, Any] = {"card_anchors": anchors(folder / "anchors", authority)}
         (hub,) = await stack.enter_async_context(hubs_at(clock, database_url, list(COMPONENTS), **made))
-        await _registered(hub, MergeLayout(**layout))
+        await registered(hub.bus, MergeLayout(**layout))
         rows = (*ROWS, OFFICE) if office else ROWS
         terminal, *others = await enrolled(hub.bus, hub.url, rows=rows)
         merges = MergeDrop(folder / "drop", folder / "own")
@@ -210,9 +211,10 @@ async def grant(built: Town, citizen_id: UUID, points: int = HELD) -> None:
     await wait_until(granted, DEADLINE_S)
 
 
-async def _registered(hub: Hub, layout: MergeLayout) -> None:
-    await hub.bus.call(RegisterScheme(lg_code=CITY, point_name="ポイント", expiry_rule="none"), DEADLINE_S)
+async def registered(bus: Bus, layout: MergeLayout) -> None:
+    """The municipality's scheme, the issuer, the street."""
+    await bus.call(RegisterScheme(lg_code=CITY, point_name="ポイント", expiry_rule="none"), DEADLINE_S)
     issuer = Issuer(issuer_id=ISSUER, name="本町商店街", kind=IssuerKind.street, lg_code=CITY, pattern="[0-9]{6}")
-    await hub.bus.call(RegisterIssuer(issuer=issuer), DEADLINE_S)
+    await bus.call(RegisterIssuer(issuer=issuer), DEADLINE_S)
     street = Street(street_id=STREET_ID, issuer_id=ISSUER, code=STREET, name="本町商店街", layout=layout)
-    assert (await hub.bus.call(RegisterStreet(street=street), DEADLINE_S)).code is None
+    assert (await bus.call(RegisterStreet(street=street), DEADLINE_S)).code is None
