@@ -127,6 +127,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     card_jobs.DropMergeFiles: _to("terminal"),
     streets.RegisterStreet: _to("street"),
     streets.RegisterMergeKey: _to("street"),
+    streets.EndMergeKey: _to("street"),
     streets.RegisterStreetSigner: _to("street"),
     streets.StartMerge: _to("street"),
     streets.DeliverMerge: _outside("street"),

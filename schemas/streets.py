@@ -161,6 +161,19 @@ class RegisterMergeKey(Command, Answered[Registered]):
         return self.street_id
 
 
+class EndMergeKey(Command, Answered[Registered]):
+    """From this moment on a key makes no file; files that are on their way then are made anew when dropped again."""
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.end-merge-key.v1"
+    street_id: UUID
+    key_id: MergeKeyId
+    valid_to: AwareDatetime
+
+    def key(self) -> UUID:
+        """The street."""
+        return self.street_id
+
+
 class RegisterStreetSigner(Command, Answered[Registered]):
     """What a street's server signs its requests with: raw Ed25519 public key (32 bytes) or HMAC secret (32 to 128)."""
 

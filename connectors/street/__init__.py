@@ -2,7 +2,8 @@
 
 `layout` `cipher` make the file (pure, docs/streets.md) · `streets` what we share with each street · `merging` merges
 begun and answered · `delivering` files brought to the terminals · `merge_store` `statements` our tables · `door` what
-streets' servers ask by HTTP · `card_asking` whose card is in. `component` puts them together.
+streets' servers ask by HTTP · `card_asking` whose card is in · `commands` the operators' `mykey-hub streets`.
+`component` puts them together.
 
 May import: `hub`, `schemas`. Never another connector, never a worker. What a street's program does with a file is in
 `street_software`, which is written after docs/streets.md alone and shares no code with this folder.

@@ -15,6 +15,7 @@ from schemas.merges import MergeAcknowledged, MergeOverdue, MergeReturned, Merge
 from schemas.streets import (
     AnswerMerge,
     DeliverMerge,
+    EndMergeKey,
     MergesOf,
     RedeliverMerge,
     RegisterMergeKey,
@@ -43,6 +44,7 @@ def component(context: Context) -> Component:
         handlers={
             RegisterStreet: streets.register,
             RegisterMergeKey: streets.register_key,
+            EndMergeKey: streets.end_key,
             RegisterStreetSigner: streets.register_signer,
             AnswerMerge: merging.answered,
             RedeliverMerge: merging.redeliver,

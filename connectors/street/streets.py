@@ -17,6 +17,7 @@ from schemas.municipalities import Registered
 from schemas.parties import KeyAlgorithm
 from schemas.problems import RefusalCode
 from schemas.streets import (
+    EndMergeKey,
     FoundStreet,
     MergeKey,
     RegisterMergeKey,
@@ -78,6 +79,20 @@ class StreetBook:
         sealed = self._sealer.seal(key.model_dump_json().encode(), _key_place(message.street_id, key.key_id))
         await tx.execute(sql.WRITE_KEY, message.street_id, key.key_id, key.valid_from, key.valid_to, sealed)
         return Registered(id=message.street_id)
+
+    async def end_key(self, messages: Sequence[EndMergeKey], tx: Transaction) -> list[Registered]:
+        """Refused no_merge_key; bad_period: before it begins."""
+        return [await self._end_key(message, tx) for message in messages]
+
+    async def _end_key(self, message: EndMergeKey, tx: Transaction) -> Registered:
+        sealed = await tx.fetch_value(sql.KEY, message.street_id, message.key_id)
+        if sealed is None:
+            return Registered(code=RefusalCode.no_merge_key)
+        key = _opened(self._sealer, message.street_id, message.key_id, sealed)
+        if message.valid_to <= key.valid_from:
+            return Registered(code=RefusalCode.bad_period)
+        ended = key.model_copy(update={"valid_to": message.valid_to})
+        return await self._register_key(RegisterMergeKey(street_id=message.street_id, merge_key=ended), tx)
 
     async def register_signer(self, messages: Sequence[RegisterStreetSigner], tx: Transaction) -> list[Registered]:
         """A key id stands for one key for ever. Refused unknown_street, bad_key, id_conflict."""
