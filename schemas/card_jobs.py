@@ -136,9 +136,13 @@ class DropMergeFiles(_Ask, Answered[DropAnswer]):
 
 
 class MergeFilesAnswered(Event):
-    """The street's program beside a terminal's agent has answered merge files. It may be said more than once."""
+    """The street's program beside a terminal's agent has answered merge files. It may be said more than once.
+
+    A reason is the street's own words, which may name somebody.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.card-jobs.merge-files-answered.v1"
+    PERSONAL: ClassVar[bool] = True
     terminal_id: TerminalId
     answers: list[MergeFileAnswer]
 

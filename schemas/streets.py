@@ -301,6 +301,7 @@ class AnswerMerge(Command, Answered[MergeAnswer]):
     """The street's server says whether it has added the points; the first answer counts."""
 
     TYPE: ClassVar[str] = "jp.mykey.streets.answer-merge.v1"
+    PERSONAL: ClassVar[bool] = True
     street_id: UUID
     number: TransactionNumber
     taken: bool

@@ -1,5 +1,6 @@
 """「商店街ポイント合算」 (画面37–39): a citizen's points leave for the street whose terminal this is."""
 
+import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -49,8 +50,7 @@ class CounterMerging:
     async def merge(self, operation_id: UUID, session: Session, form: MergeForm) -> MergeDone:
         """「合算」. The operation is the merge's own id: pressed again it goes on where it was."""
         async with self._operations.at(operation_id, session, Purpose.merge_points) as operation:
-            street = await self._street(session)
-            lg_code = await self._lg_code(operation)
+            street, lg_code = await asyncio.gather(self._street(session), self._lg_code(operation))
             await self._operations.still(operation)
             command = StartMerge(
                 merge_id=operation_id,
