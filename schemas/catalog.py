@@ -27,6 +27,7 @@ from schemas import (
     points,
     service_ids,
     settlement,
+    streets,
     terminals,
     vouchers,
 )
@@ -59,6 +60,7 @@ FILES: Final = (
     points,
     service_ids,
     settlement,
+    streets,
     terminals,
     vouchers,
 )
