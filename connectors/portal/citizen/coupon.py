@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Annotated, Final
 from uuid import UUID
 
+import structlog
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -34,12 +35,14 @@ PATH: Final = "/my/coupon"
 ACT: Final = "coupon"
 DEADLINE_S: Final = 10.0
 HASH_BYTES: Final = 16
-MISS_RATE_PER_S: Final = 1 / 60
-MISS_BURST: Final = 10
-"""Of one citizen: numbers that are no coupon of that partner."""
-ALL_MISSES_PER_S: Final = 2.0
-ALL_MISSES_BURST: Final = 200
-"""Of all citizens together, in this process: codes are guessed from many accounts too."""
+TRY_RATE_PER_S: Final = 1 / 30
+TRY_BURST: Final = 20
+"""Numbers that one citizen may look up, right or wrong: whoever guesses learns nothing more once they are used up."""
+MISS_RATE_PER_S: Final = 1 / 12
+MISS_BURST: Final = 50
+"""Wrong numbers of all citizens together, in this process; more of them are told of: codes are guessed."""
+
+log: Final = structlog.get_logger()
 
 
 def _coupon_of(typed: object) -> str:
@@ -103,8 +106,8 @@ class CouponPages:
         self._catalogue = catalogue
         self._hasher = hasher
         monotonic = ground.kit.clock.monotonic
+        self._tries = RateLimiter(TRY_RATE_PER_S, TRY_BURST, monotonic=monotonic)
         self._misses = RateLimiter(MISS_RATE_PER_S, MISS_BURST, monotonic=monotonic)
-        self._all_misses = RateLimiter(ALL_MISSES_PER_S, ALL_MISSES_BURST, monotonic=monotonic)
 
     def routes(self) -> list[Route]:
         """Input, confirmation, done."""
@@ -129,12 +132,13 @@ class CouponPages:
         form = filled(request, CouponForm, choices := await self._choices())
         if form.value is None:
             return self._page(request, form.view())
+        self._tries.check(signed_in_of(request).citizen_id)
         code_hash = self._hasher.hash(form.value.code.encode())
         asked = CouponOf(party_id=form.value.partner, code_hash=code_hash)
         offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
         if offer is None:
-            self._misses.check(signed_in_of(request).citizen_id)
-            self._all_misses.check("all")
+            if self._misses.wait_s("all"):
+                log.warning("coupons_guessed")
             form.refuse("code", sentence(RefusalCode.no_coupon))
             return self._page(request, form.view())
         name = (await self._catalogue.pools()).name(offer.pool)

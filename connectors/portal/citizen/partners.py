@@ -62,7 +62,7 @@ def _card(party: PartyView, linked: set[UUID]) -> PartnerCard:
         name=party.name,
         text=f"{party.about}{how}",
         state=_("連携済み") if party.party_id in linked else "",
-        logo=f"/my/logos/{party.party_id}" if party.has_logo else "",
+        logo=f"/parties/{party.party_id}/logo" if party.has_logo else "",
         url=party.page_url,
         action=_("会社のページを開く"),
     )

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import playwright
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
 
 from tools.needs import NEEDS
 from tools.portal_assets import NPM_FOLDER
@@ -132,12 +132,21 @@ class Walker:
         self.page.goto(self.url + path)
 
     def press(self, text: str) -> None:
-        """The button of this name."""
+        """The button of this name, which leads to a page."""
+        self.lead(self.page.get_by_role("button", name=text, exact=True).first)
+
+    def toggle(self, text: str) -> None:
+        """The button of this name, which changes something on this page."""
         self.page.get_by_role("button", name=text, exact=True).first.click()
 
     def follow(self, text: str) -> None:
         """The link of this name in the page's main part."""
-        self.page.locator("main").get_by_role("link", name=text).first.click()
+        self.lead(self.page.locator("main").get_by_role("link", name=text).first)
+
+    def lead(self, element: Locator) -> None:
+        """Click on what leads to a page, and wait for it: a click alone does not."""
+        with self.page.expect_navigation():
+            element.click()
 
     def fill(self, label: str, value: str) -> None:
         """The field of this label."""
@@ -145,7 +154,6 @@ class Walker:
 
     def at(self, *paths: str) -> None:
         """Make sure that we have come to one of these addresses; the walk goes on in any case."""
-        self.page.wait_for_load_state()
         if not self.is_at(*paths):
             self.faults.append(f"{self.name}: at {urlsplit(self.page.url).path}, not at {' or '.join(paths)}")
 

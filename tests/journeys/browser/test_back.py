@@ -16,7 +16,7 @@ def test_back_after_log_out_shows_nothing(site: Site, browser: Browser, *, scrip
         for path in ("/my", "/my/history/reserve", "/my/profile"):
             page.goto(f"{site.url}{path}")
         shown = page.inner_text("main")
-        page.get_by_role("button", name="ログアウトする").click()
+        walker.press("ログアウトする")
         assert page.url.endswith("/login")
         for _step in range(3):
             page.go_back()

@@ -36,7 +36,8 @@ def test_a_newcomer_makes_a_mykey_id_moves_points_and_revokes(site: Site, browse
 
 def press(page: Page, text: str) -> None:
     """The button of this name in the page's main part."""
-    page.get_by_role("main").get_by_role("button", name=text, exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("main").get_by_role("button", name=text, exact=True).click()
 
 
 def make(page: Page) -> str:

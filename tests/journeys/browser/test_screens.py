@@ -14,6 +14,7 @@ from tests.journeys.browser.walks import MAKER, WALKS, log_in
 SCREENS: Final = {1, *range(12, 22), *range(40, 64)}
 """画面 of the source that are My Page's, or lead to it."""
 TABS_LIMIT: Final = 60
+pytestmark = pytest.mark.timeout(300)  # the first of them waits for the walks through all screens
 
 JAPANESE: Final = """() => {
   const found = [];
@@ -113,7 +114,7 @@ def test_the_keyboard_alone_is_enough(site: Site, browser: Browser) -> None:
 
 def _confirm_ten_points(walker: Walker) -> None:
     walker.go("/my/move/municipal")
-    walker.page.locator("main .mk-choices__link").first.click()
+    walker.lead(walker.page.locator("main .mk-choices__link").first)
     walker.page.get_by_role("textbox").first.fill("10")
     walker.press("確認")
 
@@ -140,14 +141,30 @@ def test_a_double_click_back_and_reload_act_once(site: Site, browser: Browser) -
         assert not walker.faults
 
 
-def test_going_back_after_the_log_out_shows_nothing(site: Site, browser: Browser) -> None:
-    with walking(browser, site.url, 1280, scripts=True) as walker:
+def test_on_a_phone_with_scripts_the_menu_folds(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
         log_in(walker, site.people, MAKER)
-        walker.press("ログアウトする")
-        walker.at("/login")
-        walker.page.go_back()
-        walker.page.wait_for_url("**/login")
-        assert "ポイント残高" not in walker.page.content()
+        entry = walker.page.get_by_role("navigation").get_by_role("link", name="利用者情報")
+        walker.see("home-folded", "19")
+        assert not entry.is_visible()
+        walker.toggle("メニュー")
+        walker.see("home-unfolded", "19")
+        walker.lead(entry)
+        walker.at("/my/profile")
+        walker.go("/login")
+        walker.at("/my")
+        assert not walker.faults
+
+
+def test_the_password_can_be_shown(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
+        walker.go("/login")
+        field = walker.page.get_by_label("パスワード", exact=False).first
+        field.fill("kawasemi")
+        walker.toggle("パスワードを表示する")
+        assert field.get_attribute("type") == "text"
+        walker.see("log-in-shown", "18")
+        assert not walker.faults
 
 
 def test_buttons_and_fields_show_in_forced_colours(site: Site, browser: Browser) -> None:
