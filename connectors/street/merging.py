@@ -55,7 +55,7 @@ class Merging:
                 return begun
             merge = begun
         if not merge.is_for(command):
-            return MergeAnswer(code=RefusalCode.id_conflict)
+            return MergeAnswer(code=RefusalCode.id_conflict, state=merge.state)
         if merge.state is MergeState.failed:
             return MergeAnswer(code=merge.code, state=MergeState.failed)
         left = 0

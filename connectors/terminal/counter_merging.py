@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import structlog
 
@@ -15,13 +15,15 @@ from hub.errors import UnroutableError
 from schemas.points import BalanceOf
 from schemas.problems import Refusal, RefusalCode
 from schemas.service_ids import ServiceIdOf
-from schemas.streets import IdKind, StartMerge, Street, StreetOf
+from schemas.streets import IdKind, MergeAnswer, MergeState, StartMerge, Street, StreetOf
 from schemas.terminals import AgentKeyOf
 from schemas.values import scheme_pool
 
 DEADLINE_S: Final = 10.0
 MERGE_DEADLINE_S: Final = 40.0
 """The ledger's answer, and the agent's for the file."""
+ATTEMPTS_LIMIT: Final = 20
+"""Amounts tried in one operation."""
 EVENTS: Final = "event:"
 
 log: Final = structlog.get_logger()
@@ -61,7 +63,7 @@ class CounterMerging:
                 terminal_id=operation.terminal_id,
                 lg_code=lg_code,
             )
-            answer = await self._bus.call(command, MERGE_DEADLINE_S)
+            answer = await self._started(command)
             if answer.code is not None:
                 raise refused(answer.code)
             await self._operations.done(operation)
@@ -74,6 +76,20 @@ class CounterMerging:
                 undelivered=None if why is None else why.detail,
                 undelivered_ja=None if why is None else why.detail_ja,
             )
+
+    async def _started(self, command: StartMerge) -> MergeAnswer:
+        """Under the next id where an amount was refused before: as long as nothing has left, it may be mended.
+
+        One whose outcome is not known is never followed by another.
+        """
+        first = command.merge_id
+        answer = await self._bus.call(command, MERGE_DEADLINE_S)
+        for attempt in range(1, ATTEMPTS_LIMIT):
+            if answer.code != RefusalCode.id_conflict or answer.state is not MergeState.failed:
+                break
+            command = command.model_copy(update={"merge_id": uuid5(first, str(attempt))})
+            answer = await self._bus.call(command, MERGE_DEADLINE_S)
+        return answer
 
     async def _street(self, session: Session) -> Street:
         if session.issuer_id is None:

@@ -23,7 +23,8 @@ async def test_with_the_my_number_card(database_url: str, tmp_path: Path, card_a
         }  # fmt: skip
         status, told = await clerk.act(operation_id, "merge", pool=POOL, points=HELD + 1)
         assert (status, told["errors"][0]["code"]) == (409, "insufficient_points")
-        operation_id = await clerk.read("merge-points")
+        status, _ = await clerk.act(operation_id, "merge", pool=POOL, points=HELD + 2)
+        assert status == 409
         done = await clerk.done(operation_id, "merge", pool=POOL, points=300)
         assert (done["points"], done["left"], done["undelivered"]) == (300, HELD - 300, None)
         assert (await clerk.state(operation_id))["state"] == "done"
