@@ -166,9 +166,9 @@ async def test_a_card_that_is_pulled_ends_all_within_a_second(here: Town) -> Non
     office, library, card = here.office, here.library, here.card()
     office.insert(card)
     await office.clerk.create("ABCD2345")
-    took_s: list[float] = []
+    operation_id, took_s = "", [ENDED_LIMIT_S]
     # The machine may be busy with something else just then; it is not three times in a row.
-    while not took_s or (took_s[-1] >= ENDED_LIMIT_S and len(took_s) < 3):
+    while took_s[-1] >= ENDED_LIMIT_S and len(took_s) <= 3:
         library.insert(card)
         operation_id = await library.clerk.read("register-service-id")
         assert await _rows(here, SESSIONS) == 1
