@@ -27,6 +27,7 @@ from schemas.streets import (
 )
 
 DELIVERIES_AT_ONCE: Final = 32
+LATE_EVERY_S: Final = 1.0
 NONCES_EVERY_S: Final = 60.0
 
 
@@ -60,6 +61,9 @@ def component(context: Context) -> Component:
         outside_limit=DELIVERIES_AT_ONCE,
         destination_of=destination_of,
         routes=door.routes(),
-        jobs=[Job("forget_nonces", NONCES_EVERY_S, street_keys.forget)],
+        jobs=[
+            Job("deliver_late", LATE_EVERY_S, store.deliver_late),
+            Job("forget_nonces", NONCES_EVERY_S, street_keys.forget),
+        ],
         close=delivering.close,
     )

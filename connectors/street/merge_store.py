@@ -18,6 +18,8 @@ from schemas.streets import DeliverMerge, MergesOf, MergeState, MergeView, Merge
 
 SERIALS_AT_ONCE: Final = 64
 """Drawn together by a process; those that are not used are lost, which is harmless."""
+LATE_AFTER_S: Final = 3.0
+LATE_LIMIT: Final = 500
 _FIRST: Final = HoldPlace(at=datetime(1970, 1, 1, tzinfo=UTC), hold_id=UUID(int=0))
 
 
@@ -135,8 +137,16 @@ class MergeStore:
 
     async def sent(self, messages: Sequence[MergeSent], tx: Transaction) -> None:
         """Points are set aside: the file has to go, also where whoever asked is gone. Others' merges are not ours."""
-        for row in await tx.fetch(sql.SENT, [message.hold_id for message in messages]):
-            tx.send(_deliver(row["merge_id"], row))
+        await tx.execute(sql.SENT, [message.hold_id for message in messages])
+
+    async def deliver_late(self) -> None:
+        """Have files brought that whoever asked for the merge has not brought; mostly there is none."""
+
+        async def work(tx: Transaction) -> None:
+            for row in await tx.fetch(sql.LATE, LATE_AFTER_S, LATE_LIMIT):
+                tx.send(_deliver(row["merge_id"], row))
+
+        await committed(self._database, work)
 
     async def acknowledged(self, messages: Sequence[MergeAcknowledged], tx: Transaction) -> None:
         """Settled with the street."""

@@ -1,7 +1,7 @@
 """「合算」: a merge begun, and answered by its street.
 
 The row with its number and its file comes first, then the ledger's posting, then the file. Wherever that is cut short,
-`MergeSent` is on its way once the ledger has posted, and brings the file where it belongs.
+`MergeSent` is on its way once the ledger has posted; what is sent and not there soon is delivered by itself.
 """
 
 from collections.abc import Sequence

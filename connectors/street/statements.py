@@ -47,9 +47,16 @@ UPDATE street.merge SET state = 'failed', code = $2, ended_at = $3, file_sealed 
 WHERE merge_id = $1 AND state = 'asked'
 """
 SENT: Final = """
-UPDATE street.merge SET state = 'sent' WHERE merge_id = ANY ($1) AND state = 'asked'
-RETURNING merge_id, citizen_id, destination
+UPDATE street.merge SET state = 'sent', sent_at = now() WHERE merge_id = ANY ($1) AND state = 'asked'
 """
+LATE: Final = """
+UPDATE street.merge SET deliver_asked = true WHERE merge_id IN (
+    SELECT merge_id FROM street.merge WHERE state = 'sent' AND NOT deliver_asked
+        AND (undelivered IS NOT NULL OR sent_at < now() - make_interval(secs => $1))
+    ORDER BY sent_at LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING merge_id, citizen_id, destination
+"""
+"""Nobody has brought the file in time: whoever asked is gone, or could not."""
 DELIVERED: Final = """
 UPDATE street.merge SET state = 'delivered', delivered_at = $2, undelivered = NULL, again = false
 WHERE merge_id = ANY ($1) AND state IN ('asked', 'sent')
@@ -76,7 +83,8 @@ WHERE merge_id = ANY ($1) AND ended_at IS NULL
 """
 OVERDUE: Final = "UPDATE street.merge SET overdue_at = $2 WHERE merge_id = ANY ($1) AND ended_at IS NULL"
 AGAIN: Final = """
-UPDATE street.merge SET state = 'sent', again = true, key_id = $2, file_name = $3, file_sealed = $4
+UPDATE street.merge
+SET state = 'sent', again = true, deliver_asked = true, key_id = $2, file_name = $3, file_sealed = $4
 WHERE merge_id = $1 AND ended_at IS NULL AND taken IS NULL AND state IN ('sent', 'delivered')
 RETURNING citizen_id, destination
 """

@@ -55,6 +55,8 @@ CREATE TABLE merge (
   file_sealed bytea,
   undelivered text,
   again boolean NOT NULL DEFAULT false,
+  sent_at timestamptz,
+  deliver_asked boolean NOT NULL DEFAULT false,
   taken boolean,
   reason text NOT NULL DEFAULT '',
   started_at timestamptz NOT NULL,
@@ -63,12 +65,14 @@ CREATE TABLE merge (
   ended_at timestamptz,
   CONSTRAINT merge_number UNIQUE (street_id, number)
 );
-CREATE INDEX merge_due ON merge (destination, started_at) WHERE state = 'sent';
+CREATE INDEX merge_late ON merge (sent_at) WHERE state = 'sent' AND NOT deliver_asked;
 CREATE INDEX merge_file ON merge (destination, file_name) WHERE file_name IS NOT NULL;
 CREATE INDEX merge_open ON merge (street_id, started_at, merge_id) WHERE ended_at IS NULL;
 CREATE INDEX merge_street ON merge (street_id, started_at, merge_id);
 COMMENT ON COLUMN merge.member_sealed IS 'The street point ID or MyKey ID that goes into the file, sealed for this row.';
 COMMENT ON COLUMN merge.file_sealed IS 'The file as it was made, so that it is the same whenever it is dropped; gone with the end.';
+COMMENT ON COLUMN merge.sent_at IS 'By the database''s own time: since when nobody has brought the file where it belongs.';
+COMMENT ON COLUMN merge.deliver_asked IS 'Whether a DeliverMerge is on its way, since whoever began the merge did not manage.';
 COMMENT ON COLUMN merge.taken IS 'What the street has said first; the ledger then says when it is done.';
 
 GRANT SELECT, INSERT, UPDATE ON street, merge_key, signer, merge TO mykey_street;
