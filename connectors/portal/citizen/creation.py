@@ -264,6 +264,7 @@ class CreationPages:
             status=422 if failed else 200,
             failed=failed,
             back=str(back) if back else None,
+            notice=None,
             steps=[_(name) for name in STEPS],
             **values,
         )

@@ -47,11 +47,16 @@ class LogInPages:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        """画面18; somebody who has logged in already goes on."""
+        """画面18; somebody who has logged in already goes on. Of a session that has ended the browser forgets all."""
         if SIGNED_IN in request:
             return redirect(request, onward(request))
+        is_over = self._ground.kit.sessions.is_over(request)
+        notice = _("安全のため、ログアウトしました。") if is_over else None
         form = blank(request, LogInForm, choices=_choices())
-        return answer(request, TEMPLATE, title=_("ログイン"), form=form)
+        response = answer(request, TEMPLATE, title=_("ログイン"), notice=notice, form=form)
+        if is_over:
+            self._ground.kit.sessions.clear(response)
+        return response
 
     async def log_in(self, request: web.Request) -> web.Response:
         """To My Page (画面19), or the form again."""

@@ -201,13 +201,17 @@ def answer(
     status: int = 200,
     failed: bool = False,
     back: str | None = None,
+    notice: str | None = None,
     **values: object,
 ) -> web.Response:
-    """The page `name` (`citizen/home.html`) in its frame. `failed` marks a form that is shown again with its errors."""
+    """The page `name` (`citizen/home.html`) in its frame.
+
+    `failed` marks a form that is shown again with its errors; `notice` is a sentence on top, where nothing is flashed.
+    """
     ground = request[GROUND]
     nonce = new_nonce()
     flash = _unpacked(ground.kit.cookies.read(request, Cookie.flash))
-    frame = _frame(request, title, nonce, failed=failed, back=back, flash=flash)
+    frame = _frame(request, title, nonce, failed=failed, back=back, flash=flash or notice)
     response = web.Response(
         text=ground.kit.screens.render(name, frame, **values),
         status=status,
@@ -262,13 +266,10 @@ def redirect(request: web.Request, path: str, flash: str | None = None) -> web.R
 def to_log_in(request: web.Request) -> web.Response:
     """On to the log-in, and from there back to where somebody wanted to go, if that is one of our pages.
 
-    Where a session has ended, the browser forgets what it was shown.
+    A session's cookie stays until the log-in is shown: the answer to an earlier click may just have brought a new one.
     """
     ground = request[GROUND]
     response = redirect(request, ground.log_in)
-    if ground.kit.cookies.read(request, Cookie.session) is not None:
-        ground.kit.sessions.forget(response)
-        ground.say(response, _("安全のため、ログアウトしました。"))
     if request.method == "GET" and request.path in ground.onward:
         packed = _packed(request.path_qs)
         if len(packed) <= VALUE_LIMIT_CHARS:

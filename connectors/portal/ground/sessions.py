@@ -109,12 +109,22 @@ class Sessions:
         if session_id is not None and _SESSION_ID.fullmatch(session_id):
             await self._bus.call(EndSessions(session=session_id), DEADLINE_S)
         self.forget(response)
+        self._cookies.drop(response, Cookie.guest)
+
+    def is_over(self, request: web.Request) -> bool:
+        """Whether the browser has a session's id that is no longer good."""
+        return SIGNED_IN not in request and self._cookies.read(request, Cookie.session) is not None
 
     def forget(self, response: web.StreamResponse) -> None:
-        """The browser forgets the session and what it was shown."""
-        for cookie in (Cookie.session, Cookie.onward, Cookie.flash):
-            self._cookies.drop(response, cookie)
+        """The browser forgets the session, what it was shown, and where it wanted to go; another visit begins."""
+        self.clear(response)
+        self._cookies.drop(response, Cookie.onward)
         self._cookies.set(response, Cookie.visit, new_visit())
+
+    def clear(self, response: web.StreamResponse) -> None:
+        """The browser forgets the session and what it was shown."""
+        self._cookies.drop(response, Cookie.session)
+        self._cookies.drop(response, Cookie.flash)
         response.headers["Clear-Site-Data"] = CLEARED
 
     def device(self, request: web.Request) -> str | None:

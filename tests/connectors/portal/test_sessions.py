@@ -94,10 +94,26 @@ async def test_an_end_is_seen_by_all_processes_at_once(
 async def test_a_session_ends_by_idleness_and_says_so(portal_town: Town, clock: AdjustableClock) -> None:
     browser, _page = await portal_town.logged_in()
     clock.move_to(clock.now() + timedelta(minutes=31))
-    left = await browser.get("/my", follow=False)
-    assert left.status == 303
+    left = await browser.get("/my/history/reserve")
+    assert left.path == "/login"
     assert left.headers["Clear-Site-Data"] == '"cache", "storage"'
-    assert "安全のため、ログアウトしました" in (await browser.get("/login")).words
+    assert "安全のため、ログアウトしました" in left.words
+    assert SESSION not in browser.cookies
+    again = await browser.submit(left, "/login", mykey_id=FIRST, password=PASSWORD)
+    assert again.path == "/my/history/reserve"
+
+
+async def test_a_second_click_that_comes_with_the_old_session_does_not_log_out(portal_town: Town) -> None:
+    browser, page = await portal_town.logged_in()
+    confirm = Confirm(session=browser.cookies[SESSION], source="203.0.113.9", password=PASSWORD)
+    late = browser.copy()
+    fresh = (await ask(portal_town.process, confirm)).session
+    assert fresh is not None
+    browser.cookies[SESSION] = fresh
+    answer = await late.post("/my/move/municipal/confirm", page.form("/logout").fields)
+    assert answer.status == 303
+    assert not [cookie for cookie in answer.cookies if SESSION in cookie]
+    assert (await browser.get(answer.headers["Location"])).path == "/my"
 
 
 async def test_a_log_in_leads_where_one_wanted_to_go_and_nowhere_else(portal_town: Town) -> None:
