@@ -2,8 +2,10 @@
 
 from connectors.partner.audience import PartnerNonces, partner_audience
 from connectors.partner.files import FileDoor
+from connectors.partner.id_link.parts import link_parts
 from connectors.partner.intake import FileIntake
 from connectors.partner.jobs import Cleaning, jobs
+from connectors.partner.outbound import Outbound
 from connectors.partner.pipeline import Pipeline
 from connectors.partner.reached import Reached
 from connectors.partner.settlement import SettlementDoor
@@ -14,6 +16,8 @@ from hub.component import Component, Context
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
 from schemas.connections import PartnerReached
+from schemas.id_links import RevokeTokens
+from schemas.message import Message
 from schemas.partner_files import WorkTransferFile
 
 
@@ -24,6 +28,8 @@ def component(context: Context) -> Component:
     store = FileStore(context.database)
     nonces = PartnerNonces(context.database)
     audience = partner_audience(context, nonces)
+    outbound = Outbound(settings.own_url)
+    links = link_parts(context, outbound)
     doors = (
         TransferDoor(
             context.bus,
@@ -33,12 +39,22 @@ def component(context: Context) -> Component:
         ),
         FileDoor(store, FileIntake(store, settings.partner_files_at_once)),
         SettlementDoor(context.bus),
+        *links.doors,
     )
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
+        handlers=links.linkings.handlers(),
+        apart=links.linkings.apart(),
         connection_tests={PartnerReached: Reached(context.bus, context.database)},
-        outside={WorkTransferFile: FileWorker(store, pipeline)},
+        outside={WorkTransferFile: FileWorker(store, pipeline), RevokeTokens: links.linkings.give_back},
+        destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
-        jobs=jobs(nonces, cleaning),
+        jobs=[*jobs(nonces, cleaning), links.job],
+        close=outbound.close,
     )
+
+
+def _destination_of(message: Message) -> str | None:
+    """The party that is spoken with; a file's work asks nobody outside."""
+    return str(message.party_id) if isinstance(message, RevokeTokens) else None

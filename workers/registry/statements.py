@@ -173,6 +173,19 @@ LINKED_CITIZENS: Final = """
 SELECT link_id, citizen_id FROM registry.link WHERE party_id = $1 AND link_id = ANY($2::text[])
 """
 
+LINKS_BEFORE: Final = """
+SELECT link_id, citizen_id, account_hash FROM registry.link
+WHERE party_id = $1 AND (account_hash = $2 OR citizen_id = $3) ORDER BY citizen_id = $3
+"""
+
+LINK_ACCOUNT: Final = """
+INSERT INTO registry.link (party_id, link_id, citizen_id, linked_at, account_hash) VALUES ($1, $2, $3, $4, $5)
+"""
+
+LINK_IDS_OF_ACCOUNTS: Final = """
+SELECT account_hash, link_id FROM registry.link WHERE party_id = $1 AND account_hash = ANY ($2::bytea[])
+"""
+
 # --------------------------------------------------------------------------------- what citizens see of parties
 
 KNOWN_PARTIES: Final = "SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[])"

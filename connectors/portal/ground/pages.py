@@ -8,6 +8,7 @@ with `forms.filled`, ask the workers by `Kit.bus`, and return `answer(request, "
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -167,6 +168,11 @@ class Ground:
 
 GROUND: Final = web.RequestKey("ground", Ground)
 VISIT: Final = web.RequestKey("visit", str)
+
+
+def browser_of(request: web.Request) -> bytes:
+    """32 bytes that stand for this browser in this log-in: what began elsewhere does not end here."""
+    return sha256(_binding(request).encode()).digest()
 
 
 def _binding(request: web.Request) -> str:

@@ -1,0 +1,1 @@
+"""Tests of ID linkage, with providers of their own on loopback."""
