@@ -24,7 +24,8 @@ TRANSFERS: Final = "partner.transfers"
 FILES: Final = "partner.files"
 SETTLEMENT: Final = "partner.settlement"
 LINKS: Final = "partner.links"
-PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS})
+COUPONS: Final = "partner.coupons"
+PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS})
 
 KEY_CACHE_S: Final = 30.0
 KEY_CACHE_LIMIT: Final = 10_000

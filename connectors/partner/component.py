@@ -1,6 +1,7 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
 from connectors.partner.audience import PartnerNonces, partner_audience
+from connectors.partner.coupons import CouponDoor
 from connectors.partner.files import FileDoor
 from connectors.partner.id_link.parts import link_parts
 from connectors.partner.intake import FileIntake
@@ -13,9 +14,11 @@ from connectors.partner.store import FileStore
 from connectors.partner.transfers import TransferDoor
 from connectors.partner.work import FileWorker
 from hub.component import Component, Context
+from hub.keys import Keys
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
 from schemas.connections import PartnerReached
+from schemas.grants import COUPON_KEY
 from schemas.id_links import RevokeTokens
 from schemas.message import Message
 from schemas.partner_files import WorkTransferFile
@@ -39,6 +42,7 @@ def component(context: Context) -> Component:
         ),
         FileDoor(store, FileIntake(store, settings.partner_files_at_once)),
         SettlementDoor(context.bus),
+        CouponDoor(context.bus, Keys(settings.key()).hasher(COUPON_KEY)),
         *links.doors,
     )
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)

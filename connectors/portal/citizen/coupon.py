@@ -1,6 +1,6 @@
 """「クーポンコード利用」 (画面20, 21): a partner's coupon is entered, looked at, and its points are moved in.
 
-Some partners open the page with code and points filled in: `/my/coupon?partner=…&code=…&points=…`. What stands in an
+Some partners open the page with code and points filled in, by links that they sign (`coupon_links`). What stands in an
 address decides nothing: what the coupon brings is the ledger's to say.
 """
 
@@ -9,23 +9,23 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.coupon_links import CouponLink, is_signed
 from connectors.portal.ground.forms import Form, FormView, Input, Option, blank, filled
 from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
 from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.rendering import number
-from connectors.portal.ground.sessions import signed_in_of
+from connectors.portal.ground.sessions import signed_in_of, source_of
 from hub.keys import Hasher
 from hub.web.app import Route, query_of
-from hub.web.limits import RateLimiter
 from schemas.grants import CouponOf, CreditCoupon, coupon_number
 from schemas.links import Linkage, PartiesOf
-from schemas.parties import PartyKind
+from schemas.parties import PartyKeyOf, PartyKind
 from schemas.points import BalanceOf, PostingStatus
 from schemas.problems import RefusalCode
 from schemas.values import Points, Pool
@@ -34,12 +34,6 @@ PATH: Final = "/my/coupon"
 ACT: Final = "coupon"
 DEADLINE_S: Final = 10.0
 HASH_BYTES: Final = 16
-MISS_RATE_PER_S: Final = 1 / 60
-MISS_BURST: Final = 10
-"""Of one citizen: numbers that are no coupon of that partner."""
-ALL_MISSES_PER_S: Final = 2.0
-ALL_MISSES_BURST: Final = 200
-"""Of all citizens together, in this process: codes are guessed from many accounts too."""
 
 
 def _coupon_of(typed: object) -> str:
@@ -58,16 +52,6 @@ class CouponForm(Form):
         BeforeValidator(_coupon_of),
         Input("クーポンコード", hint="協力会社の画面に表示された番号です。", autocomplete="off"),
     ]
-
-
-class CouponLink(BaseModel):
-    """A partner's own link to the page; every part of it may be missing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    partner: Annotated[str, Field(max_length=36)] = ""
-    code: Annotated[str, Field(max_length=120)] = ""
-    points: Annotated[str, Field(max_length=9, pattern=r"^[0-9]*$")] = ""
 
 
 class Coupon(BaseModel):
@@ -102,9 +86,6 @@ class CouponPages:
         self._kit = ground.kit
         self._catalogue = catalogue
         self._hasher = hasher
-        monotonic = ground.kit.clock.monotonic
-        self._misses = RateLimiter(MISS_RATE_PER_S, MISS_BURST, monotonic=monotonic)
-        self._all_misses = RateLimiter(ALL_MISSES_PER_S, ALL_MISSES_BURST, monotonic=monotonic)
 
     def routes(self) -> list[Route]:
         """Input, confirmation, done."""
@@ -118,25 +99,31 @@ class CouponPages:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        """画面20, with what the partner's link has filled in."""
+        """画面20, with what the partner's signed link has filled in."""
         link = query_of(request, CouponLink)
-        form = blank(request, CouponForm, {"partner": link.partner, "code": link.code}, await self._choices())
-        told = number(int(link.points)) if link.points else ""
-        return self._page(request, form, told)
+        is_theirs = bool(link.sig) and await self._is_signed(link)
+        given = {"partner": link.partner, "code": link.code} if is_theirs else {"partner": link.partner}
+        form = blank(request, CouponForm, given, await self._choices())
+        told = number(int(link.points)) if is_theirs and link.points else ""
+        return self._page(request, form, told, unsigned=not is_theirs and bool(link.code or link.points))
+
+    async def _is_signed(self, link: CouponLink) -> bool:
+        key = await self._kit.bus.call(PartyKeyOf(key_id=link.key), DEADLINE_S)
+        return is_signed(link, key, self._kit.clock.now())
 
     async def take(self, request: web.Request) -> web.Response:
         """Looked up, and kept to be confirmed. Unknown, used and expired coupons are answered alike."""
         form = filled(request, CouponForm, choices := await self._choices())
         if form.value is None:
             return self._page(request, form.view())
+        begun = await self._kit.guesses.begin(ACT, signed_in_of(request).citizen_id, source_of(request))
         code_hash = self._hasher.hash(form.value.code.encode())
         asked = CouponOf(party_id=form.value.partner, code_hash=code_hash)
         offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
         if offer is None:
-            self._misses.check(signed_in_of(request).citizen_id)
-            self._all_misses.check("all")
             form.refuse("code", sentence(RefusalCode.no_coupon))
             return self._page(request, form.view())
+        await self._kit.guesses.was_right(begun)
         name = (await self._catalogue.pools()).name(offer.pool)
         partners = {option.value: option.label for option in choices["partner"]}
         coupon = Coupon(
@@ -202,7 +189,7 @@ class CouponPages:
         return {"partner": [Option("", _("選択してください")), *options]}
 
     @staticmethod
-    def _page(request: web.Request, form: FormView, told: str = "") -> web.Response:
+    def _page(request: web.Request, form: FormView, told: str = "", *, unsigned: bool = False) -> web.Response:
         return answer(
             request,
             "citizen/coupon.html",
@@ -212,6 +199,7 @@ class CouponPages:
             back="/my/services",
             form=form,
             told=told,
+            unsigned=unsigned,
         )
 
     async def _confirm_page(self, request: web.Request, key: UUID, coupon: Coupon, fault: str | None) -> web.Response:

@@ -125,6 +125,8 @@ class LinkingPages:
         told = query_of(request, Callback)
         citizen_id, party_id = signed_in_of(request).citizen_id, UUID(request.match_info["party_id"])
         name = await self._name(party_id)
+        if not told.state:
+            return redirect(request, f"{SERVICES}/{party_id}")
         asked = TakeProof(
             citizen_id=citizen_id,
             party_id=party_id,

@@ -20,6 +20,7 @@ from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import VALUE_LIMIT_CHARS, Cookie, Cookies
 from connectors.portal.ground.csrf import Csrf
 from connectors.portal.ground.frame import Frame, Language, MenuItem
+from connectors.portal.ground.guesses import Guesses
 from connectors.portal.ground.headers import page_headers
 from connectors.portal.ground.language import LANGUAGE, _
 from connectors.portal.ground.look import Look
@@ -72,6 +73,7 @@ class Kit:
     cards: Cards
     coupons: Hasher
     """By which coupon numbers are known (schemas.grants.COUPON_KEY)."""
+    guesses: Guesses
     bus: Bus
     clock: Clock
     settings: Settings
