@@ -4,7 +4,7 @@
 .POSIX:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help run story test check bench reliability fuzz conformance mutants contracts format lock clean
+.PHONY: help run story test check bench reliability screens fuzz conformance mutants contracts format lock clean
 
 # The system's own Python first, where it is new enough and can make virtual environments: distributions build theirs
 # with profile-guided optimisation, which a Python compiled by hand seldom is; measured: a quarter less processor time.
@@ -75,6 +75,10 @@ bench: $(VENV)/.dev $(VENV)/.assets ## Measure against the yardsticks
 reliability: $(VENV)/.dev ## Run the reliability layers: simulator, state machine, failpoints, chaos, planted bugs
 	@$(NEEDS) rabbitmq
 	MYKEY_RELIABILITY=full $(BIN)/python -m pytest tests/reliability $(ARGS)
+
+screens: $(VENV)/.dev $(VENV)/.looks ## Walk through all screens in a browser, pictures of each into .screens, some into docs
+	@$(NEEDS) chromium
+	MYKEY_SCREENS=yes $(BIN)/python -m pytest tests/journeys/browser $(ARGS)
 
 conformance: $(VENV)/.dev ## The transports' conformance suite 20 times over, 4 at once (ARGS="--copies 2")
 	@$(NEEDS) rabbitmq

@@ -127,17 +127,20 @@ def _demo_settings(folder: Path, terminals: VirtualTerminals) -> Mapping[str, st
 
 def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
     """The last thing on the screen: where the portal is, and what to try as whom."""
-    table = Table("マイキーID", "パスワード", "名前", "試すこと", title="デモの利用者")
+    table = Table("マイキーID", "パスワード", "名前", title="デモの利用者")
+    table.add_column("試すこと", overflow="fold")
     for person in offer.people:
         table.add_row(person.mykey_id, person.password, person.name, person.about)
     table.add_row(
         "（なし）",
         "",
         f"新しいカード {len(offer.cards)}枚",
-        "マイキーIDを作る。クーポンコードDEMO-COUPON-0002を使い、ポイントを移す。",
+        "マイキーIDを作る。クーポンコードDEMO-COUPON-0003を使い、ポイントを移す。",
     )
     console.print(table)
-    console.print(f"portal: [bold]{stage.url}/[/]  mails: {stage.mailbox.url}  API: {stage.url}/api/")
+    console.print(f"portal: [bold]{stage.url}/[/]")
+    console.print(f"mails:  {stage.mailbox.url}/")
+    console.print(f"API:    {stage.url}/api/")
     console.print("It stays up until Ctrl-C.")
 
 

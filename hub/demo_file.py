@@ -32,7 +32,8 @@ class DemoCard(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     terminal_id: TerminalId
-    label: str
+    number: int
+    """By which people tell it from the others."""
 
 
 class DemoOffer(BaseModel):

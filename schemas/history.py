@@ -59,7 +59,9 @@ class History(Said):
 
 
 class HistoryOf(Query, Answered[History]):
-    """What happened to this citizen's points (画面52–56)? With `pool`, only what has to do with that pool.
+    """What happened to this citizen's points (画面52–56)? With `pool`, only postings that have to do with that pool.
+
+    What such a posting did to other pools is told too: where reserve points went.
 
     A page with `pool` may be short, or even empty, and yet have an `after`: other pools' postings were passed over.
     """

@@ -23,26 +23,28 @@ from schemas.values import RESERVE, event_pool, lg_check_digit, scheme_pool
 
 CARD_COMPANY: Final = made_up_id("partner", "card")
 PROGRAMME: Final = made_up_id("programme", "demo")
-COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 1_200}
+COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 800, "DEMO-COUPON-0003": 1_200}
 EVENT_DAYS: Final = 90
 BLANK_CARDS: Final = 3
 CHOICES: Final = MailChoices(on_grant=True, on_expiry=True, on_password_change=True, on_mykey_id_change=True)
 
 
 class Role(NamedTuple):
-    """Somebody to log in as; `reserve` and `granted` points, in that order."""
+    """Somebody to log in as; `reserve`, `granted` and `elsewhere` are points to begin with."""
 
     mykey_id: str
     password: str
     reserve: tuple[int, ...]
     granted: int
+    elsewhere: int
+    """Points of another municipality, which expire."""
     about: str
 
 
 ROLES: Final = (
-    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, "留保ポイントを移す。残高と履歴を見る。"),
-    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, "クーポンコードDEMO-COUPON-0001を使う。連携を見る。"),
-    Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, "基本自治体を変える。マイキーIDを失効する。"),
+    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, 450, "留保ポイントを移す。残高と履歴を見る。"),
+    Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, 0, "クーポンコードDEMO-COUPON-0001を使う。連携を見る。"),
+    Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, 1_500, "基本自治体を変える。マイキーIDを失効する。"),
 )
 
 
@@ -53,8 +55,7 @@ async def play(stage: Stage, terminals: VirtualTerminals, file: str) -> DemoOffe
     ids = await terminals.open(bus, stage.url, home, len(ROLES) + BLANK_CARDS)
     people = [await _person(stage, number, ids[number], home) for number in range(len(ROLES))]
     blank = [
-        DemoCard(terminal_id=terminal_id, label=f"新しいカード {number}")
-        for number, terminal_id in enumerate(ids[len(ROLES) :], 1)
+        DemoCard(terminal_id=terminal_id, number=number) for number, terminal_id in enumerate(ids[len(ROLES) :], 1)
     ]
     offer = DemoOffer(people=tuple(people), cards=tuple(blank), mails=stage.mailbox.url)
     demo_file.write(stage.folder / file, offer)
@@ -139,6 +140,11 @@ async def _give(stage: Stage, citizen_id: UUID, role: Role, home: str) -> None:
         fields = {**posting(citizen_id, f"{role.mykey_id}-grant", 0), "party_id": PROGRAMME}
         pool = scheme_pool(home)
         await bus.call(GrantPoints(**fields, programme_id=PROGRAMME, pool=pool, points=role.granted), CALL_DEADLINE_S)
+    if role.elsewhere:
+        fields = {**posting(citizen_id, f"{role.mykey_id}-away", 0), "party_id": PROGRAMME}
+        pool = scheme_pool(stage.world.schemes[1].lg_code)
+        grant = GrantPoints(**fields, programme_id=PROGRAMME, pool=pool, points=role.elsewhere)
+        await bus.call(grant, CALL_DEADLINE_S)
     if role.reserve and role.granted:
         move = MovePoints(
             **posting(citizen_id, f"{role.mykey_id}-move", 0), pool=event_pool(_event_of(home)), points=200

@@ -12,7 +12,7 @@ from hub.settings import Settings
 
 OFFER = DemoOffer(
     people=(DemoPerson(name="氏名 一", mykey_id="DEMO0001", password="x", card="T232343ABCDEF", about="試す"),),
-    cards=(DemoCard(terminal_id="T232343ABCDEG", label="新しいカード 1"),),
+    cards=(DemoCard(terminal_id="T232343ABCDEG", number=1),),
     mails="http://127.0.0.1:1",
 )
 

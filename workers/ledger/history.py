@@ -47,7 +47,7 @@ async def history_of(query: HistoryOf, reading: Reading) -> History:
     elif len(rows) == limit:
         after = _place(rows[-1])
     legs = await _legs(query.citizen_id, shown, reading)
-    return History(entries=[_entry(row, legs[row["block"], row["number"]], query.pool) for row in shown], after=after)
+    return History(entries=[_entry(row, legs[row["block"], row["number"]]) for row in shown], after=after)
 
 
 async def balance_as_of(query: BalanceAsOf, reading: Reading) -> BalancesAsOf:
@@ -91,7 +91,7 @@ def _pools(row: Row) -> set[str]:
     return {*json.loads(row["balances"]), row["hold_pool"]}
 
 
-def _entry(row: Row, legs: _Legs, pool: str | None) -> HistoryEntry:
+def _entry(row: Row, legs: _Legs) -> HistoryEntry:
     parties = list(legs.parties)
     if not parties and row["hold_counterparty_id"] not in {None, NO_ORIGIN}:
         parties = [row["hold_counterparty_id"]]
@@ -101,9 +101,8 @@ def _entry(row: Row, legs: _Legs, pool: str | None) -> HistoryEntry:
         posted_on=row["posted_on"],
         points=row["points"],
         changes=[
-            PoolChange(pool=each, change=legs.changes.get(each, 0), balance=balance)
-            for each, balance in json.loads(row["balances"]).items()
-            if pool is None or each == pool
+            PoolChange(pool=pool, change=legs.changes.get(pool, 0), balance=balance)
+            for pool, balance in json.loads(row["balances"]).items()
         ],
         counterparties=parties,
         hold_id=row["hold_id"],

@@ -196,7 +196,13 @@ def _whom(entry: HistoryEntry, pool: str, pools: Pools, parties: Mapping[UUID, s
     """Where the points came from or went to: partners and the like, and the other pool of a move."""
     names: Sequence[str] = [parties[one] for one in entry.counterparties if one in parties]
     others = [] if pool != RESERVE else [_pool_name(one.pool, pools) for one in entry.changes if one.pool != pool]
-    return _("、").join(dict.fromkeys([*names, *others]))
+    if others and names:
+        return _("%(to)s（移行元：%(origin)s）") % {"to": _listed(others), "origin": _listed(names)}
+    return _listed([*others, *names])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return _("、").join(dict.fromkeys(names))
 
 
 def _pool_name(pool: str, pools: Pools) -> str:

@@ -1,5 +1,6 @@
 """Reserve points to municipal points: which prefecture, which municipality (画面41, 42); then `moving` (43–45)."""
 
+from datetime import date
 from typing import Annotated, Final
 
 from aiohttp import web
@@ -89,7 +90,7 @@ class MoveMunicipalPages:
                         (
                             f"{one.municipality}　{one.point_name}",
                             f"{BASE}/amount?to={one.lg_code}",
-                            _("有効期限：%(expiry)s") % {"expiry": scheme_expiry(one)},
+                            _("有効期限：%(expiry)s") % {"expiry": scheme_expiry(one, self._today())},
                         )
                         for one in found.schemes
                     ],
@@ -118,9 +119,12 @@ class MoveMunicipalPages:
             shortcut=None if base is None else (base.name, f"{BASE}/amount?to={base.to}"),
         )
 
+    def _today(self) -> date:
+        return self._ground.kit.clock.business_date()
+
     async def _target(self, to: str) -> Target | None:
         scheme = (await self._catalogue.pools()).schemes.get(to)
         if scheme is None:
             return None
         name = f"{scheme.point_name}（{scheme.municipality}）"
-        return Target(to, scheme_pool(to), name, [(_("有効期限"), scheme_expiry(scheme))])
+        return Target(to, scheme_pool(to), name, [(_("有効期限"), scheme_expiry(scheme, self._today()))])

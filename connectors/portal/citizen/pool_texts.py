@@ -4,14 +4,15 @@ from datetime import date
 
 from connectors.portal.ground.language import _
 from connectors.portal.ground.rendering import day
+from hub.clock import expiry_after_months
 from schemas.municipalities import Scheme, SupportEvent
 
 
-def scheme_expiry(scheme: Scheme) -> str:
-    """When points that come in now have their last day (schemas.values.ExpiryRule)."""
+def scheme_expiry(scheme: Scheme, today: date) -> str:
+    """The last day of points that come in today (schemas.values.ExpiryRule)."""
     kind, _sep, value = scheme.expiry_rule.partition(":")
     if kind == "months":
-        return _("移行した月の%(months)sか月後の月末") % {"months": value}
+        return day(expiry_after_months(today, int(value)))
     if kind == "date":
         return day(date.fromisoformat(value))
     return _("なし")

@@ -9,7 +9,6 @@ from aiohttp import web
 from connectors.portal.ground.forms import Form, blank, filled
 from connectors.portal.ground.language import _
 from connectors.portal.ground.pages import Ground, answer, redirect
-from connectors.portal.ground.rendering import day
 from connectors.portal.ground.sessions import signed_in_of
 from hub.web.app import Route
 from hub.web.problems import ProblemError
@@ -129,11 +128,10 @@ def _logo(party: PartyView) -> str:
 
 def _card(party: PartyView, link: Link | None) -> dict[str, str]:
     """As `part.partner` takes it."""
-    state = "" if link is None else _("連携中（%(day)sから）") % {"day": day(link.linked_at)}
     return {
         "name": party.name,
         "logo": _logo(party),
-        "state": state,
+        "state": "" if link is None else _("連携済み"),
         "text": party.about,
         "url": f"{PATH}/{party.party_id}",
         "action": _("手続きを見る") if link is None else _("連携を見る"),

@@ -5,6 +5,7 @@ Outside the demo the browser tells by a ticket that the terminal's own agent has
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ from connectors.portal.ground.refusals import sentence
 from hub import demo_file
 from hub.bus import Bus
 from hub.database import Database
+from hub.errors import TransientError
 from schemas.card_jobs import CardAnswer, ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.counter import TICKET_GOOD_FOR_S, Ticket, TicketParts, parts_of
@@ -135,11 +137,19 @@ class Cards:
     async def release(self, place: CardPlace) -> None:
         """The operation is over: the card forgets its PIN. Where the terminal is away it has done so by itself."""
         ask = ReleaseCard(terminal_id=place.terminal_id, operation_id=place.operation_id)
-        await self._bus.call(ask, ask.deadline_s)
+        with suppress(TransientError):
+            await self._bus.call(ask, ask.deadline_s)
 
     def _choices(self) -> dict[str, list[Option]]:
         offer = demo_file.read(self._demo)
-        cards = [Option(one.terminal_id, one.label, _("マイキーIDはまだありません。")) for one in offer.cards]
+        cards = [
+            Option(
+                one.terminal_id,
+                _("新しいカード %(number)s") % {"number": one.number},
+                _("マイキーIDはまだありません。"),
+            )
+            for one in offer.cards
+        ]
         people = [Option(one.card, one.name, _("マイキーID %(id)s") % {"id": one.mykey_id}) for one in offer.people]
         return {"card": [*cards, *people]}
 

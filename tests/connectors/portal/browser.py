@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import ClientSession
 from multidict import CIMultiDictProxy
@@ -117,6 +118,10 @@ class Browser:
         """A form as one of our own pages sends it."""
         own = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"} if headers is None else dict(headers)
         return await self.send("POST", path, values, own)
+
+    async def ask(self, path: str, values: Mapping[str, str]) -> Page:
+        """A form that only asks."""
+        return await self.send("GET", f"{path}?{urlencode(values)}")
 
     async def send(
         self, method: str, path: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None

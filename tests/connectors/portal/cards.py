@@ -74,7 +74,7 @@ async def card_town(database_url: str, folder: Path, authority: CardAuthority) -
         opened = await stack.enter_async_context(town(database_url, folder, None, *COMPONENTS, demo_file=demo))
         terminals = await enrolled(opened.process.bus, opened.url, CARDS)
         readers = [await stack.enter_async_context(reader_of(one, authority)) for one in terminals]
-        cards = [DemoCard(terminal_id=one.card, label=f"カード {number}") for number, one in enumerate(readers, 1)]
+        cards = [DemoCard(terminal_id=one.card, number=number) for number, one in enumerate(readers, 1)]
         demo_file.write(demo, DemoOffer(cards=tuple(cards)))
         yield CardTown(opened, readers, demo)
 

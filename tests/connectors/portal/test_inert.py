@@ -4,10 +4,12 @@ from typing import Final
 
 import pytest
 
+from connectors.portal.ground.sent import ONCE, TOKEN
 from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterScheme
 from schemas.parties import PartyKind, RegisterParty
 from tests.connectors.portal.browser import Page
+from tests.connectors.portal.test_guard import address, routes_of
 from tests.connectors.portal.town import AIRLINE, CITY, Town
 from tests.workers.registry.asking import ask
 
@@ -59,6 +61,7 @@ STRINGS: Final = (
     "<scr\tipt>alert(1)</scr\tipt>",
 )
 EXPECTED_SCRIPTS: Final = 2
+OK: Final = 200
 
 
 def check_inert(page: Page, text: str) -> None:
@@ -86,6 +89,32 @@ async def test_what_was_typed_is_shown_again_as_text(shared_town: Town) -> None:
         assert again.status == 422
         check_inert(again, text)
         assert again.form("/my/move/municipal/amount").fields["points"] == text
+
+
+async def test_every_field_of_every_form_is_text(shared_town: Town) -> None:
+    citizen, _citizen_id = await shared_town.somebody()
+    seen: set[str] = set()
+    for browser in (citizen, shared_town.browser()):
+        for route in routes_of(shared_town, "GET"):
+            page = await browser.get(address(route))
+            for form in page.markup.forms if page.status == OK else ():
+                typed = [name for name in form.fields if name not in {TOKEN, ONCE}]
+                if form.action in {"/logout", "/language"} or form.action in seen or not typed:
+                    continue
+                seen.add(form.action)
+                for text in STRINGS[2::9]:
+                    sent = form.fields | dict.fromkeys(typed, text)
+                    ask = browser.post if form.method == "post" else browser.ask
+                    check_inert(await ask(form.action, sent), text)
+    assert {"/login", "/my/coupon", "/my/profile/mail", "/my/profile/password"} <= seen
+
+
+async def test_a_citizens_own_data_are_text(shared_town: Town) -> None:
+    for text in STRINGS[:3]:
+        browser, _citizen_id = await shared_town.somebody(name=text)
+        shown = await browser.get("/my/profile")
+        check_inert(shown, text)
+        assert "".join(text.split()) in shown.words
 
 
 async def test_names_are_text(shared_town: Town) -> None:

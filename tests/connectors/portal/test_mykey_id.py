@@ -143,7 +143,7 @@ async def test_without_the_demo_a_terminals_ticket_opens_the_card_way_once(
         browser = cards.town.browser(url)
         browser.origin = cards.town.url
         page = await browser.get("/create")
-        assert "カード 1" not in page.text
+        assert "新しいカード" not in page.text
         assert "デモ" not in (await browser.get("/")).words
         at_s = int(clock.now().timestamp())
         for wrong in ("", "T232343ABCDEF", ticket_of(reader.terminal, at_s=at_s - 120), reader.card):

@@ -96,12 +96,15 @@ async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> N
     await _coupons(shared_town)
     page = await browser.get(await _signed_link(shared_town))
     assert 'value="abcd-1234-efgh"' in page.text
+    hostile = await browser.get("/my/coupon?code=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&partner=%27")
+    assert "<script>alert" not in hostile.text
+    assert (await browser.get("/my/coupon?points=%3Cscript%3E")).status == 400
     assert "99,999ポイント" in page.words
     confirm = await browser.submit(page, "/my/coupon", partner=str(CARD))
     assert "移行ポイント数40ポイント" in confirm.words
     done = await asyncio.gather(*(browser.submit(confirm, "/my/coupon/confirm") for _ in range(3)))
     assert len({page.path for page in done}) == 1
-    assert "1,500ポイント→から1,540ポイント" in done[0].words
+    assert "1,500ポイントから1,540ポイント" in done[0].words
     assert (await shared_town.balance(citizen_id))[RESERVE] == 1_540
     again = await browser.submit(page, "/my/coupon", partner=str(CARD))
     unknown = await browser.submit(page, "/my/coupon", partner=str(CARD), code="ZZZZ1234ZZZZ")
@@ -125,14 +128,14 @@ async def test_a_link_that_nobody_signed_fills_no_code_in(shared_town: Town) -> 
 
 async def test_whoever_guesses_coupons_is_slowed_down(shared_town: Town) -> None:
     browser, _citizen_id = await shared_town.somebody()
-    await _coupons(shared_town)
+    await _coupons(shared_town, "RIGHT1234567")
     page = await browser.get("/my/coupon")
     statuses = [
         (await browser.submit(page, "/my/coupon", partner=str(CARD), code=f"GUESS{number:04}")).status
         for number in range(6)
     ]
     assert statuses == [422] * 5 + [429]
-    right = await browser.submit(page, "/my/coupon", partner=str(CARD), code=CODE)
+    right = await browser.submit(page, "/my/coupon", partner=str(CARD), code="RIGHT1234567")
     assert right.status == 429, "a good number is answered like any other by then"
 
 
@@ -142,7 +145,8 @@ async def test_services_are_shown_and_a_link_is_ended(shared_town: Town) -> None
     await ask(shared_town.process, LinkCitizen(citizen_id=citizen_id, party_id=AIRLINE, link_id=f"al-{citizen_id}"))
     page = await browser.get("/my/services")
     assert page.words.index("航空会社") < page.words.index("カード会社")
-    assert "連携中（2017年10月2日から）" in page.words
+    assert "航空会社連携済み" in page.words
+    assert "2017年10月2日" in (await browser.get(f"/my/services/{AIRLINE}")).words
     logo = await browser.get(f"/parties/{CARD}/logo")
     assert (logo.status, logo.headers["Content-Type"]) == (200, "image/png")
     assert (await browser.get(f"/parties/{AIRLINE}/logo")).status == 404
@@ -183,12 +187,12 @@ async def test_pages_of_one_citizen_are_not_anothers(shared_town: Town) -> None:
     assert (await others.get(confirm.path)).status == 404
 
 
-async def _coupons(shared_town: Town) -> None:
+async def _coupons(shared_town: Town, code: str = CODE) -> None:
     process = shared_town.process
     await ask(process, RegisterParty(party_id=CARD, kind=PartyKind.partner, name="カード会社"))
     page = PresentParty(party_id=CARD, linkage=Linkage.coupon, page_url="https://card.example/", logo=PNG)
     await ask(process, page)
-    code_hash = Keys(SECRET_KEY.encode()).hasher(COUPON_KEY).hash(CODE.encode())
+    code_hash = Keys(SECRET_KEY.encode()).hasher(COUPON_KEY).hash(code.encode())
     coupon = Coupon(
         code_hash=code_hash, points=40, pool=RESERVE, last=process.clock.business_date() + timedelta(days=9)
     )

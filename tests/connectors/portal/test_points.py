@@ -41,7 +41,7 @@ async def test_reserve_points_move_to_a_municipality_once(shared_town: Town) -> 
     assert "元に戻せません" in confirm.words
     done = await browser.submit(confirm, "/my/move/municipal/confirm")
     assert "ポイントの移行が完了しました。" in done.words
-    assert "1,500ポイント→から1,200ポイント" in done.words
+    assert "1,500ポイントから1,200ポイント" in done.words
     again = await browser.submit(confirm, "/my/move/municipal/confirm")
     assert again.path == done.path
     assert re.findall(RECEIPT, again.words) == re.findall(RECEIPT, done.words) != []
@@ -93,7 +93,7 @@ async def test_histories_tell_where_points_came_from_and_the_balance_after_each(
     await browser.submit(confirm, "/my/move/municipal/confirm")
     reserve = await browser.get("/my/history/reserve")
     assert "航空会社" in reserve.words
-    assert "−300ポイント1,200ポイント" in reserve.words
+    assert "移行市ポイント（北名古屋市）（移行元：航空会社）−300ポイント1,200ポイント" in reserve.words
     assert "+500ポイント1,500ポイント" in reserve.words
     municipal = await browser.get("/my/history/municipal")
     assert f"/my/history/municipal/{CITY}" in municipal.markup.links

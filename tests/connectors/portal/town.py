@@ -66,11 +66,11 @@ class Town:
         assert page.path == "/my", page.text
         return browser, page
 
-    async def somebody(self) -> tuple[Browser, UUID]:
+    async def somebody(self, name: str = "氏名 三") -> tuple[Browser, UUID]:
         """A citizen of a test's own, on My Page, with reserve points as the first one's."""
         number = next(self._numbers)
         mykey_id = f"PERSON{number:02}"
-        citizen_id = await created(self.process, self.issuer.card(number), mykey_id, base_lg_code=CITY)
+        citizen_id = await created(self.process, self.issuer.card(number), mykey_id, base_lg_code=CITY, name=name)
         for nth, points in enumerate(POINTS):
             await ask(self.process, credit(citizen_id, f"{mykey_id}-{nth}", points))
         browser, _page = await self.logged_in(mykey_id)

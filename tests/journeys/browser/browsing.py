@@ -1,6 +1,7 @@
-"""A browser that looks at every page it comes to, as strictly as a machine can, and takes its picture."""
+"""A browser that looks at every page it comes to, as strictly as a machine can; `make screens` has it take pictures."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import playwright
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Response, sync_playwright
 
 from tools.needs import NEEDS
 from tools.portal_assets import NPM_FOLDER
@@ -27,12 +28,13 @@ ACTION_LIMIT_MS: Final = 10_000
 NARROWEST: Final = 320
 FIRST_REDIRECT, FIRST_ERROR = 300, 400
 
-# Where the pictures and the markup of the last run lie, for people to look at; git ignores it.
+# Where the markup of the last run lies, and by `make screens` its pictures, for people to look at; not in git.
 PICTURES: Final = Path(__file__).parents[3] / ".screens"
+TAKES_PICTURES: Final = "MYKEY_SCREENS" in os.environ
 
 AXE_RUN: Final = """() => axe.run(document, {resultTypes: ["violations", "incomplete"]}).then(found =>
   ["violations", "incomplete"].flatMap(kind => found[kind].flatMap(rule => rule.nodes.map(node =>
-    `${kind} ${rule.id}: ${node.target.join(" ")}: ${(node.any.concat(node.all, node.none)[0] || {}).message || ""}`))))"""
+    `${kind} ${rule.id}: ${node.target}: ${(node.any.concat(node.all, node.none)[0] || {}).message}`))))"""
 
 WATCH: Final = """addEventListener("securitypolicyviolation", event => console.error(
   `policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
@@ -89,6 +91,7 @@ VALIDATE_RULES: Final = {
 }
 
 Width = Literal[1280, 390]
+HEIGHTS: Final[dict[Width, int]] = {1280: 800, 390: 844}
 
 
 def is_here() -> bool:
@@ -116,7 +119,7 @@ class Walker:
     name: str
     width: Width
     scripts: bool
-    mirror: Page | None = None
+    mirror: Page
     markup: str = ""
     """Of the page where we are, as it was sent."""
     faults: list[str] = field(default_factory=list)
@@ -129,12 +132,21 @@ class Walker:
         self.page.goto(self.url + path)
 
     def press(self, text: str) -> None:
-        """The button of this name."""
+        """The button of this name, which leads to a page."""
+        self.lead(self.page.get_by_role("button", name=text, exact=True).first)
+
+    def toggle(self, text: str) -> None:
+        """The button of this name, which changes something on this page."""
         self.page.get_by_role("button", name=text, exact=True).first.click()
 
     def follow(self, text: str) -> None:
         """The link of this name in the page's main part."""
-        self.page.locator("main").get_by_role("link", name=text).first.click()
+        self.lead(self.page.locator("main").get_by_role("link", name=text).first)
+
+    def lead(self, element: Locator) -> None:
+        """Click on what leads to a page, and wait for it: a click alone does not."""
+        with self.page.expect_navigation():
+            element.click()
 
     def fill(self, label: str, value: str) -> None:
         """The field of this label."""
@@ -142,7 +154,6 @@ class Walker:
 
     def at(self, *paths: str) -> None:
         """Make sure that we have come to one of these addresses; the walk goes on in any case."""
-        self.page.wait_for_load_state()
         if not self.is_at(*paths):
             self.faults.append(f"{self.name}: at {urlsplit(self.page.url).path}, not at {' or '.join(paths)}")
 
@@ -163,8 +174,9 @@ class Walker:
         self.markup = self._document.text() if self._document is not None else ""
         stem = PICTURES / self.name / screen
         stem.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=f"{stem}.png", full_page=True)
-        (stem.parent / f"{screen}.html").write_text(self.markup, "utf-8")
+        stem.with_suffix(".html").write_text(self.markup, "utf-8")
+        if TAKES_PICTURES:
+            self.page.screenshot(path=f"{stem}.png", full_page=True)
 
     def _source(self) -> str:
         return str(self.page.evaluate("() => '<!DOCTYPE html>' + document.documentElement.outerHTML"))
@@ -184,14 +196,9 @@ class Walker:
             yield from self._narrowest()
 
     def _rules(self) -> list[str]:
-        """What axe finds; without scripts it finds it in a copy of the page, because it is one itself."""
-        page = self.page
-        if self.mirror is not None:
-            page = self.mirror
-            page.set_viewport_size({"width": self.width, "height": 844})
-            page.set_content(self._source())
-        page.evaluate(AXE.read_text("utf-8"))
-        found: list[str] = page.evaluate(AXE_RUN)
+        """What axe finds in a copy of the page, in which it was loaded once and needs no script of the page."""
+        self.mirror.set_content(self._source())
+        found: list[str] = self.mirror.evaluate(AXE_RUN)
         return found
 
     def _narrowest(self) -> Iterator[str]:
@@ -199,7 +206,7 @@ class Walker:
         wide = self.page.evaluate("() => document.documentElement.scrollWidth")
         if wide > NARROWEST:
             yield f"{wide} px wide at {NARROWEST}: {self.page.evaluate(_WIDEST)}"
-        self.page.set_viewport_size({"width": self.width, "height": 844})
+        self.page.set_viewport_size({"width": self.width, "height": HEIGHTS[self.width]})
 
     def _note(self, screen: str, faults: Iterator[str]) -> None:
         self.faults += [f"{self.name} {screen}: {fault}" for fault in faults]
@@ -229,7 +236,7 @@ def walking(browser: Browser, url: str, width: Width, *, scripts: bool, **option
     """A window of its own, with no cookies; `options` are Playwright's for a context."""
     name = f"{width}{'' if scripts else '-no-script'}"
     context: BrowserContext = browser.new_context(
-        viewport={"width": width, "height": 800 if width == 1280 else 844},
+        viewport={"width": width, "height": HEIGHTS[width]},
         java_script_enabled=scripts,
         locale="ja-JP",
         reduced_motion="reduce",
@@ -239,7 +246,7 @@ def walking(browser: Browser, url: str, width: Width, *, scripts: bool, **option
     context.set_default_timeout(ACTION_LIMIT_MS)
     context.add_init_script(WATCH)
     page = context.new_page()
-    walker = Walker(page, url, name, width, scripts, None if scripts else _mirror(browser, url))
+    walker = Walker(page, url, name, width, scripts, _mirror(browser, url, width))
     page.on("console", walker.hear)
     page.on("response", walker.get)
     page.on("pageerror", lambda error: walker.faults.append(f"{name} {page.url}: script: {error}"))
@@ -247,13 +254,13 @@ def walking(browser: Browser, url: str, width: Width, *, scripts: bool, **option
         yield walker
     finally:
         context.close()
-        if walker.mirror is not None:
-            walker.mirror.close()
+        walker.mirror.close()
 
 
-def _mirror(browser: Browser, url: str) -> Page:
-    page = browser.new_page(reduced_motion="reduce")
+def _mirror(browser: Browser, url: str, width: Width) -> Page:
+    page = browser.new_page(reduced_motion="reduce", viewport={"width": width, "height": HEIGHTS[width]})
     page.goto(f"{url}/privacy")  # of our origin: the style sheet is for nobody else
+    page.evaluate(AXE.read_text("utf-8"))
     return page
 
 

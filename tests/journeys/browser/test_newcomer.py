@@ -11,7 +11,7 @@ from tests.journeys.browser.browsing import Walker, walking
 from tests.journeys.browser.site import Site
 
 PASSWORD = "kawasemi-2958-susuki"
-COUPON = "demo-coupon-0002"
+COUPON = "demo-coupon-0003"
 POINTS = 1_200
 
 
@@ -36,7 +36,8 @@ def test_a_newcomer_makes_a_mykey_id_moves_points_and_revokes(site: Site, browse
 
 def press(page: Page, text: str) -> None:
     """The button of this name in the page's main part."""
-    page.get_by_role("main").get_by_role("button", name=text, exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("main").get_by_role("button", name=text, exact=True).click()
 
 
 def make(page: Page) -> str:

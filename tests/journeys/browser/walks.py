@@ -1,6 +1,6 @@
 """The ways through the screens, each page looked at: what a newcomer does, from the front page to the revocation.
 
-A walk takes its window, and `turn`: which of the demo's cards and coupons are its own, so that two can follow each other.
+A walk takes its window, and `turn`: which of the demo's cards and coupons are its own, so that two can be under way.
 """
 
 from collections.abc import Callable, Mapping
@@ -129,7 +129,7 @@ def points(walker: Walker, people: People, turn: int) -> None:
     walker.page.get_by_label("都道府県").select_option("愛知県")
     walker.press("表示")
     walker.see("municipal-list", "42")
-    walker.page.locator("main .mk-choices__link").first.click()
+    walker.lead(walker.page.locator("main .mk-choices__link").first)
     _amount(walker, "municipal", ("43", "44", "45"))
     walker.go("/my/move/event")
     walker.see("event-prefecture", "46")
@@ -138,13 +138,13 @@ def points(walker: Walker, people: People, turn: int) -> None:
     walker.see("event-list", "47")
     walker.follow("北名古屋市")
     walker.see("event-municipality", "48")
-    walker.page.locator("main .mk-choices__link").first.click()
+    walker.lead(walker.page.locator("main .mk-choices__link").first)
     _amount(walker, "event", ("49", "50", "51"))
     for name, number in (("", "52–56"), ("/reserve", "52"), ("/municipal", "53"), ("/events", "55")):
         walker.go(f"/my/history{name}")
         walker.see(f"history{name.replace('/', '-')}", number)
         if name in {"/municipal", "/events"}:
-            walker.page.locator("main .mk-balance__links a").first.click()
+            walker.lead(walker.page.locator("main .mk-balance__links a").first)
             walker.see(f"history-{name[1:]}-one", {"/municipal": "54", "/events": "56"}[name])
 
 

@@ -1,10 +1,10 @@
 // Better with a script, whole without one: every page works when none of this runs.
 import {
-  Button, Checkboxes, ErrorSummary, NotificationBanner, PasswordInput, Radios, ServiceNavigation, SkipLink, createAll,
+  Button, Checkboxes, ErrorSummary, PasswordInput, Radios, ServiceNavigation, SkipLink, createAll,
 } from "govuk-frontend";
 
 for (const component of [
-  Button, Checkboxes, ErrorSummary, NotificationBanner, PasswordInput, Radios, ServiceNavigation, SkipLink,
+  Button, Checkboxes, ErrorSummary, PasswordInput, Radios, ServiceNavigation, SkipLink,
 ]) {
   createAll(component);
 }
