@@ -35,6 +35,7 @@ from schemas import (
     settlement,
     terminals,
     vouchers,
+    webhooks,
 )
 from schemas.catalog import CATALOG
 from schemas.message import Command, Event, Message, Query
@@ -106,6 +107,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     id_links.TakeProof: _to("partner"),
     id_links.ConfirmLinking: _to("partner"),
     id_links.RevokeTokens: _outside("partner"),
+    webhooks.SendWebhook: _outside("partner"),
     cards.ProveCard: _to("registry"),
     cards.ChooseAddressNotice: _to("registry"),
     mykey_ids.CreateMyKeyId: _to("registry"),
@@ -214,13 +216,13 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     citizens.CitizenRegistered: _to("mail"),
     citizens.MailChoicesChanged: _to("mail"),
     citizens.BaseMunicipalityChosen: _to(),
-    citizens.CitizenLinked: _to(),
+    citizens.CitizenLinked: _to("partner"),
     links.CitizenUnlinked: _to("partner"),
     id_links.AccountLinked: _to("mail"),
     cards.CardRenewed: _to(),
     mykey_ids.MyKeyIdCreated: _to("mail"),
     mykey_ids.MyKeyIdChanged: _to("mail"),
-    mykey_ids.MyKeyIdRevoked: _to("mail", "partner"),
+    mykey_ids.MyKeyIdRevoked: _to("mail"),
     mykey_ids.PasswordChanged: _to("mail"),
     mykey_ids.MailAddressChanged: _to("mail"),
     service_ids.ServiceIdRegistered: _to(),
@@ -235,7 +237,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     outages.OutageEnded: _to("mail"),
     notices.PointsMovingSoon: _to("mail"),
     notices.PointsExpiringSoon: _to("mail"),
-    partner_files.TransferFileFinished: _to(),
+    partner_files.TransferFileFinished: _to("partner"),
 }
 
 

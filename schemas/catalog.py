@@ -30,6 +30,7 @@ from schemas import (
     settlement,
     terminals,
     vouchers,
+    webhooks,
 )
 from schemas.message import Message, OldVersion
 
@@ -63,6 +64,7 @@ FILES: Final = (
     settlement,
     terminals,
     vouchers,
+    webhooks,
 )
 
 

@@ -25,7 +25,8 @@ FILES: Final = "partner.files"
 SETTLEMENT: Final = "partner.settlement"
 LINKS: Final = "partner.links"
 COUPONS: Final = "partner.coupons"
-PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS})
+WEBHOOKS: Final = "partner.webhooks"
+PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS, WEBHOOKS})
 
 KEY_CACHE_S: Final = 30.0
 KEY_CACHE_LIMIT: Final = 10_000

@@ -3,6 +3,7 @@
 from connectors.partner.audience import PartnerNonces, partner_audience
 from connectors.partner.coupons import CouponDoor
 from connectors.partner.files import FileDoor
+from connectors.partner.id_link.linking import unlinked
 from connectors.partner.id_link.parts import link_parts
 from connectors.partner.intake import FileIntake
 from connectors.partner.jobs import Cleaning, jobs
@@ -12,6 +13,8 @@ from connectors.partner.reached import Reached
 from connectors.partner.settlement import SettlementDoor
 from connectors.partner.store import FileStore
 from connectors.partner.transfers import TransferDoor
+from connectors.partner.webhooks.parts import webhook_parts
+from connectors.partner.webhooks.sending import destination_of
 from connectors.partner.work import FileWorker
 from hub.component import Component, Context
 from hub.keys import Keys
@@ -22,6 +25,7 @@ from schemas.grants import COUPON_KEY
 from schemas.id_links import RevokeTokens
 from schemas.message import Message
 from schemas.partner_files import WorkTransferFile
+from schemas.webhooks import SendWebhook
 
 
 def component(context: Context) -> Component:
@@ -33,6 +37,7 @@ def component(context: Context) -> Component:
     audience = partner_audience(context, nonces)
     outbound = Outbound(settings.own_url)
     links = link_parts(context, outbound)
+    webhooks = webhook_parts(context, outbound, unlinked)
     doors = (
         TransferDoor(
             context.bus,
@@ -44,21 +49,28 @@ def component(context: Context) -> Component:
         SettlementDoor(context.bus),
         CouponDoor(context.bus, Keys(settings.key()).hasher(COUPON_KEY)),
         *links.doors,
+        webhooks.door,
     )
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
-        handlers=links.linkings.handlers(),
+        handlers={**links.linkings.handlers(), **webhooks.handlers},
         apart=links.linkings.apart(),
         connection_tests={PartnerReached: Reached(context.bus, context.database)},
-        outside={WorkTransferFile: FileWorker(store, pipeline), RevokeTokens: links.linkings.give_back},
+        outside={
+            WorkTransferFile: FileWorker(store, pipeline),
+            RevokeTokens: links.linkings.give_back,
+            SendWebhook: webhooks.sender,
+        },
         destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
-        jobs=[*jobs(nonces, cleaning), links.job],
+        jobs=[*jobs(nonces, cleaning), links.job, webhooks.job],
         close=outbound.close,
     )
 
 
 def _destination_of(message: Message) -> str | None:
     """The party that is spoken with; a file's work asks nobody outside."""
+    if isinstance(message, SendWebhook):
+        return destination_of(message.party_id)
     return str(message.party_id) if isinstance(message, RevokeTokens) else None

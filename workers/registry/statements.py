@@ -215,5 +215,5 @@ WHERE l.citizen_id = $1 ORDER BY l.linked_at DESC, p.name
 UNLINK: Final = """
 DELETE FROM registry.link AS l USING unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
 WHERE l.party_id = gone.party_id AND l.citizen_id = gone.citizen_id
-RETURNING l.party_id, l.citizen_id
+RETURNING l.party_id, l.citizen_id, l.link_id
 """

@@ -21,7 +21,7 @@ from connectors.partner.id_link.openid import Answer, OpenId, Proof, Secrets, ne
 from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.component import Apart, Handler
+from hub.component import Apart, Handler, Unasked
 from hub.errors import NoAnswerError, PermanentError
 from hub.keys import Hasher
 from hub.transaction import Transaction
@@ -32,6 +32,7 @@ from schemas.id_links import (
     LinkAccount,
     LinkingBegun,
     LinkMade,
+    OpenIdProvider,
     RevokeTokens,
     SetUpLinkage,
     TakeProof,
@@ -40,7 +41,6 @@ from schemas.id_links import (
 from schemas.links import CitizenUnlinked
 from schemas.message import Envelope, Message
 from schemas.municipalities import Registered
-from schemas.mykey_ids import MyKeyIdRevoked
 from schemas.problems import RefusalCode
 
 DEADLINE_S: Final = 10.0
@@ -91,7 +91,7 @@ class Linkings:
 
     def handlers(self) -> Mapping[type[Message], Handler]:
         """What is written only."""
-        return {SetUpLinkage: set_up, CitizenUnlinked: unlinked, MyKeyIdRevoked: revoked}
+        return {SetUpLinkage: set_up}
 
     async def begin(self, command: BeginLinking) -> LinkingBegun:
         """Where to log in at the party."""
@@ -155,7 +155,7 @@ class Linkings:
             await self._store.keep(command, found)
         return made
 
-    async def give_back(self, envelope: Envelope) -> None:
+    async def give_back(self, envelope: Envelope) -> Unasked | None:
         """RevokeTokens: tell the provider. Raises NoAnswerError, RevocationRefusedError."""
         message = envelope.message
         if not isinstance(message, RevokeTokens):
@@ -163,33 +163,30 @@ class Linkings:
         proof = await self._store.ended(message.linking_id)
         linkage = await self._store.linkage(message.party_id)
         if proof is None or linkage is None:
-            return
-        if proof.token and linkage.provider is not None and linkage.provider.issuer == proof.issuer:
-            try:
-                if not await self._openid.revoke(linkage.provider, proof.token):
-                    log.info("tokens_not_taken_back", party_id=message.party_id)
-            except (AwayError, UnfitProviderError) as error:
-                destination = str(message.party_id)
-                raise NoAnswerError(_reason(error), destination=destination, retry_after_s=RETRY_AFTER_S) from error
-            except ForbiddenAddressError as error:
-                raise RevocationRefusedError from error
+            return Unasked.UNASKED
+        provider = linkage.provider
+        is_theirs = bool(proof.token) and provider is not None and provider.issuer == proof.issuer
+        if provider is not None and is_theirs:
+            await self._revoke(message.party_id, provider, proof.token)
         await self._store.forget(message.linking_id)
+        return None if is_theirs else Unasked.UNASKED
+
+    async def _revoke(self, party_id: UUID, provider: OpenIdProvider, token: str) -> None:
+        try:
+            if not await self._openid.revoke(provider, token):
+                log.info("tokens_not_taken_back", party_id=party_id)
+        except (AwayError, UnfitProviderError) as error:
+            raise NoAnswerError(_reason(error), destination=str(party_id), retry_after_s=RETRY_AFTER_S) from error
+        except ForbiddenAddressError as error:
+            raise RevocationRefusedError from error
 
 
 async def unlinked(events: Sequence[CitizenUnlinked], tx: Transaction) -> None:
     """What the party has given us for the account goes back to it, and nothing under way is ended by a link."""
-    await _end([event.party_id for event in events], [event.citizen_id for event in events], tx)
-
-
-async def revoked(events: Sequence[MyKeyIdRevoked], tx: Transaction) -> None:
-    """With the MyKey ID all links have ended."""
-    await _end([None for _ in events], [event.citizen_id for event in events], tx)
-
-
-async def _end(party_ids: Sequence[UUID | None], citizen_ids: Sequence[UUID], tx: Transaction) -> None:
+    citizen_ids = [event.citizen_id for event in events]
     await tx.execute(sql.END_LINKINGS, citizen_ids)
     places = {citizen_id: place for place, citizen_id in enumerate(citizen_ids)}
-    for row in await tx.fetch(sql.END_ACCOUNTS, party_ids, citizen_ids, tx.now):
+    for row in await tx.fetch(sql.END_ACCOUNTS, [event.party_id for event in events], citizen_ids, tx.now):
         revoke = RevokeTokens(party_id=row["party_id"], linking_id=row["linking_id"])
         tx.send(revoke, places[row["citizen_id"]])
 

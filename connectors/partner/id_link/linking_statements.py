@@ -52,7 +52,7 @@ ON CONFLICT (linking_id) DO NOTHING
 END_ACCOUNTS: Final = """
 UPDATE partner.account AS a SET ended_at = $3
 FROM unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
-WHERE a.citizen_id = gone.citizen_id AND (gone.party_id IS NULL OR a.party_id = gone.party_id) AND a.ended_at IS NULL
+WHERE a.citizen_id = gone.citizen_id AND a.party_id = gone.party_id AND a.ended_at IS NULL
 RETURNING a.linking_id, a.party_id, a.citizen_id
 """
 
