@@ -5,7 +5,7 @@ import time
 import pytest
 
 from schemas.id_links import CALLBACK
-from tests.connectors.portal.id_link.parties import CARD_COMPANY, Parties
+from tests.connectors.portal.street import CARD_COMPANY, Parties
 from tests.connectors.portal.town import AIRLINE
 from tests.workers.registry.people import PASSWORD
 

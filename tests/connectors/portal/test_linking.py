@@ -3,7 +3,7 @@
 import pytest
 
 from tests.connectors.partner.town import transfer
-from tests.connectors.portal.id_link.parties import CARD_COMPANY, POWER_COMPANY, Parties
+from tests.connectors.portal.street import CARD_COMPANY, POWER_COMPANY, Parties
 from tests.connectors.portal.town import AIRLINE
 from tests.waiting import wait_until
 from tests.workers.registry.people import PASSWORD

@@ -1,1 +1,0 @@
-"""Tests of ID linkage, with providers of their own on loopback."""
