@@ -15,9 +15,12 @@ from tests.peers.openid.registered import Code, Kept
 
 KEPT = web.AppKey("kept", Kept)
 TOKEN_S = 300
-FORM = """<!DOCTYPE html><title>Log in</title><form method="post" action="/login">
-<input type="hidden" name="request_uri" value="{request}"><input name="login"><input name="password" type="password">
-<button>Log in</button></form>"""
+PAGE = """<!DOCTYPE html><html lang="ja"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<link rel="icon" href="data:,"><title>{title}</title><h1>{title}</h1><form method="post" action="/login">
+<input type="hidden" name="request_uri" value="{request}">
+<p><label>会員ID <input name="login" autocomplete="username"></label></p>
+<p><label>パスワード <input name="password" type="password" autocomplete="current-password"></label></p>
+<p><button>ログイン</button></p></form>{hint}</html>"""
 
 
 async def metadata(request: web.Request) -> web.Response:
@@ -62,7 +65,11 @@ async def authorize(request: web.Request) -> web.Response:
     kept, request_uri = request.app[KEPT], request.query.get("request_uri", "")
     if request_uri not in kept.requests or request.query.get("client_id") != kept.client.client_id:
         raise OAuthError("invalid_request", "pushed requests only")
-    return web.Response(text=FORM.format(request=html.escape(request_uri)), content_type="text/html")
+    hint = "".join(f"<p>{html.escape(f'{one.login} / {one.password}')}</p>" for one in kept.members)
+    page = PAGE.format(
+        title=html.escape(kept.title), request=html.escape(request_uri), hint=hint if kept.tells_members else ""
+    )
+    return web.Response(text=page, content_type="text/html")
 
 
 async def login(request: web.Request) -> web.Response:

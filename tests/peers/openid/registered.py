@@ -47,6 +47,8 @@ class Kept:
     issuer: str
     client: Client
     members: list[Member]
+    title: str = "会員ログイン"
+    tells_members: bool = False
     keys: list[ECKey] = field(default_factory=lambda: [new_key()])
     requests: dict[str, dict[str, str]] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
