@@ -20,6 +20,8 @@ TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_LIMIT_BYTES: Final = 64 * 1024
 CONNECTIONS_LIMIT: Final = 64
+CONNECTIONS_PER_HOST_LIMIT: Final = 8
+"""So that one that is slow does not hold up the others."""
 HTTPS_PORT: Final = 443
 SERVER_FAULT: Final = 500
 _EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"))
@@ -102,7 +104,10 @@ class Outbound:
     def _opened(self) -> ClientSession:
         return ClientSession(
             connector=TCPConnector(
-                resolver=PublicResolver(rehearsal=self._rehearsal), limit=CONNECTIONS_LIMIT, use_dns_cache=False
+                resolver=PublicResolver(rehearsal=self._rehearsal),
+                limit=CONNECTIONS_LIMIT,
+                limit_per_host=CONNECTIONS_PER_HOST_LIMIT,
+                use_dns_cache=False,
             ),
             timeout=ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             cookie_jar=DummyCookieJar(),

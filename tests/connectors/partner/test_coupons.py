@@ -1,6 +1,8 @@
 """A partner registers coupons, takes unused ones back, and counts them, by its signed API alone."""
 
 import json
+import statistics
+import time
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -89,3 +91,18 @@ async def test_one_that_is_wrong_keeps_the_batch_out(card_company: Partner) -> N
         assert problem["errors"][0]["pointer"].startswith("/coupons/1/"), changes
     codes = {"codes": ["GOODCODE0001"]}
     assert await ask(card_company, "/coupon-voidings", codes) == {"results": ["unknown"]}
+
+
+async def test_unknown_used_and_expired_codes_take_the_same_time(hub_town: Town, card_company: Partner) -> None:
+    batch = {"coupons": [coupon("USEDCODE0001"), coupon("PASTCODE0001", last_day="2017-01-01")]}
+    await ask(card_company, "/coupons", batch)
+    assert await use(hub_town, "USEDCODE0001", 1) is None
+    took_s: dict[str, list[float]] = {"USEDCODE0001": [], "PASTCODE0001": [], "NONECODE0001": []}
+    for _ in range(40):
+        for code, measured in took_s.items():
+            asked = CouponOf(party_id=CARD_COMPANY, code_hash=hashed(code))
+            begun = time.perf_counter()
+            assert (await hub_town.process.bus.call(asked, DEADLINE_S)).offer is None
+            measured.append(time.perf_counter() - begun)
+    medians = [statistics.median(measured) for measured in took_s.values()]
+    assert max(medians) - min(medians) < 0.005
