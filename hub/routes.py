@@ -77,6 +77,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     grants.GrantPoints: _to("ledger"),
     grants.RegisterCoupons: _to("ledger"),
     grants.VoidCoupons: _to("ledger"),
+    grants.AskCoupon: _to("partner"),
     grants.CreditCoupon: _to("ledger"),
     vouchers.IssueVoucher: _to("ledger"),
     vouchers.RedeemVoucher: _to("ledger"),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.message import Answered, Command, Query, Said
 from schemas.points import PointsEvent, PostingCommand
@@ -164,6 +164,29 @@ class FoundCoupon(Said):
     """`offer` is None where the coupon cannot be used: unknown, used or past its last day, all alike."""
 
     offer: CouponOffer | None = None
+
+
+CouponCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8,40}$")]
+"""A coupon's number as `coupon_number` has it."""
+
+
+class AskedCoupon(Said):
+    """Whether the partner has answered; where it has said that the coupon is good, the ledger knows it from now on."""
+
+    answered: bool
+
+
+class AskCoupon(Command, Answered[AskedCoupon]):
+    """The ledger knows no such coupon: ask its partner, where that answers online. Whoever asks looks again then."""
+
+    TYPE: ClassVar[str] = "jp.mykey.grants.ask-coupon.v1"
+    PERSONAL: ClassVar[bool] = True
+    party_id: UUID
+    code: CouponCode
+
+    def key(self) -> UUID:
+        """The partner."""
+        return self.party_id
 
 
 class CouponOf(Query, Answered[FoundCoupon]):

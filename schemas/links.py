@@ -45,6 +45,8 @@ class PresentParty(Command, Answered[Registered]):
     linkage: Linkage
     page_url: PageUrl
     about: About = ""
+    asks_coupons: bool = False
+    """Whether the partner answers online for coupons that it has not registered."""
     logo: Annotated[bytes, Field(max_length=LOGO_LIMIT_BYTES)] = b""
 
     def key(self) -> UUID:
@@ -68,6 +70,7 @@ class PartyView(Said):
     page_url: str
     about: str
     has_logo: bool
+    asks_coupons: bool = False
 
 
 class Parties(Said):

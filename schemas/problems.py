@@ -640,8 +640,8 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "別のマイキーIDのカードです。ご本人のカードをお使いください。",
     ),
     RefusalCode.party_away: RefusalText(
-        "The service does not answer now. Nothing was linked. Try again later.",
-        "サービスにつながりません。連携していません。時間をおいて、もう一度手続きしてください。",
+        "The service does not answer now. Nothing was done. Try again later.",
+        "サービスにつながりません。手続きは行われていません。時間をおいて、もう一度手続きしてください。",
     ),
     RefusalCode.password_common: RefusalText(
         "This password is made of words that everybody tries. Put in more that only you would think of.",

@@ -1,6 +1,7 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
-from connectors.partner.audience import PartnerNonces, partner_audience
+from connectors.partner.audience import PartnerNonces, partner_audience, real_now
+from connectors.partner.coupon_checks import CheckDoor, CouponChecks
 from connectors.partner.coupons import CouponDoor
 from connectors.partner.files import FileDoor
 from connectors.partner.id_link.linking import unlinked
@@ -21,7 +22,7 @@ from hub.keys import Keys
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
 from schemas.connections import PartnerReached
-from schemas.grants import COUPON_KEY
+from schemas.grants import COUPON_KEY, AskCoupon
 from schemas.id_links import RevokeTokens
 from schemas.message import Message
 from schemas.partner_files import WorkTransferFile
@@ -30,7 +31,7 @@ from schemas.webhooks import SendWebhook
 
 def component(context: Context) -> Component:
     """Builds the connector."""
-    settings = context.settings
+    settings, keys = context.settings, Keys(context.settings.key())
     pipeline = Pipeline(context.bus)
     store = FileStore(context.database)
     nonces = PartnerNonces(context.database)
@@ -47,15 +48,24 @@ def component(context: Context) -> Component:
         ),
         FileDoor(store, FileIntake(store, settings.partner_files_at_once)),
         SettlementDoor(context.bus),
-        CouponDoor(context.bus, Keys(settings.key()).hasher(COUPON_KEY)),
+        CouponDoor(context.bus, keys.hasher(COUPON_KEY)),
+        CheckDoor(context.database, outbound, keys),
         *links.doors,
         webhooks.door,
+    )
+    checks = CouponChecks(
+        database=context.database,
+        outbound=outbound,
+        keys=keys,
+        hasher=keys.hasher(COUPON_KEY),
+        bus=context.bus,
+        real_now=real_now,
     )
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
         handlers={**links.linkings.handlers(), **webhooks.handlers},
-        apart=links.linkings.apart(),
+        apart={**links.linkings.apart(), AskCoupon: checks},
         connection_tests={PartnerReached: Reached(context.bus, context.database)},
         outside={
             WorkTransferFile: FileWorker(store, pipeline),

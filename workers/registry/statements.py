@@ -191,15 +191,16 @@ SELECT account_hash, link_id FROM registry.link WHERE party_id = $1 AND account_
 KNOWN_PARTIES: Final = "SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[])"
 
 WRITE_PARTY_PAGES: Final = """
-INSERT INTO registry.party_page (party_id, linkage, page_url, about, logo)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+INSERT INTO registry.party_page (party_id, linkage, page_url, about, logo, asks_coupons)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::boolean[])
 ON CONFLICT (party_id) DO UPDATE SET
-  linkage = excluded.linkage, page_url = excluded.page_url, about = excluded.about, logo = excluded.logo
+  linkage = excluded.linkage, page_url = excluded.page_url, about = excluded.about, logo = excluded.logo,
+  asks_coupons = excluded.asks_coupons
 """
 
 PARTIES_SHOWN: Final = """
 SELECT p.party_id, p.kind, p.name, g.linkage, coalesce(g.page_url, '') AS page_url, coalesce(g.about, '') AS about,
-  coalesce(length(g.logo) > 0, false) AS has_logo
+  coalesce(length(g.logo) > 0, false) AS has_logo, coalesce(g.asks_coupons, false) AS asks_coupons
 FROM registry.party AS p LEFT JOIN registry.party_page AS g USING (party_id)
 WHERE ($1::text[] IS NULL OR p.kind = ANY($1)) AND ($2::uuid[] IS NULL OR p.party_id = ANY($2))
 ORDER BY p.name, p.party_id

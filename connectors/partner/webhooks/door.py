@@ -170,7 +170,7 @@ class WebhookDoor:
         try:
             self._outbound.check(url)
         except ForbiddenAddressError as error:
-            raise ProblemError(ProblemCode.bad_field, errors=[_FORBIDDEN]) from error
+            raise ProblemError(ProblemCode.bad_field, errors=[FORBIDDEN]) from error
         party_id = caller_of(request).party_id
         return self._told(party_id, await self._endpoints.set_up(party_id, url))
 
@@ -222,7 +222,7 @@ class WebhookDoor:
         return json_response(WebhookSecret(secret=whsec, public_key=public_key(signer_of(self._keys, party_id))))
 
 
-_FORBIDDEN: Final = FieldError(
+FORBIDDEN: Final = FieldError(
     pointer="/url",
     code="address",
     detail="Name an https address on port 443 that is public.",

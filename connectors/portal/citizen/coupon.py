@@ -23,7 +23,7 @@ from connectors.portal.ground.rendering import number
 from connectors.portal.ground.sessions import signed_in_of, source_of
 from hub.keys import Hasher
 from hub.web.app import Route, query_of
-from schemas.grants import CouponOf, CreditCoupon, coupon_number
+from schemas.grants import AskCoupon, CouponOf, CouponOffer, CreditCoupon, coupon_number
 from schemas.links import Linkage, PartiesOf
 from schemas.parties import PartyKeyOf, PartyKind
 from schemas.points import BalanceOf, PostingStatus
@@ -33,6 +33,8 @@ from schemas.values import Points, Pool
 PATH: Final = "/my/coupon"
 ACT: Final = "coupon"
 DEADLINE_S: Final = 10.0
+ASK_DEADLINE_S: Final = 30.0
+"""The partner is asked meanwhile."""
 HASH_BYTES: Final = 16
 
 
@@ -118,10 +120,9 @@ class CouponPages:
             return self._page(request, form.view())
         begun = await self._kit.guesses.begin(ACT, signed_in_of(request).citizen_id, source_of(request))
         code_hash = self._hasher.hash(form.value.code.encode())
-        asked = CouponOf(party_id=form.value.partner, code_hash=code_hash)
-        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
-        if offer is None:
-            form.refuse("code", sentence(RefusalCode.no_coupon))
+        offer = await self._offer(form.value.partner, form.value.code, code_hash)
+        if not isinstance(offer, CouponOffer):
+            form.refuse("code", sentence(offer))
             return self._page(request, form.view())
         await self._kit.guesses.was_right(begun)
         name = (await self._catalogue.pools()).name(offer.pool)
@@ -136,6 +137,19 @@ class CouponPages:
         )
         key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, ACT, coupon)
         return redirect(request, f"{PATH}/confirm?form={key}")
+
+    async def _offer(self, party_id: UUID, code: str, code_hash: bytes) -> CouponOffer | RefusalCode:
+        """What the ledger knows, or the partner says where it answers online; used ones are asked for as others are."""
+        asked = CouponOf(party_id=party_id, code_hash=code_hash)
+        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
+        if offer is not None:
+            return offer
+        party = (await self._kit.bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
+        if not party or not party[0].asks_coupons:
+            return RefusalCode.no_coupon
+        if not (await self._kit.bus.call(AskCoupon(party_id=party_id, code=code), ASK_DEADLINE_S)).answered:
+            return RefusalCode.party_away
+        return (await self._kit.bus.call(asked, DEADLINE_S)).offer or RefusalCode.no_coupon
 
     async def confirm(self, request: web.Request) -> web.Response:
         """画面21: what it brings, and where it goes."""

@@ -1,7 +1,7 @@
 """A town with two partners that have an OpenID provider each, and one with a log-in page of its own."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,28 @@ class Parties:
         answer = await self.partner(party_id).ask("POST", path, json.dumps(body).encode(), headers)
         assert answer.status == status, answer
         return answer.json
+
+    async def put(self, path: str, body: object, party_id: UUID) -> Any:  # noqa: ANN401 - whatever was answered
+        """The same for what is set."""
+        headers = {"Content-Type": "application/json"}
+        answer = await self.partner(party_id).ask("PUT", path, json.dumps(body).encode(), headers)
+        assert answer.status == 200, answer
+        return answer.json
+
+
+@asynccontextmanager
+async def serving_at(path: str, handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """An address of a partner that takes POSTs."""
+    port = free_port()
+    app = web.Application()
+    app.add_routes([web.post(path, handler)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield f"http://127.0.0.1:{port}{path}"
+    finally:
+        await runner.cleanup()
 
 
 def _query(url: str) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """A citizen links accounts in a browser; partners' providers are real ones on loopback (画面57)."""
 
 import pytest
+from aiohttp import web
 
+from schemas.links import Linkage, PresentParty
 from tests.connectors.partner.town import transfer
-from tests.connectors.portal.street import CARD_COMPANY, POWER_COMPANY, Parties
+from tests.connectors.portal.street import CARD_COMPANY, POWER_COMPANY, Parties, serving_at
 from tests.connectors.portal.town import AIRLINE
 from tests.waiting import wait_until
+from tests.workers.registry.asking import ask
 from tests.workers.registry.people import PASSWORD
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -84,3 +87,33 @@ async def test_a_refusal_at_the_partner_is_told(street: Parties) -> None:
     page = await street.to_confirm(browser, login="nobody")
     assert page.status == 409
     assert "手続きが中止されたため" in page.words
+
+
+async def test_a_coupon_is_asked_for_where_its_partner_answers_online(street: Parties) -> None:
+    asked: list[dict[str, object]] = []
+
+    async def check(request: web.Request) -> web.Response:
+        asked.append({"body": await request.json(), "signature": request.headers["webhook-signature"]})
+        good = asked[-1]["body"]["data"]["code"] == "GOODCODE0001"  # type: ignore[index]
+        return web.json_response({"points": 70, "to": "reserve"}) if good else web.Response(status=404)
+
+    async with serving_at("/coupons", check) as url:
+        answer = await street.put("/coupon-check", {"url": url}, CARD_COMPANY)
+        assert answer["public_key"].startswith("whpk_")
+        page = PresentParty(
+            party_id=CARD_COMPANY, linkage=Linkage.coupon, page_url="https://card.example/", asks_coupons=True
+        )
+        await ask(street.town.process, page)
+        browser, citizen_id = await street.town.somebody()
+        form = await browser.get("/my/coupon")
+        wrong = await browser.submit(form, "/my/coupon", partner=str(CARD_COMPANY), code="WRONGCODE001")
+        assert (wrong.status, "このクーポン番号は利用できません" in wrong.words) == (422, True)
+        confirm = await browser.submit(form, "/my/coupon", partner=str(CARD_COMPANY), code="good-code-0001")
+        assert "移行ポイント数70ポイント" in confirm.words
+        await browser.submit(confirm, "/my/coupon/confirm")
+        assert (await street.town.balance(citizen_id))["reserve"] == 1_570
+        used = await browser.submit(form, "/my/coupon", partner=str(CARD_COMPANY), code="good-code-0001")
+        assert used.status == 422
+    away = await browser.submit(form, "/my/coupon", partner=str(CARD_COMPANY), code="WRONGCODE002")
+    assert "サービスにつながりません" in away.words
+    assert str(asked[0]["signature"]).startswith("v1a,")
