@@ -14,6 +14,7 @@ from schemas import (
     grants,
     history,
     holds,
+    id_links,
     libraries,
     links,
     logins,
@@ -30,6 +31,7 @@ from schemas import (
     streets,
     terminals,
     vouchers,
+    webhooks,
 )
 from schemas.message import Message, OldVersion
 
@@ -47,6 +49,7 @@ FILES: Final = (
     grants,
     history,
     holds,
+    id_links,
     logins,
     libraries,
     links,
@@ -63,6 +66,7 @@ FILES: Final = (
     streets,
     terminals,
     vouchers,
+    webhooks,
 )
 
 

@@ -300,6 +300,9 @@ class RefusalCode(StrEnum):
     id_conflict = "id_conflict"
     insufficient_points = "insufficient_points"
     link_taken = "link_taken"
+    linking_declined = "linking_declined"
+    linking_over = "linking_over"
+    linking_unproven = "linking_unproven"
     log_in_failed = "log_in_failed"
     merge_answered = "merge_answered"
     merge_file_exists = "merge_file_exists"
@@ -315,6 +318,7 @@ class RefusalCode(StrEnum):
     no_coupon = "no_coupon"
     no_event = "no_event"
     no_hold = "no_hold"
+    no_linkage = "no_linkage"
     no_merge = "no_merge"
     no_merge_key = "no_merge_key"
     no_number = "no_number"
@@ -337,6 +341,7 @@ class RefusalCode(StrEnum):
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
+    party_away = "party_away"
     password_common = "password_common"  # noqa: S105 - a code
     password_long = "password_long"  # noqa: S105 - a code
     password_short = "password_short"  # noqa: S105 - a code
@@ -526,6 +531,18 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This link id belongs to another citizen. Check it.",
         "この連携IDは別の利用者が使用しています。確認してください。",
     ),
+    RefusalCode.linking_declined: RefusalText(
+        "The log-in at the service was broken off, or it did not agree. Nothing was linked.",
+        "サービスのページでの手続きが中止されたため、連携していません。もう一度、最初から手続きしてください。",
+    ),
+    RefusalCode.linking_over: RefusalText(
+        "This linking has ended, or was begun elsewhere. Nothing was linked. Begin again from the list of services.",
+        "この連携の手続きは終わっているか、別の画面で始められたものです。連携していません。連携サービスの一覧から、もう一度始めてください。",
+    ),
+    RefusalCode.linking_unproven: RefusalText(
+        "The service's answer could not be verified. Nothing was linked. Try again later, or ask the service.",
+        "サービスからの回答を確認できなかったため、連携していません。時間をおいてやり直すか、サービスの窓口へお問い合わせください。",
+    ),
     RefusalCode.log_in_failed: RefusalText(
         "The MyKey ID or the password is not right. Check both.",
         "マイキーIDまたはパスワードが正しくありません。確認してもう一度入力してください。",
@@ -585,6 +602,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.no_hold: RefusalText(
         "There are no such points set aside. Check the id.",
         "該当する確保済みのポイントがありません。IDを確認してください。",
+    ),
+    RefusalCode.no_linkage: RefusalText(
+        "This service cannot be linked here yet. Ask the service how points are moved.",
+        "このサービスはまだID連携の準備ができていません。サービスの窓口へお問い合わせください。",
     ),
     RefusalCode.no_merge: RefusalText(
         "There is no such merge. Check the transaction number.",
@@ -673,6 +694,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.other_citizen: RefusalText(
         "This card belongs to another MyKey ID. Use your own card.",
         "別のマイキーIDのカードです。ご本人のカードをお使いください。",
+    ),
+    RefusalCode.party_away: RefusalText(
+        "The service does not answer now. Nothing was done. Try again later.",
+        "サービスにつながりません。手続きは行われていません。時間をおいて、もう一度手続きしてください。",
     ),
     RefusalCode.password_common: RefusalText(
         "This password is made of words that everybody tries. Put in more that only you would think of.",
