@@ -9,6 +9,7 @@ from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters
 from connectors.mail.notices import KIND_OF, send_notices
 from connectors.mail.outages import OutageMails
+from connectors.mail.overdue import OverdueMails
 from connectors.mail.pages import UnsubscribePages
 from connectors.mail.plain import PlainMails
 from connectors.mail.reaching import Reaching
@@ -23,6 +24,7 @@ from hub.settings import Settings
 from schemas.audit import CheckpointSigned
 from schemas.citizens import CitizenRegistered, MailChoicesChanged
 from schemas.connections import MailServerReached
+from schemas.merges import MergeOverdue, SendOverdueMail
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
 from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice
@@ -56,6 +58,7 @@ def component(context: Context) -> Component:
     mails = PlainMails(settings, smtp, sign, context.clock)
     checkpoints = CheckpointMails(settings, mails)
     outages = OutageMails(settings, mails)
+    overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
     accounts = AccountMails(recipients, mails)
     pages = UnsubscribePages(unsubscribing, context.database, context.bus)
@@ -63,11 +66,17 @@ def component(context: Context) -> Component:
         "mail",
         handlers=_handlers(recipients)
         | accounts.handlers()
-        | {CheckpointSigned: checkpoints.signed, OutageBegan: outages.began, OutageEnded: outages.ended},
+        | {
+            CheckpointSigned: checkpoints.signed,
+            OutageBegan: outages.began,
+            OutageEnded: outages.ended,
+            MergeOverdue: overdue.overdue,
+        },
         outside={
             SendNotice: sending,
             SendCheckpoint: checkpoints.send,
             SendOutageMail: outages.send,
+            SendOverdueMail: overdue.send,
             SendAccountNotice: accounts.send,
         },
         destination_of=lambda _message: MAIL_SERVER,

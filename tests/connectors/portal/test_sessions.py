@@ -81,7 +81,7 @@ async def test_an_end_is_seen_by_all_processes_at_once(
     portal_town: Town, database_url: str, tmp_path: Path, clock: AdjustableClock
 ) -> None:
     browser, _page = await portal_town.logged_in()
-    async with portal(database_url, tmp_path, clock) as (_process, url):
+    async with portal(database_url, tmp_path, clock, "portal") as (_process, url):
         elsewhere = browser.copy()
         elsewhere.url = elsewhere.origin = url
         assert (await elsewhere.get("/my")).path == "/my"

@@ -36,6 +36,14 @@ AXE_RUN: Final = """() => axe.run(document, {resultTypes: ["violations", "incomp
   ["violations", "incomplete"].flatMap(kind => found[kind].flatMap(rule => rule.nodes.map(node =>
     `${kind} ${rule.id}: ${node.target}: ${(node.any.concat(node.all, node.none)[0] || {}).message}`))))"""
 
+# The head stays but for the title: all pages have the same style sheet.
+COPY: Final = """html => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  document.documentElement.lang = page.documentElement.lang;
+  document.title = page.title;
+  document.body.replaceWith(page.body);
+}"""
+
 WATCH: Final = """addEventListener("securitypolicyviolation", event => console.error(
   `policy: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))"""
 
@@ -103,7 +111,9 @@ def is_here() -> bool:
 def chromium() -> Iterator[Browser]:
     """Debian's, without a sandbox where we are root: it only ever sees our own pages."""
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--lang=ja"])
+        browser = running.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-dev-shm-usage", "--lang=ja"]
+        )
         try:
             yield browser
         finally:
@@ -197,7 +207,7 @@ class Walker:
 
     def _rules(self) -> list[str]:
         """What axe finds in a copy of the page, in which it was loaded once and needs no script of the page."""
-        self.mirror.set_content(self._source())
+        self.mirror.evaluate(COPY, self._source())
         found: list[str] = self.mirror.evaluate(AXE_RUN)
         return found
 

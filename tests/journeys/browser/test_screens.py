@@ -186,3 +186,13 @@ def test_english_pages_are_english(site: Site, browser: Browser) -> None:
             walker.go(path)
             assert walker.page.locator("html").get_attribute("lang") == "en"
             assert walker.page.evaluate(JAPANESE) == []
+
+
+def test_english_pages_fit_too(site: Site, browser: Browser) -> None:
+    with walking(browser, site.url, 390, scripts=True) as walker:
+        log_in(walker, site.people, MAKER)
+        walker.press("English")
+        for path in ("", "/services", "/history/reserve", "/move/event", "/profile", "/service-ids", "/revoke"):
+            walker.go(f"/my{path}")
+            assert [*walker._narrowest(), *walker._rules()] == []
+        assert not walker.faults
