@@ -9,15 +9,20 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from hub.errors import PermanentError
+from schemas.id_links import CALLBACK
 
 CHECKOUT: Final = Path(__file__).parent.parent
 START_TIMEOUT_S: Final = 20.0
+CLIENT_ID: Final = "mykey-hub"
+MEMBER: Final = "denki:akari:customer-00048151"
+"""Of the company whose accounts are linked in the demo: log-in, password, and its own name for the member."""
 STOP_TIMEOUT_S: Final = 5.0
 
 
@@ -92,6 +97,25 @@ class PartnerKey:
         self.path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.path.chmod(0o600)
         self.public_bytes = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+@asynccontextmanager
+async def member_log_in(hub_url: str, party_id: UUID, title: str) -> AsyncIterator[str]:
+    """A company's OpenID provider with one member, listening; yields its issuer.
+
+    It calls itself `localhost`, which is another site than ours to a browser, as a company's is.
+    """
+    port = free_port()
+    arguments = (
+        *("--port", str(port), "--host", "localhost", "--client-id", CLIENT_ID, "--title", title, "--tell-members"),
+        *("--redirect-uri", f"{hub_url}{CALLBACK}{party_id}", "--jwks-uri", f"{hub_url}/api/partner/jwks.json"),
+        *("--member", MEMBER),
+    )
+    async with peer("tests.peers.openid", *arguments) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        if not await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT_S):
+            raise PeerFailedError("tests.peers.openid")
+        yield f"http://localhost:{port}"
 
 
 async def run_to_end(module: str, arguments: Sequence[str], timeout_s: float) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from demo.acts import counter, expiry, holding, mails, moving, opening, people, proof, settling, transfers
 from demo.oracle import expect
-from demo.peers import PartnerKey, free_port, mailbox
+from demo.peers import PartnerKey, free_port, mailbox, member_log_in
 from demo.processes import Apart, broker
 from demo.stage import Stage
 from demo.terminals import VirtualTerminals, virtual_terminals
@@ -112,8 +112,10 @@ async def _play(options: argparse.Namespace, console: Console, *, stay: bool) ->
             await _acts(stage, console, ACTS[:1] if options.quick else ACTS)
             offer = None
             if terminals is not None:
+                log_in = member_log_in(stage.url, people.POWER_COMPANY, "電力会社の会員ログイン（デモ）")
+                issuer = await stack.enter_async_context(log_in)
                 with stage.timed("people"):
-                    offer = await people.play(stage, terminals, DEMO_FILE)
+                    offer = await people.play(stage, terminals, DEMO_FILE, issuer)
             status = _report(stage, options, console, time.monotonic() - begun)
             if offer is not None:
                 _invite(stage, offer, console)

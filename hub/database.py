@@ -25,12 +25,15 @@ NOTIFY_TIMEOUT_S: Final = 5.0
 SESSION: Final = {
     "application_name": "mykey-hub",
     "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
     "jit": "off",
     "timezone": "UTC",
     "lock_timeout": "20s",
     "idle_in_transaction_session_timeout": "20s",
 }
-"""Generic plans: our statements take arrays of any length and would otherwise be planned at every call."""
+"""Generic plans: our statements take arrays of any length and would otherwise be planned at every call. What is planned
+once may be planned while its table is empty, when reading all of it looks cheapest: so an index is taken where there is
+one. Whole tables are read in a snapshot."""
 
 RETRYABLE: Final = (
     asyncpg.SerializationError,

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -25,6 +26,9 @@ _KEY_BYTES: Final = 32
 _SALT: Final = b"mykey-hub"
 _FORMAT: Final = b"\x01"
 _NONCE_BYTES: Final = 12
+_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P256_DRAWN_BYTES: Final = 48
+"""More than the order's 32, so that no number is likelier than another (FIPS 186-5, A.2.1)."""
 _TAG_BYTES: Final = 16
 _SHORTEST: Final = len(_FORMAT) + _NONCE_BYTES + _TAG_BYTES
 _VERSION_AND_VARIANT: Final = (0x8 << 76) | (0b10 << 62)
@@ -54,13 +58,18 @@ class Keys:
         """Signs what anybody outside may check."""
         return Signer(Ed25519PrivateKey.from_private_bytes(self._derive(f"sign|{purpose}")))
 
+    def p256_key(self, purpose: str) -> ec.EllipticCurvePrivateKey:
+        """An ECDSA key on P-256 (ES256, RFC 7518), for those outside who know no Ed25519; the same for one purpose."""
+        drawn = int.from_bytes(self._derive(f"es256|{purpose}", _P256_DRAWN_BYTES))
+        return ec.derive_private_key(drawn % (_P256_ORDER - 1) + 1, ec.SECP256R1())
+
     def pairwise_id(self, party_id: UUID, citizen_id: UUID) -> UUID:
         """The one id (UUID version 8) by which this party knows this citizen; no two parties share it."""
         digest = hmac.digest(self._pairwise_key, party_id.bytes + citizen_id.bytes, "sha256")
         return UUID(int=int.from_bytes(digest[:16]) & ~_VERSION_AND_VARIANT_MASK | _VERSION_AND_VARIANT)
 
-    def _derive(self, label: str) -> bytes:
-        return HKDF(SHA256(), _KEY_BYTES, salt=_SALT, info=label.encode()).derive(self._secret)
+    def _derive(self, label: str, length: int = _KEY_BYTES) -> bytes:
+        return HKDF(SHA256(), length, salt=_SALT, info=label.encode()).derive(self._secret)
 
 
 class Sealer:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SNAPSHOT_LIMIT_S: Final = 3600.0
 """How long one statement of a snapshot may take: it reads whole tables."""
+WHOLE_TABLES: Final = "SET LOCAL enable_seqscan = on"
+"""What hub.database.SESSION switches off."""
 STREAM_CHUNK_ROWS: Final = 2_000
 _SIGNAL: Final = re.compile(r"[!-~]{1,32}")
 """Short, so that many of them fit into one notification (hub.transports.wakes)."""
@@ -57,6 +59,7 @@ class Reading:
     async def snapshot(self) -> "AsyncIterator[Snapshot]":
         """One committed state for many statements, however long they take; writers are not held up."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+            await self._connection.execute(WHOLE_TABLES)
             yield Snapshot(self._connection, self.clock, self.sealer)
 
 

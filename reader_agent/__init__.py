@@ -3,7 +3,8 @@
 `__main__` the command line · `running` the parts together, by the protocols of `ports` · `settings` the folder and its
 `agent.toml` · `enrolment` keys, form, the hub's key · `fingerprint` of this machine · `private_files` files that are
 ours alone · `page` `page_html` the page on 127.0.0.1 · `typed_numbers` `line_device` numbers from readers that type ·
-`notify` numbers handed to other programs.
+`notify` numbers handed to other programs · `files` merge
+files for a street's program, and its answers.
 
 The uplink: `uplink` the connection to the hub · `uplink_handshake` both sides proven · `job_runner` what the hub asks.
 

@@ -17,6 +17,7 @@ import structlog
 
 from reader_agent import enrolment, settings, tickets
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError, Identity
+from reader_agent.files.dropping import look_at
 from reader_agent.fingerprint import FingerprintError
 from reader_agent.notify.clipboard import tool
 from reader_agent.notify.errors import NotHandedOnError
@@ -25,6 +26,7 @@ from reader_agent.page_html import CONTACT_FIELDS
 from reader_agent.private_files import OpenToOthersError
 from reader_agent.running import Agent, installed_desk, installed_uplink
 from reader_agent.settings import BadSettingsError, Settings
+from schemas.uplink import MergeTrouble
 
 _STATUS_OK, _STATUS_FAILED = 0, 1
 _EXPECTED: Final = (
@@ -137,6 +139,7 @@ def _doctor(loaded: Settings, folder: Path) -> int:
         "card reader library": lambda: _must(find_spec("smartcard"), "pip install 'mykey-hub[reader]'"),
         "page's port": lambda: _port(loaded.page_port),
         "clipboard": tool,
+        "merge folder, where one is set": lambda: _folder(loaded.merge_folder),
     }
     failed = 0
     for name, check in checks.items():
@@ -152,6 +155,12 @@ def _doctor(loaded: Settings, folder: Path) -> int:
 def _must(found: object | None, remedy: str) -> None:
     if found is None:
         raise LookupError(remedy)
+
+
+def _folder(folder: Path | None) -> None:
+    trouble = look_at(folder)
+    if trouble not in {None, MergeTrouble.no_folder}:
+        raise LookupError(f"{folder}: {trouble}")
 
 
 def _port(port: int) -> None:

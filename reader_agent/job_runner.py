@@ -10,11 +10,13 @@ from typing import Any, Final, TypeAlias
 
 import structlog
 
-from reader_agent.ports import CardDesk, Notifier, PinPad
+from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad
 from schemas.uplink import (
     CardJob,
     CardResult,
     Job,
+    MergeFilesJob,
+    MergeFilesResult,
     NotifyJob,
     NotifyResult,
     NumberJob,
@@ -25,7 +27,7 @@ from schemas.uplink import (
 
 RELEASE_TIMEOUT_S: Final = 5.0
 
-Result: TypeAlias = CardResult | NumberResult | NotifyResult
+Result: TypeAlias = CardResult | NumberResult | NotifyResult | MergeFilesResult
 
 log: Final = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class JobRunner:
         desk: CardDesk,
         pin_pad: PinPad,
         notifier: Notifier,
+        merges: MergeDesk,
         hub_origin: str,
         terminal_id: str,
         say: Callable[[Result], Awaitable[None]],
@@ -45,6 +48,7 @@ class JobRunner:
         self._desk = desk
         self._pin_pad = pin_pad
         self._notifier = notifier
+        self._merges = merges
         self._origin = hub_origin
         self._terminal_id = terminal_id
         self._say = say
@@ -77,6 +81,8 @@ class JobRunner:
                 return self._hand_on(job, deadline_s)
             case ReleaseJob():
                 return self._release(job)
+            case MergeFilesJob():
+                return self._drop(job, deadline_s)
 
     async def _use_desk(self, job: CardJob | NumberJob, deadline_s: float) -> None:
         async with self._releasing:  # a job right after a release is not to find the desk taken
@@ -117,6 +123,9 @@ class JobRunner:
             self._handing_on = False
         await self._answer(result)
 
+    async def _drop(self, job: MergeFilesJob, deadline_s: float) -> None:
+        await self._answer(await self._done(job, self._merges.drop(job), deadline_s))
+
     async def _done(self, job: Job, doing: Coroutine[Any, Any, Result], deadline_s: float) -> Result:
         """The result, whatever happens; a cancellation is one too."""
         try:
@@ -154,5 +163,7 @@ def _ended(job: Job, outcome: Outcome) -> Result:
             return NumberResult(job_id=job.job_id, outcome=outcome)
         case NotifyJob():
             return NotifyResult(job_id=job.job_id, outcome=outcome)
+        case MergeFilesJob():
+            return MergeFilesResult(job_id=job.job_id, outcome=outcome)
         case _:
             return CardResult(job_id=job.job_id, outcome=outcome)

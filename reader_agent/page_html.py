@@ -8,6 +8,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from schemas.terminals import MEANINGS, EnrolmentAnswer
+from schemas.uplink import MergeTrouble
 
 REFRESH_S: Final = 2
 TRIES_WORTH_A_WARNING: Final = 3
@@ -28,6 +29,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "look-up-service-id": "サービスIDの照会",
     "log-in": "マイページへのログイン",
     "use-points": "ポイントの利用",
+    "merge-points": "商店街ポイント合算",
 }
 _ANY_PURPOSE: Final = "本人確認"
 _UPLINKS: Final = {
@@ -39,6 +41,23 @@ _UPLINKS: Final = {
 }
 
 
+_MERGE_TROUBLES: Final[Mapping[MergeTrouble | None, str]] = {
+    None: "使えます",
+    MergeTrouble.missing: "見つかりません。フォルダや共有ドライブを確認してください",
+    MergeTrouble.read_only: "書き込めません。フォルダの権限を確認してください",
+    MergeTrouble.full: "空き容量がありません。不要なファイルを削除してください",
+    MergeTrouble.failed: "書き込みに失敗しました。ディスクを確認してください",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MergesShown:
+    """How the merge folder is, and how many files the street's program has not answered."""
+
+    trouble: MergeTrouble | None
+    waiting: int
+
+
 @dataclass(slots=True)
 class Standing:
     """How the agent is, as the page shows it; whoever changes it tells the page (`Page.changed`)."""
@@ -47,6 +66,7 @@ class Standing:
     uplink: Literal["off", "connecting", "on", "suspended", "refused"] = "off"
     reader: bool = False
     card: bool = False
+    merges: MergesShown = MergesShown(MergeTrouble.no_folder, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +185,10 @@ def _status(shown: Shown, terminal: EnrolmentAnswer) -> tuple[str, str]:
         "カードリーダー": "接続中" if shown.standing.reader else "見つかりません",
         "カード": "挿入されています" if shown.standing.card else "ありません",
     }
+    merges = shown.standing.merges
+    if merges.trouble is not MergeTrouble.no_folder:
+        rows["合算ポイントファイルの受渡しフォルダ"] = _MERGE_TROUBLES[merges.trouble]
+        rows["受取待ちの合算ポイントファイル"] = f"{merges.waiting}件"
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
     return "端末の状態", f'<dl role="status">{listed}</dl><p><a href="/enrolment">端末を登録し直す</a></p>'
 

@@ -1,9 +1,24 @@
 """What the parts of the agent want of one another, so that each can be tested with another's stand-in."""
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
 
-from schemas.uplink import CardEvent, CardJob, CardResult, NotifyJob, NotifyResult, NumberJob, NumberResult, ReaderState
+from schemas.uplink import (
+    CardEvent,
+    CardJob,
+    CardResult,
+    FromAgent,
+    MergeFilesJob,
+    MergeFilesResult,
+    NotifyJob,
+    NotifyResult,
+    NumberJob,
+    NumberResult,
+    ReaderState,
+)
+
+TellHub: TypeAlias = Callable[[FromAgent], Awaitable[None]]
+"""Says one thing over the open connection. Raises ConnectionError."""
 
 
 class PinRefusedError(Exception):
@@ -41,3 +56,19 @@ class Notifier(Protocol):
 
     async def hand_on(self, job: NotifyJob) -> NotifyResult:
         """By the method that the job names. A failure is an outcome, never an exception."""
+
+
+class MergeDesk(Protocol):
+    """Where merge files go, and what the street's program says of them."""
+
+    async def drop(self, job: MergeFilesJob) -> MergeFilesResult:
+        """Put files where the street's program looks. A failure is told of its file, never an exception."""
+
+    async def connected(self, tell: TellHub) -> None:
+        """The hub is there, to be told. Raises ConnectionError."""
+
+    def disconnected(self) -> None:
+        """It is not any more."""
+
+    async def taken(self, names: Sequence[str]) -> None:
+        """The hub has the answers to these files."""

@@ -12,11 +12,12 @@ import structlog
 
 from reader_agent import enrolment
 from reader_agent.enrolment import EnrolledAs, Identity
+from reader_agent.files.merge_folder import MergeDrop
 from reader_agent.line_device import read_lines
 from reader_agent.notify.handing_on import HandingOn
 from reader_agent.page import Page
-from reader_agent.page_html import Standing
-from reader_agent.ports import CardDesk, Notifier, PinPad
+from reader_agent.page_html import MergesShown, Standing
+from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad
 from reader_agent.settings import Settings
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.uplink import ReaderState
@@ -36,6 +37,7 @@ class UplinkParts:
     desk: CardDesk
     pin_pad: PinPad
     notifier: Notifier
+    merges: MergeDesk
     tell: Callable[[UplinkState], None]
 
 
@@ -55,6 +57,8 @@ class Agent:
         self._numbers = TypedNumbers()
         self.page = Page(settings.page_port, self._standing, self._numbers, self._enrol)
         self._notifier = HandingOn(settings)
+        self._merges = MergeDrop(settings.merge_folder, folder, self._show_merges)
+        self._show_merges()
         self._enrolled: asyncio.Queue[EnrolledAs] = asyncio.Queue()
         found = self._identity.enrolled(settings)
         if found is not None:
@@ -67,6 +71,7 @@ class Agent:
                 log.info("agent_started", page=self.page.url)
                 group.create_task(self._watch(desk))
                 group.create_task(self._keep_up(desk, keep_up))
+                group.create_task(self._merges.run())
                 if self._settings.line_device is not None:
                     group.create_task(read_lines(self._settings.line_device, self._numbers))
         finally:
@@ -96,14 +101,19 @@ class Agent:
         enrolled = await self._enrolled.get()
         while True:
             parts = UplinkParts(
-                self._settings, self._identity, enrolled, desk, self.page, self._notifier, self._tell_uplink
-            )
+                self._settings, self._identity, enrolled, desk, self.page, self._notifier, self._merges,
+                self._tell_uplink,
+            )  # fmt: skip
             running = asyncio.ensure_future(keep_up(parts))
             try:
                 enrolled = await self._enrolled.get()
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
+
+    def _show_merges(self) -> None:
+        self._standing.merges = MergesShown(self._merges.trouble, self._merges.waiting)
+        self.page.changed()
 
     def _tell_uplink(self, state: UplinkState) -> None:
         self._standing.uplink = state

@@ -30,8 +30,8 @@ from aiohttp import (
 from pydantic import ValidationError
 
 from reader_agent.fingerprint import FingerprintError
-from reader_agent.job_runner import JobRunner, Result
-from reader_agent.ports import CardDesk, Notifier, PinPad
+from reader_agent.job_runner import JobRunner
+from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad
 from reader_agent.running import UplinkParts, UplinkState
 from reader_agent.settings import LOOPBACK
 from reader_agent.uplink_handshake import RefusedError, Self, WrongHubError, shake_hands
@@ -42,7 +42,9 @@ from schemas.uplink import (
     AgentFrame,
     CardEvent,
     Closing,
+    FromAgent,
     HubFrame,
+    MergeAnswersTaken,
     ReaderState,
 )
 
@@ -102,7 +104,7 @@ class Talk:
             return str(message.data)
         raise LostError(message.data if message.type is WSMsgType.CLOSE else None)
 
-    async def tell(self, said: Result | CardEvent | ReaderState) -> None:
+    async def tell(self, said: FromAgent) -> None:
         """The next counted frame."""
         async with self._turn:
             self._said += 1
@@ -130,6 +132,7 @@ class Uplink:
         desk: CardDesk,
         pin_pad: PinPad,
         notifier: Notifier,
+        merges: MergeDesk,
         tell: Callable[[UplinkState], None],
         *,
         tls: ssl.SSLContext | None = None,
@@ -146,6 +149,7 @@ class Uplink:
         self._desk = desk
         self._pin_pad = pin_pad
         self._notifier = notifier
+        self._merges = merges
         self._tell = tell
         self._tls = tls
         self._pauses = pauses
@@ -216,17 +220,25 @@ class Uplink:
 
     async def _serve(self, talk: Talk) -> NoReturn:
         who = self._who
-        runner = JobRunner(self._desk, self._pin_pad, self._notifier, who.hub_origin, who.terminal_id, talk.tell)
+        runner = JobRunner(
+            self._desk, self._pin_pad, self._notifier, self._merges, who.hub_origin, who.terminal_id, talk.tell
+        )
         self._talk = talk
         try:
             if self._has_reader is not None:
                 await talk.tell(ReaderState(connected=self._has_reader))
             if self._insertion is not None:
                 await talk.tell(CardEvent(what="inserted", insertion=self._insertion))
+            await self._merges.connected(talk.tell)
             while True:
-                runner.take((await talk.next()).said)
+                said = (await talk.next()).said
+                if isinstance(said, MergeAnswersTaken):
+                    await self._merges.taken(said.names)
+                else:
+                    runner.take(said)
         finally:
             self._talk = None
+            self._merges.disconnected()
             await runner.close()
 
     async def _watch(self) -> None:
@@ -274,7 +286,7 @@ async def keep_up(parts: UplinkParts) -> None:
     """Keep the terminal of these parts connected, until cancelled."""
     tls = ssl.create_default_context(cafile=parts.settings.hub_ca_file)
     who = await _identified(parts)
-    await Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.tell, tls=tls).run()
+    await Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.merges, parts.tell, tls=tls).run()
 
 
 async def _identified(parts: UplinkParts) -> Self:

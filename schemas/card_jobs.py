@@ -1,4 +1,4 @@
-"""What a component asks of a terminal: a card's proof, a number, a number handed on; and what is told of terminals.
+"""What a component asks of a terminal: a card's proof, a number, one handed on, files; and what is told of terminals.
 
 The asking is by `bus.call` alone, and takes as long as a person does: give it `ask.deadline_s`.
 """
@@ -14,7 +14,11 @@ from schemas.message import Answered, Command, Event, Query, Said
 from schemas.terminals import terminal_key
 from schemas.uplink import (
     JOB_LIMIT_S,
+    MERGE_FILES_LIMIT,
     CardNumber,
+    Dropped,
+    MergeFile,
+    MergeFileAnswer,
     Outcome,
     Purpose,
     Target,
@@ -117,6 +121,36 @@ class ReleaseCard(_Ask, Answered[JobAnswer]):
     limit_s: Annotated[float, Field(gt=0, le=JOB_LIMIT_S)] = 10.0
 
 
+class DropAnswer(JobAnswer):
+    """Where the job is done, `files` has a word for each. `code` no_merge_folder: there is no folder for any."""
+
+    files: list[Dropped] = Field(default_factory=list)
+
+
+class DropMergeFiles(_Ask, Answered[DropAnswer]):
+    """Put merge files into the folder of the street's program beside the agent (画面39; `MergeFilesJob`)."""
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.drop-merge-files.v1"
+    limit_s: Annotated[float, Field(gt=0, le=JOB_LIMIT_S)] = 15.0
+    files: Annotated[list[MergeFile], Field(min_length=1, max_length=MERGE_FILES_LIMIT)]
+
+
+class MergeFilesAnswered(Event):
+    """The street's program beside a terminal's agent has answered merge files. It may be said more than once.
+
+    A reason is the street's own words, which may name somebody.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.card-jobs.merge-files-answered.v1"
+    PERSONAL: ClassVar[bool] = True
+    terminal_id: TerminalId
+    answers: list[MergeFileAnswer]
+
+    def key(self) -> UUID:
+        """The terminal."""
+        return terminal_key(self.terminal_id)
+
+
 class CardRemoved(Event):
     """A card was taken out of a terminal's reader, or its agent was lost: what was shown because of it must go."""
 
@@ -138,6 +172,8 @@ class Presence(Said):
     has_reader: bool
     insertion: UUID | None
     """Of the card that is in."""
+    merge_folder: str | None = None
+    """Whether it has a folder for merge files: `ready`, or what troubles it (`schemas.uplink.MergeTrouble`)."""
 
 
 class Presences(Said):

@@ -14,6 +14,7 @@ from schemas import (
     grants,
     history,
     holds,
+    id_links,
     libraries,
     links,
     logins,
@@ -29,8 +30,10 @@ from schemas import (
     service_ids,
     settlement,
     shop_orders,
+    streets,
     terminals,
     vouchers,
+    webhooks,
 )
 from schemas.message import Message, OldVersion
 
@@ -48,6 +51,7 @@ FILES: Final = (
     grants,
     history,
     holds,
+    id_links,
     logins,
     libraries,
     links,
@@ -63,8 +67,10 @@ FILES: Final = (
     service_ids,
     settlement,
     shop_orders,
+    streets,
     terminals,
     vouchers,
+    webhooks,
 )
 
 

@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.message import Answered, Command, Query, Said
 from schemas.points import PointsEvent, PostingCommand
@@ -59,10 +60,21 @@ class Coupon(Said):
     last: date = NO_EXPIRY
 
 
+class CouponTaking(StrEnum):
+    """What became of one coupon of a batch."""
+
+    registered = "registered"
+    unchanged = "unchanged"
+    """The very same was there already."""
+    id_conflict = "id_conflict"
+    """The code was there already with other points, another target or another last day, and stays as it was."""
+
+
 class CouponsRegistered(Said):
-    """How many of the coupons are new; the others were there already, unchanged."""
+    """How many of the coupons are new; the others were there already, unchanged. `takings` are in the batch's order."""
 
     registered: int
+    takings: tuple[CouponTaking, ...] = ()
 
 
 class RegisterCoupons(Command, Answered[CouponsRegistered]):
@@ -71,6 +83,63 @@ class RegisterCoupons(Command, Answered[CouponsRegistered]):
     TYPE: ClassVar[str] = "jp.mykey.grants.register-coupons.v1"
     party_id: UUID
     coupons: Annotated[tuple[Coupon, ...], Field(min_length=1, max_length=COUPONS_LIMIT)]
+
+    def key(self) -> UUID:
+        """The partner."""
+        return self.party_id
+
+
+class CouponState(StrEnum):
+    """A coupon as its partner sees it."""
+
+    voided = "voided"
+    used = "used"
+    unknown = "unknown"
+
+
+class CouponsVoided(Said):
+    """In the order asked; one that was used stays used, one that was voided before is voided."""
+
+    states: tuple[CouponState, ...]
+
+
+class VoidCoupons(Command, Answered[CouponsVoided]):
+    """A partner takes back coupons that nobody has used."""
+
+    TYPE: ClassVar[str] = "jp.mykey.grants.void-coupons.v1"
+    party_id: UUID
+    code_hashes: Annotated[tuple[CouponHash, ...], Field(min_length=1, max_length=COUPONS_LIMIT)]
+
+    def key(self) -> UUID:
+        """The partner."""
+        return self.party_id
+
+
+class CouponReportLine(Said):
+    """A partner's coupons for one pool: used in the period, and how the others stand today."""
+
+    pool: Pool
+    used: int
+    used_points: int
+    open: int
+    open_points: int
+    expired: int
+    voided: int
+
+
+class CouponReport(Said):
+    """By pool."""
+
+    lines: tuple[CouponReportLine, ...]
+
+
+class CouponReportOf(Query, Answered[CouponReport]):
+    """What became of this partner's coupons; used from `first` to `last`, inclusive, Asia/Tokyo."""
+
+    TYPE: ClassVar[str] = "jp.mykey.grants.coupon-report-of.v1"
+    party_id: UUID
+    first: date
+    last: date
 
     def key(self) -> UUID:
         """The partner."""
@@ -95,6 +164,29 @@ class FoundCoupon(Said):
     """`offer` is None where the coupon cannot be used: unknown, used or past its last day, all alike."""
 
     offer: CouponOffer | None = None
+
+
+CouponCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8,40}$")]
+"""A coupon's number as `coupon_number` has it."""
+
+
+class AskedCoupon(Said):
+    """Whether the partner has answered; where it has said that the coupon is good, the ledger knows it from now on."""
+
+    answered: bool
+
+
+class AskCoupon(Command, Answered[AskedCoupon]):
+    """The ledger knows no such coupon: ask its partner, where that answers online. Whoever asks looks again then."""
+
+    TYPE: ClassVar[str] = "jp.mykey.grants.ask-coupon.v1"
+    PERSONAL: ClassVar[bool] = True
+    party_id: UUID
+    code: CouponCode
+
+    def key(self) -> UUID:
+        """The partner."""
+        return self.party_id
 
 
 class CouponOf(Query, Answered[FoundCoupon]):

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
 from schemas.parties import PartyKind
-from schemas.values import NO_ORIGIN
+from schemas.values import NO_ORIGIN, LinkId
 
 LOGO_LIMIT_BYTES: Final = 32 * 1024
 PNG_HEAD: Final = b"\x89PNG\r\n\x1a\n"
@@ -45,6 +45,8 @@ class PresentParty(Command, Answered[Registered]):
     linkage: Linkage
     page_url: PageUrl
     about: About = ""
+    asks_coupons: bool = False
+    """Whether the partner answers online for coupons that it has not registered."""
     logo: Annotated[bytes, Field(max_length=LOGO_LIMIT_BYTES)] = b""
 
     def key(self) -> UUID:
@@ -68,6 +70,7 @@ class PartyView(Said):
     page_url: str
     about: str
     has_logo: bool
+    asks_coupons: bool = False
 
 
 class Parties(Said):
@@ -147,11 +150,12 @@ class UnlinkCitizen(Command, Answered[Registered]):
 
 
 class CitizenUnlinked(Event):
-    """A citizen is no longer linked to this party."""
+    """A citizen is no longer linked to this party, which knew the citizen by `link_id`."""
 
     TYPE: ClassVar[str] = "jp.mykey.links.unlinked.v1"
     citizen_id: UUID
     party_id: UUID
+    link_id: LinkId | None = None
 
     def key(self) -> UUID:
         """The citizen."""

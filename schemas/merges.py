@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from schemas.holds import HoldPlace
-from schemas.message import Answered, Event, Query, Said
+from schemas.message import Answered, Command, Event, Query, Said
 from schemas.points import HoldCommand, PointsEvent
 from schemas.values import LgCode, Points, Pool
 
@@ -106,3 +106,19 @@ class MergeOverdue(Event):
     def key(self) -> UUID:
         """The citizen."""
         return self.citizen_id
+
+
+class SendOverdueMail(Command):
+    """One mail to the operators about merges of a street that became overdue together."""
+
+    TYPE: ClassVar[str] = "jp.mykey.merges.send-overdue-mail.v1"
+    street_id: UUID
+    first_hold_id: UUID
+    merges: int
+    points: int
+    opened_at: datetime
+    """When the oldest of them was sent."""
+
+    def key(self) -> UUID:
+        """The street."""
+        return self.street_id

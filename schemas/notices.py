@@ -70,12 +70,13 @@ class SendNotice(Command):
 
 
 class AccountNoticeKind(StrEnum):
-    """What a mail tells about a citizen's MyKey ID, password or mail address."""
+    """What a mail tells about a citizen's MyKey ID, password, mail address or linked accounts."""
 
     mykey_id_created = "mykey_id_created"
     mykey_id_changed = "mykey_id_changed"
     mykey_id_revoked = "mykey_id_revoked"
     password_changed = "password_changed"  # noqa: S105 - a kind
+    account_linked = "account_linked"
     mail_changed = "mail_changed"
     """To the new address."""
     mail_changed_away = "mail_changed_away"

@@ -2,10 +2,10 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 from uuid import UUID, uuid5
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.holds import HoldView
 from schemas.message import Answered, Command, Event, Query, Said
@@ -268,14 +268,21 @@ class DueLot(Said):
 
 
 class DueLots(Said):
-    """One page of due lots, by citizen; `after` is where the next page begins, None on the last one."""
+    """One page of due lots, by last day and citizen.
+
+    `day` and `after` are where the next page begins: behind this citizen on that day; None on the last page.
+    """
 
     lots: list[DueLot]
     after: UUID | None
+    day: date | None = None
 
 
 class DueLotsOf(Query, Answered[DueLots]):
-    """Which lots of this partition have their last day from `first` to `last`, `limit` citizens a page?"""
+    """Which lots of this partition have their last day from `first` to `last`, about `limit` a page?
+
+    A citizen's lots that end on one day come on one page. `day` and `after` come from the page before.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"
     partition: int
@@ -283,7 +290,14 @@ class DueLotsOf(Query, Answered[DueLots]):
     first: date
     last: date
     after: UUID | None = None
+    day: date | None = None
     limit: int = 500
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.after is None) != (self.day is None):
+            raise ValueError("the page before ended with a day and a citizen")
+        return self
 
     def key(self) -> UUID:
         """The partition."""

@@ -269,6 +269,7 @@ class RefusalCode(StrEnum):
     bad_id = "bad_id"
     bad_key = "bad_key"
     bad_link = "bad_link"
+    bad_merge_key = "bad_merge_key"
     bad_number = "bad_number"
     bad_period = "bad_period"
     bad_points = "bad_points"
@@ -300,7 +301,17 @@ class RefusalCode(StrEnum):
     id_conflict = "id_conflict"
     insufficient_points = "insufficient_points"
     link_taken = "link_taken"
+    linking_declined = "linking_declined"
+    linking_over = "linking_over"
+    linking_unproven = "linking_unproven"
     log_in_failed = "log_in_failed"
+    merge_answered = "merge_answered"
+    merge_file_exists = "merge_file_exists"
+    merge_folder_failed = "merge_folder_failed"
+    merge_folder_full = "merge_folder_full"
+    merge_folder_missing = "merge_folder_missing"
+    merge_folder_none = "merge_folder_none"
+    merge_folder_read_only = "merge_folder_read_only"
     missing_field = "missing_field"
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
@@ -309,12 +320,16 @@ class RefusalCode(StrEnum):
     no_coupon = "no_coupon"
     no_event = "no_event"
     no_hold = "no_hold"
+    no_linkage = "no_linkage"
+    no_merge = "no_merge"
+    no_merge_key = "no_merge_key"
     no_number = "no_number"
     no_plan = "no_plan"
     no_posting = "no_posting"
     no_referral = "no_referral"
     no_scheme = "no_scheme"
     no_session = "no_session"
+    no_street = "no_street"
     no_service_id = "no_service_id"
     no_voucher = "no_voucher"
     not_applied = "not_applied"
@@ -334,6 +349,7 @@ class RefusalCode(StrEnum):
     other_citizen = "other_citizen"
     over_checkout = "over_checkout"
     over_day_limit = "over_day_limit"
+    party_away = "party_away"
     password_common = "password_common"  # noqa: S105 - a code
     password_long = "password_long"  # noqa: S105 - a code
     password_short = "password_short"  # noqa: S105 - a code
@@ -362,6 +378,7 @@ class RefusalCode(StrEnum):
     unknown_offer = "unknown_offer"
     unknown_party = "unknown_party"
     unknown_store = "unknown_store"
+    unknown_street = "unknown_street"
     unknown_terminal = "unknown_terminal"
     voucher_expired = "voucher_expired"
     voucher_used = "voucher_used"
@@ -399,6 +416,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.bad_link: RefusalText(
         "The link id must be 1 to 64 characters out of A-Z a-z 0-9 . _ : - (no others, no spaces).",
         "連携IDは半角英数字と . _ : - からなる1～64文字で指定してください。",
+    ),
+    RefusalCode.bad_merge_key: RefusalText(
+        "The key does not fit the street's mode: check its length, the secret, and the MAC key.",
+        "鍵が商店街の暗号方式に合いません。鍵の長さ、固定文字列、MAC鍵を確認してください。",
     ),
     RefusalCode.bad_number: RefusalText(
         "The card number does not fit its issuer. Type it again, or read the card.",
@@ -524,9 +545,49 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "This link id belongs to another citizen. Check it.",
         "この連携IDは別の利用者が使用しています。確認してください。",
     ),
+    RefusalCode.linking_declined: RefusalText(
+        "The log-in at the service was broken off, or it did not agree. Nothing was linked.",
+        "サービスのページでの手続きが中止されたため、連携していません。もう一度、最初から手続きしてください。",
+    ),
+    RefusalCode.linking_over: RefusalText(
+        "This linking has ended, or was begun elsewhere. Nothing was linked. Begin again from the list of services.",
+        "この連携の手続きは終わっているか、別の画面で始められたものです。連携していません。連携サービスの一覧から、もう一度始めてください。",
+    ),
+    RefusalCode.linking_unproven: RefusalText(
+        "The service's answer could not be verified. Nothing was linked. Try again later, or ask the service.",
+        "サービスからの回答を確認できなかったため、連携していません。時間をおいてやり直すか、サービスの窓口へお問い合わせください。",
+    ),
     RefusalCode.log_in_failed: RefusalText(
         "The MyKey ID or the password is not right. Check both.",
         "マイキーIDまたはパスワードが正しくありません。確認してもう一度入力してください。",
+    ),
+    RefusalCode.merge_answered: RefusalText(
+        "The street has answered this merge already. Nothing is left to do.",
+        "この合算には商店街がすでに応答しています。操作は不要です。",
+    ),
+    RefusalCode.merge_file_exists: RefusalText(
+        "Another file has the merge file's name. Have it looked at and removed from the folder.",
+        "同じ名前の別のファイルが受渡しフォルダにあります。確認して移動してください。",
+    ),
+    RefusalCode.merge_folder_failed: RefusalText(
+        "The merge file could not be written. Check the terminal's disk; it is tried again by itself.",
+        "合算ポイントファイルを書き込めませんでした。端末のディスクを確認してください。自動で再試行します。",
+    ),
+    RefusalCode.merge_folder_full: RefusalText(
+        "The disk of the merge folder is full. Make room; the file comes by itself.",
+        "受渡しフォルダの空き容量がありません。空きを作ると自動で届きます。",
+    ),
+    RefusalCode.merge_folder_missing: RefusalText(
+        "The merge folder is not there. Check the folder or share; the file comes by itself.",
+        "受渡しフォルダが見つかりません。フォルダや共有ドライブを確認してください。直ると自動で届きます。",
+    ),
+    RefusalCode.merge_folder_none: RefusalText(
+        "The terminal has no merge folder. Set merge_folder in its agent.toml; the file comes by itself.",
+        "この端末に受渡しフォルダが設定されていません。agent.tomlのmerge_folderを設定すると自動で届きます。",
+    ),
+    RefusalCode.merge_folder_read_only: RefusalText(
+        "The merge folder cannot be written to. Give the agent the right; the file comes by itself.",
+        "受渡しフォルダに書き込めません。権限を確認してください。直ると自動で届きます。",
     ),
     RefusalCode.missing_field: RefusalText(
         "A field that must be there is missing.",
@@ -560,6 +621,18 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "There are no such points set aside. Check the id.",
         "該当する確保済みのポイントがありません。IDを確認してください。",
     ),
+    RefusalCode.no_linkage: RefusalText(
+        "This service cannot be linked here yet. Ask the service how points are moved.",
+        "このサービスはまだID連携の準備ができていません。サービスの窓口へお問い合わせください。",
+    ),
+    RefusalCode.no_merge: RefusalText(
+        "There is no such merge. Check the transaction number.",
+        "その合算はありません。取引済番号を確認してください。",
+    ),
+    RefusalCode.no_merge_key: RefusalText(
+        "The street has no key that is valid now. The ministry's operator has to register one.",
+        "商店街の有効な鍵がありません。運営担当者に鍵の登録を依頼してください。",
+    ),
     RefusalCode.no_number: RefusalText(
         "All voucher numbers offered are taken. Try again.",
         "発券番号を確保できませんでした。もう一度お試しください。",
@@ -583,6 +656,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.no_session: RefusalText(
         "You are not logged in, or no longer. Log in again.",
         "ログインしていないか、ログインの有効時間が過ぎました。もう一度ログインしてください。",
+    ),
+    RefusalCode.no_street: RefusalText(
+        "This terminal belongs to no street that merges points. Use a terminal of the street.",
+        "この端末は合算できる商店街の端末ではありません。商店街の端末をご利用ください。",
     ),
     RefusalCode.no_service_id: RefusalText(
         "The citizen has no number of this issuer.",
@@ -659,6 +736,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.over_day_limit: RefusalText(
         "More points than may be used at one shop in a day. Choose a smaller amount, or wait for tomorrow.",
         "1日に1つの店舗で利用できるポイント数を超えます。ポイント数を減らすか、翌日以降にご利用ください。",
+    ),
+    RefusalCode.party_away: RefusalText(
+        "The service does not answer now. Nothing was done. Try again later.",
+        "サービスにつながりません。手続きは行われていません。時間をおいて、もう一度手続きしてください。",
     ),
     RefusalCode.password_common: RefusalText(
         "This password is made of words that everybody tries. Put in more that only you would think of.",
@@ -773,6 +854,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.unknown_store: RefusalText(
         "There is no such store. Check its id.",
         "該当する店舗がありません。店舗のIDを確認してください。",
+    ),
+    RefusalCode.unknown_street: RefusalText(
+        "There is no such street. Check its id.",
+        "その商店街は登録されていません。IDを確認してください。",
     ),
     RefusalCode.unknown_terminal: RefusalText(
         "There is no such terminal. Check the terminal ID.",

@@ -32,6 +32,13 @@ CardNumber: TypeAlias = Annotated[str, StringConstraints(strict=True, pattern=r"
 """A number as a street's or a library's card gives it: NW-7 start and stop characters too."""
 Typed: TypeAlias = Annotated[str, StringConstraints(max_length=16)]
 Target: TypeAlias = Annotated[str, StringConstraints(max_length=500)]
+FileName: TypeAlias = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""A merge file's name: no folder, nothing hidden, the same on every system."""
+AnswerReason: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\p{C}]*$")]
+"""Why a street does not want points, in its own words."""
+MERGE_FILE_LIMIT_BYTES: Final = 1_024
+MERGE_FILES_LIMIT: Final = 32
+"""Of one frame: so many of the largest fit into it."""
 
 
 PATH: Final = "/agent/v1"
@@ -173,7 +180,32 @@ class NotifyJob(_Job):
     """`file`: the file's name in the agent's configured folder; `url`: with `{number}`, loopback or intranet only."""
 
 
-Job: TypeAlias = Annotated[CardJob | ReleaseJob | NumberJob | NotifyJob, Field(discriminator="kind")]
+class MergeFile(Said):
+    """A file for the street's own program. `again`: it was there before, and staff want it dropped once more."""
+
+    name: FileName
+    content: Annotated[bytes, Field(min_length=1, max_length=MERGE_FILE_LIMIT_BYTES, repr=False)]
+    again: bool = False
+
+
+class MergeFilesJob(_Job):
+    """Put merge files (合算ポイントファイル) into the folder that the street's program looks into.
+
+    Sent only to an agent that has told of its `MergeFolder`. The same file asked again is the same file.
+    """
+
+    kind: Literal["merge_files"] = "merge_files"
+    files: Annotated[list[MergeFile], Field(min_length=1, max_length=MERGE_FILES_LIMIT)]
+
+
+Job: TypeAlias = Annotated[CardJob | ReleaseJob | NumberJob | NotifyJob | MergeFilesJob, Field(discriminator="kind")]
+
+
+class MergeAnswersTaken(Said):
+    """The hub has these answers durably: the agent need not tell them again."""
+
+    kind: Literal["merge_answers_taken"] = "merge_answers_taken"
+    names: Annotated[list[FileName], Field(max_length=MERGE_FILES_LIMIT)]
 
 
 # ----------------------------------------------------------------------------------------------------- results
@@ -234,6 +266,58 @@ class NotifyResult(Said):
     outcome: Outcome
 
 
+class MergeTrouble(StrEnum):
+    """Why a file cannot be put into the merge folder."""
+
+    no_folder = "no_folder"
+    """This agent has none in its settings."""
+    missing = "missing"
+    """The folder is not there: its disk or share is away."""
+    read_only = "read_only"
+    full = "full"
+    exists = "exists"
+    """Another file has its name, which is never written over."""
+    failed = "failed"
+
+
+class Dropped(Said):
+    """What became of one file: it is there, or `trouble` says why not."""
+
+    name: FileName
+    trouble: MergeTrouble | None = None
+
+
+class MergeFilesResult(Said):
+    """What came of a MergeFilesJob: where it is done, a word for each of its files."""
+
+    kind: Literal["merge_files"] = "merge_files"
+    job_id: UUID
+    outcome: Outcome
+    files: list[Dropped] = Field(default_factory=list, max_length=MERGE_FILES_LIMIT)
+
+
+class MergeFolder(Said):
+    """How the merge folder is: told when the connection begins, and when it changes; by who has none, never."""
+
+    kind: Literal["merge_folder"] = "merge_folder"
+    trouble: MergeTrouble | None = None
+
+
+class MergeFileAnswer(Said):
+    """The street's program has answered a file: it has added the points, or does not want them."""
+
+    name: FileName
+    taken: bool
+    reason: AnswerReason = ""
+
+
+class MergeAnswers(Said):
+    """What the street's program has answered; told again until the hub has said `MergeAnswersTaken`."""
+
+    kind: Literal["merge_answers"] = "merge_answers"
+    answers: Annotated[list[MergeFileAnswer], Field(min_length=1, max_length=MERGE_FILES_LIMIT)]
+
+
 class CardEvent(Said):
     """A card was put in or taken out."""
 
@@ -249,9 +333,12 @@ class ReaderState(Said):
     connected: bool
 
 
-FromHub: TypeAlias = Job
+FromHub: TypeAlias = Annotated[
+    CardJob | ReleaseJob | NumberJob | NotifyJob | MergeFilesJob | MergeAnswersTaken, Field(discriminator="kind")
+]
 FromAgent: TypeAlias = Annotated[
-    CardResult | NumberResult | NotifyResult | CardEvent | ReaderState, Field(discriminator="kind")
+    CardResult | NumberResult | NotifyResult | MergeFilesResult | CardEvent | ReaderState | MergeFolder | MergeAnswers,
+    Field(discriminator="kind"),
 ]
 
 

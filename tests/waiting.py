@@ -12,15 +12,18 @@ _POLL_INTERVAL_S = 0.01
 
 
 @overload
-async def wait_until(condition: Callable[[], Awaitable[T]], deadline_s: float = 5.0) -> T: ...
+async def wait_until(condition: Callable[[], Awaitable[T]], deadline_s: float = 15.0, every_s: float = ...) -> T: ...
 @overload
-async def wait_until(condition: Callable[[], T], deadline_s: float = 5.0) -> T: ...
-async def wait_until(condition: Callable[[], T | Awaitable[T]], deadline_s: float = 5.0) -> T:
+async def wait_until(condition: Callable[[], T], deadline_s: float = 15.0, every_s: float = ...) -> T: ...
+async def wait_until(
+    condition: Callable[[], T | Awaitable[T]], deadline_s: float = 15.0, every_s: float = _POLL_INTERVAL_S
+) -> T:
     """Ask until the answer is true, and return it.
 
     Args:
-        condition: a function, plain or async, that says what is waited for; it is asked every 10 ms.
+        condition: a function, plain or async, that says what is waited for; it is asked every `every_s`.
         deadline_s: how long, in seconds.
+        every_s: in seconds; longer than 10 ms for what counts how often it is asked.
 
     Raises:
         TimeoutError: it did not become true in time; the message names the condition.
@@ -34,4 +37,4 @@ async def wait_until(condition: Callable[[], T | Awaitable[T]], deadline_s: floa
         if time.monotonic() > give_up:
             name = getattr(condition, "__qualname__", repr(condition))
             raise TimeoutError(f"{name} did not become true within {deadline_s} s: it last said {value!r}")
-        await asyncio.sleep(_POLL_INTERVAL_S)
+        await asyncio.sleep(every_s)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 FUNCTION_LIMIT_LINES: Final = 70
-PRODUCT: Final = ("hub", "connectors", "workers", "schemas", "reader_agent")
+PRODUCT: Final = ("hub", "connectors", "workers", "schemas", "reader_agent", "street_software")
 CHECKED: Final = (*PRODUCT, "tests", "tools")
 
 # Who may import what: everybody else in the product goes through them.

@@ -3,7 +3,8 @@
 Hears who wants mail and what happened to points, keeps names and addresses sealed, and sends by SMTP:
 `notices` decides who is told, `letters` writes, `smtp` carries, `sending` does one mail and records it once;
 `reaching` tries whether the server is there. `accounts` tells of MyKey IDs, passwords and addresses changed;
-`checkpoints` and `outages` mail what is not for citizens; all three through `plain`. By RFC 5321, 5322, 6376 and 8058.
+`checkpoints`, `outages` and `overdue` mail what is not for citizens; all four through `plain`.
+By RFC 5321, 5322, 6376 and 8058.
 
 May import: `hub`, `schemas`. Never another connector, never a worker.
 

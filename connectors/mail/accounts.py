@@ -22,23 +22,26 @@ from hub.component import Handler, Unasked
 from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.transaction import Transaction
+from schemas.id_links import AccountLinked
 from schemas.message import Envelope, Message
 from schemas.mykey_ids import MailAddressChanged, MyKeyIdChanged, MyKeyIdCreated, MyKeyIdRevoked, PasswordChanged
 from schemas.notices import AccountNoticeKind, SendAccountNotice
 
-NoticedChange = MyKeyIdCreated | MyKeyIdChanged | MyKeyIdRevoked | PasswordChanged
+NoticedChange = MyKeyIdCreated | MyKeyIdChanged | MyKeyIdRevoked | PasswordChanged | AccountLinked
 
 KIND_OF: Final[Mapping[type[NoticedChange], AccountNoticeKind]] = {
     MyKeyIdCreated: AccountNoticeKind.mykey_id_created,
     MyKeyIdChanged: AccountNoticeKind.mykey_id_changed,
     MyKeyIdRevoked: AccountNoticeKind.mykey_id_revoked,
     PasswordChanged: AccountNoticeKind.password_changed,
+    AccountLinked: AccountNoticeKind.account_linked,
 }
 CHOSE: Final[Mapping[type[NoticedChange], Callable[[Person], bool]]] = {
     MyKeyIdCreated: lambda person: person.on_mykey_id_change,
     MyKeyIdChanged: lambda person: person.on_mykey_id_change,
     MyKeyIdRevoked: lambda person: person.on_mykey_id_change,
     PasswordChanged: lambda person: person.on_password_change,
+    AccountLinked: lambda _person: True,  # whoever took the account over would link an account of their own
 }
 
 log = structlog.get_logger()
@@ -58,6 +61,7 @@ class AccountMails:
             MyKeyIdCreated: self.changed,
             MyKeyIdChanged: self.changed,
             PasswordChanged: self.changed,
+            AccountLinked: self.changed,
             MyKeyIdRevoked: self.revoked,
             MailAddressChanged: self.moved,
         }

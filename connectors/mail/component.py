@@ -10,6 +10,7 @@ from connectors.mail.letters import Letters
 from connectors.mail.notices import KIND_OF, send_notices
 from connectors.mail.offices import OfficeMails
 from connectors.mail.outages import OutageMails
+from connectors.mail.overdue import OverdueMails
 from connectors.mail.pages import UnsubscribePages
 from connectors.mail.plain import PlainMails
 from connectors.mail.reaching import Reaching
@@ -24,6 +25,7 @@ from hub.settings import Settings
 from schemas.audit import CheckpointSigned
 from schemas.citizens import CitizenRegistered, MailChoicesChanged
 from schemas.connections import MailServerReached
+from schemas.merges import MergeOverdue, SendOverdueMail
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
 from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice, SendOfficeMail
@@ -59,6 +61,7 @@ def component(context: Context) -> Component:
     checkpoints = CheckpointMails(settings, mails)
     outages = OutageMails(settings, mails)
     offices = OfficeMails(mails, settings.own_url)
+    overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
     accounts = AccountMails(recipients, mails)
     pages = UnsubscribePages(unsubscribing, context.database, context.bus)
@@ -72,11 +75,13 @@ def component(context: Context) -> Component:
             OutageEnded: outages.ended,
             ApprovalAsked: offices.asked,
             ScreeningPassed: offices.passed,
+            MergeOverdue: overdue.overdue,
         },
         outside={
             SendNotice: sending,
             SendCheckpoint: checkpoints.send,
             SendOutageMail: outages.send,
+            SendOverdueMail: overdue.send,
             SendAccountNotice: accounts.send,
             SendOfficeMail: offices.send,
         },

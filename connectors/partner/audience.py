@@ -23,7 +23,10 @@ PREFIX: Final = "/api/partner"
 TRANSFERS: Final = "partner.transfers"
 FILES: Final = "partner.files"
 SETTLEMENT: Final = "partner.settlement"
-PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT})
+LINKS: Final = "partner.links"
+COUPONS: Final = "partner.coupons"
+WEBHOOKS: Final = "partner.webhooks"
+PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS, WEBHOOKS})
 
 KEY_CACHE_S: Final = 30.0
 KEY_CACHE_LIMIT: Final = 10_000

@@ -1,29 +1,44 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
-from connectors.partner.audience import PartnerNonces, partner_audience
+from connectors.partner.audience import PartnerNonces, partner_audience, real_now
+from connectors.partner.coupon_checks import CheckDoor, CouponChecks
+from connectors.partner.coupons import CouponDoor
 from connectors.partner.files import FileDoor
+from connectors.partner.id_link.linking import unlinked
+from connectors.partner.id_link.parts import link_parts
 from connectors.partner.intake import FileIntake
 from connectors.partner.jobs import Cleaning, jobs
+from connectors.partner.outbound import Outbound
 from connectors.partner.pipeline import Pipeline
 from connectors.partner.reached import Reached
 from connectors.partner.settlement import SettlementDoor
 from connectors.partner.store import FileStore
 from connectors.partner.transfers import TransferDoor
+from connectors.partner.webhooks.parts import webhook_parts
+from connectors.partner.webhooks.sending import destination_of
 from connectors.partner.work import FileWorker
 from hub.component import Component, Context
+from hub.keys import Keys
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
 from schemas.connections import PartnerReached
+from schemas.grants import COUPON_KEY, AskCoupon
+from schemas.id_links import RevokeTokens
+from schemas.message import Message
 from schemas.partner_files import WorkTransferFile
+from schemas.webhooks import SendWebhook
 
 
 def component(context: Context) -> Component:
     """Builds the connector."""
-    settings = context.settings
+    settings, keys = context.settings, Keys(context.settings.key())
     pipeline = Pipeline(context.bus)
     store = FileStore(context.database)
     nonces = PartnerNonces(context.database)
     audience = partner_audience(context, nonces)
+    outbound = Outbound(settings.own_url)
+    links = link_parts(context, outbound)
+    webhooks = webhook_parts(context, outbound, unlinked)
     doors = (
         TransferDoor(
             context.bus,
@@ -33,12 +48,39 @@ def component(context: Context) -> Component:
         ),
         FileDoor(store, FileIntake(store, settings.partner_files_at_once)),
         SettlementDoor(context.bus),
+        CouponDoor(context.bus, keys.hasher(COUPON_KEY)),
+        CheckDoor(context.database, outbound, keys),
+        *links.doors,
+        webhooks.door,
+    )
+    checks = CouponChecks(
+        database=context.database,
+        outbound=outbound,
+        keys=keys,
+        hasher=keys.hasher(COUPON_KEY),
+        bus=context.bus,
+        real_now=real_now,
     )
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
+        handlers={**links.linkings.handlers(), **webhooks.handlers},
+        apart={**links.linkings.apart(), AskCoupon: checks},
         connection_tests={PartnerReached: Reached(context.bus, context.database)},
-        outside={WorkTransferFile: FileWorker(store, pipeline)},
+        outside={
+            WorkTransferFile: FileWorker(store, pipeline),
+            RevokeTokens: links.linkings.give_back,
+            SendWebhook: webhooks.sender,
+        },
+        destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
-        jobs=jobs(nonces, cleaning),
+        jobs=[*jobs(nonces, cleaning), links.job, webhooks.job],
+        close=outbound.close,
     )
+
+
+def _destination_of(message: Message) -> str | None:
+    """The party that is spoken with; a file's work asks nobody outside."""
+    if isinstance(message, SendWebhook):
+        return destination_of(message.party_id)
+    return str(message.party_id) if isinstance(message, RevokeTokens) else None

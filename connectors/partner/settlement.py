@@ -66,7 +66,7 @@ class SettlementDoor:
         """The caller's own transfers only."""
         period = query_of(request, Period)
         if not timedelta(0) <= period.last - period.first <= PERIOD_LIMIT:
-            raise ProblemError(ProblemCode.bad_query, errors=[_BAD_PERIOD])
+            raise ProblemError(ProblemCode.bad_query, errors=[BAD_PERIOD])
         asked = PartnerSummaryOf(party_id=caller_of(request).party_id, first=period.first, last=period.last)
         found = await self._bus.call(asked, deadline_s=DEADLINE_S)
         lines = [
@@ -87,7 +87,7 @@ class SettlementDoor:
         )
 
 
-_BAD_PERIOD: Final = FieldError(
+BAD_PERIOD: Final = FieldError(
     pointer="?last",
     code="range",
     detail="The last day must not be before the first one, nor more than three years after it.",

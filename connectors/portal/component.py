@@ -6,6 +6,7 @@ from connectors.portal.citizen.audience import citizen_routes
 from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import Cookies
 from connectors.portal.ground.csrf import Csrf
+from connectors.portal.ground.guesses import Guesses
 from connectors.portal.ground.language import gettext, ngettext
 from connectors.portal.ground.look import Look
 from connectors.portal.ground.onetime import FormKeys
@@ -35,6 +36,7 @@ def component(context: Context) -> Component:
         form_keys=form_keys,
         cards=Cards(context.bus, context.database, own_url, context.settings.demo_file),
         coupons=keys.hasher(COUPON_KEY),
+        guesses=(guesses := Guesses(context.database, keys.hasher("portal.guess"))),
         bus=context.bus,
         clock=context.clock,
         settings=context.settings,
@@ -42,5 +44,8 @@ def component(context: Context) -> Component:
     return Component(
         "portal",
         routes=[*look_routes(look), *citizen_routes(kit)],
-        jobs=[Job("forget_forms", FORGET_EVERY_S, form_keys.forget)],
+        jobs=[
+            Job("forget_forms", FORGET_EVERY_S, form_keys.forget),
+            Job("forget_guesses", FORGET_EVERY_S, guesses.forget),
+        ],
     )

@@ -6,6 +6,7 @@ from typing import Final
 from connectors.terminal.connections import Connections
 from connectors.terminal.counter import CounterDoor
 from connectors.terminal.counter_acts import CounterActs
+from connectors.terminal.counter_merging import CounterMerging
 from connectors.terminal.counter_operations import CounterOperations
 from connectors.terminal.counter_sessions import CounterSessions, sweep_sessions
 from connectors.terminal.counter_store import CounterStore, sweep_operations
@@ -19,7 +20,7 @@ from hub.component import Component, Context, Job
 from hub.ids import uuid7
 from hub.keys import Keys
 from hub.transaction import Transaction
-from schemas.card_jobs import CardRemoved, HandNumberOn, PresenceOf, ReadCard, ReadNumber, ReleaseCard
+from schemas.card_jobs import CardRemoved, DropMergeFiles, HandNumberOn, PresenceOf, ReadCard, ReadNumber, ReleaseCard
 from schemas.terminals import TerminalSuspended
 
 UPLINK_SIGNER: Final = "terminal.uplink"
@@ -38,7 +39,8 @@ def component(context: Context) -> Component:
     counter_store = CounterStore(context.database, keys.sealer("terminal.counter"))
     operations = CounterOperations(counter_store, context.bus)
     sessions = CounterSessions(context.database, context.bus, keys.hasher("terminal.counter"), origin, clock)
-    counter = CounterDoor(sessions, operations, CounterActs(operations, context.bus), context.bus, clock)
+    acts, merging = CounterActs(operations, context.bus), CounterMerging(operations, context.bus)
+    counter = CounterDoor(sessions, operations, acts, merging, context.bus, clock)
 
     async def drop(messages: Sequence[TerminalSuspended], tx: Transaction) -> None:
         terminal_ids = {message.terminal_id for message in messages}
@@ -64,6 +66,7 @@ def component(context: Context) -> Component:
             ReadNumber: jobs.read_number,
             HandNumberOn: jobs.hand_on,
             ReleaseCard: jobs.release,
+            DropMergeFiles: jobs.drop_merge_files,
         },
         routes=[*enrolment.routes(), *uplink.routes(), *counter.routes()],
         jobs=[Job("sweep", SWEEP_EVERY_S, store.sweep), Job("sweep_counter", SWEEP_EVERY_S, sweep_counter)],

@@ -13,7 +13,7 @@ from connectors.terminal.uplink_store import Due, UplinkStore
 from hub.ids import uuid7
 from hub.supervision import tell_failure
 from hub.web.sockets import Socket, SocketClosedError
-from schemas.uplink import AgentFrame, Closing, FromAgent, HubFrame, Job, Welcome
+from schemas.uplink import AgentFrame, Closing, FromAgent, FromHub, HubFrame, Welcome
 
 log: Final = structlog.get_logger()
 
@@ -38,11 +38,11 @@ class Connection:
             self.is_open = True
             await self.socket.send(Welcome().model_dump_json())
 
-    async def say(self, job: Job) -> None:
-        """Send a job. Raises SocketClosedError."""
+    async def say(self, said: FromHub) -> None:
+        """The next frame, mostly a job. Raises SocketClosedError."""
         async with self._turn:
             self._said += 1
-            await self.socket.send(HubFrame(seq=self._said, said=job).model_dump_json())
+            await self.socket.send(HubFrame(seq=self._said, said=said).model_dump_json())
 
     async def hear(self) -> FromAgent:
         """What the agent says next. Raises SocketClosedError; what is not the next frame is the last."""

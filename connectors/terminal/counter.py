@@ -8,6 +8,7 @@ from aiohttp import web
 
 from connectors.terminal import counter_shapes as shapes
 from connectors.terminal.counter_acts import CounterActs
+from connectors.terminal.counter_merging import CounterMerging
 from connectors.terminal.counter_operations import CounterOperations
 from connectors.terminal.counter_sessions import SECURITY, SESSION, USE, CounterSessions, Session
 from connectors.terminal.counter_store import Operation
@@ -42,11 +43,18 @@ class CounterDoor:
     """The routes, and what each reads and answers."""
 
     def __init__(
-        self, sessions: CounterSessions, operations: CounterOperations, acts: CounterActs, bus: Bus, clock: Clock
+        self,
+        sessions: CounterSessions,
+        operations: CounterOperations,
+        acts: CounterActs,
+        merging: CounterMerging,
+        bus: Bus,
+        clock: Clock,
     ) -> None:
         self._sessions = sessions
         self._operations = operations
         self._acts = acts
+        self._merging = merging
         self._bus = bus
         self._audience = Audience(
             name="counter",
@@ -63,7 +71,13 @@ class CounterDoor:
 
     def routes(self) -> list[Route]:
         """All of them."""
-        return [*self._session_routes(), *self._operation_routes(), *self._mykey_routes(), *self._service_routes()]
+        return [
+            *self._session_routes(),
+            *self._operation_routes(),
+            *self._mykey_routes(),
+            *self._service_routes(),
+            *self._merge_routes(),
+        ]
 
     def _session_routes(self) -> list[Route]:
         return [
@@ -141,6 +155,18 @@ class CounterDoor:
             self._act(
                 "/look-up", self._look_up, "Look the service ID up and hand it on", "サービスIDの照会",
                 None, shapes.ServiceIdView,
+            ),
+        ]  # fmt: skip
+
+    def _merge_routes(self) -> list[Route]:
+        return [
+            self._act(
+                "/merge-choices", self._merge_choices, "The points that can be merged, and the street's number",
+                "合算できるポイントと商店街ポイントID", None, shapes.MergeChoices,
+            ),
+            self._act(
+                "/merge", self._merge, "Merge points into the street's own", "商店街ポイント合算",
+                shapes.MergeForm, shapes.MergeDone,
             ),
         ]  # fmt: skip
 
@@ -258,6 +284,13 @@ class CounterDoor:
 
     async def _look_up(self, _request: web.Request, operation_id: UUID, session: Session) -> web.Response:
         return json_response(await self._acts.look_up(operation_id, session))
+
+    async def _merge_choices(self, _request: web.Request, operation_id: UUID, session: Session) -> web.Response:
+        return json_response(await self._merging.choices(operation_id, session))
+
+    async def _merge(self, request: web.Request, operation_id: UUID, session: Session) -> web.Response:
+        form = await read_model(request, shapes.MergeForm, BODY_LIMIT_BYTES)
+        return json_response(await self._merging.merge(operation_id, session, form))
 
 
 def _operation_id(request: web.Request) -> UUID:

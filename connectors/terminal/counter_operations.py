@@ -21,10 +21,11 @@ from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.supervision import end, tell_failure
 from hub.web.problems import ProblemError
-from schemas.card_jobs import CardAnswer, JobAnswer, ReadCard, ReleaseCard
+from schemas.card_jobs import CardAnswer, JobAnswer, ReadCard, ReadNumber, ReleaseCard
 from schemas.cards import CardProof, ProveCard, ProvenCard
 from schemas.logins import LogInByCard, SessionKind, UseSession
 from schemas.problems import FieldError, ProblemCode, Refusal, RefusalCode
+from schemas.service_ids import CitizenBehindServiceId
 from schemas.uplink import Outcome
 
 READ_LIMIT_S: Final = 60.0
@@ -76,12 +77,18 @@ class CounterOperations:
         """An operation whose card is read from now on. Raises ProblemError: not for this kind of terminal."""
         if form.purpose not in PURPOSES[session.kind]:
             raise refused(RefusalCode.not_at_this_terminal)
+        if (form.how == "street_card") and form.purpose is not Purpose.merge_points:
+            raise refused(RefusalCode.card_needs_pin)
         operation_id = uuid4()
         notice = form.address_notice and form.purpose is Purpose.register_service_id
         before = await self._store.begin(
             operation_id, session.session_id, session.terminal_id, form.purpose, form.how, notice=notice
         )
         log.info("counter_operation_begun", terminal_id=session.terminal_id, operation_id=operation_id)
+        if form.how == "street_card":
+            number = ReadNumber(terminal_id=session.terminal_id, operation_id=operation_id, limit_s=READ_LIMIT_S)
+            self._start(self._read_street_card(number, session.issuer_id, before))
+            return operation_id
         ask = ReadCard(
             terminal_id=session.terminal_id,
             operation_id=operation_id,
@@ -135,6 +142,7 @@ class CounterOperations:
 
         Raises ProblemError: the card is out, is another one or somebody else's, or the operation is over; then it is.
         """
+        assert operation.how != "street_card"  # noqa: S101 - whoever asks again asks by `still`
         ask = ReadCard(
             terminal_id=operation.terminal_id,
             operation_id=operation.operation_id,
@@ -154,6 +162,17 @@ class CounterOperations:
         if not await self._store.is_still(operation.operation_id):
             await self._refuse(operation, RefusalCode.operation_over)
         return proof.job_id
+
+    async def still(self, operation: Operation) -> None:
+        """Right before an act: the very card, or that the operation goes on, where the street's card was read.
+
+        A street's card cannot sign: its number was read for this operation alone, which ends with its one act.
+        Raises ProblemError.
+        """
+        if operation.how != "street_card":
+            await self.again(operation)
+        elif not await self._store.is_still(operation.operation_id):
+            await self._refuse(operation, RefusalCode.operation_over)
 
     async def done(self, operation: Operation) -> None:
         """The act was done: the operation is over, the card let go."""
@@ -196,6 +215,32 @@ class CounterOperations:
             log.info("counter_read_refused", operation_id=ask.operation_id, code=str(code))
             await self._store.end(ask.operation_id, "failed", code)
             await self._release(ask.terminal_id, ask.operation_id)
+
+    async def _read_street_card(self, ask: ReadNumber, issuer_id: str | None, before: list[UUID]) -> None:
+        """From the number of the street's card to the citizen (mission III.15)."""
+        try:
+            for operation_id in before:
+                await self._release(ask.terminal_id, operation_id)
+            answer = await self._bus.call(ask, ask.deadline_s)
+            code = reason_of(answer) if answer.number is None else await self._holder(ask, issuer_id, answer.number)
+        except TransientError as error:
+            log.warning("counter_read_failed", operation_id=ask.operation_id, error=type(error).__qualname__)
+            code = RefusalCode.reader_failed
+        if code is not None:
+            log.info("counter_read_refused", operation_id=ask.operation_id, code=str(code))
+            await self._store.end(ask.operation_id, "failed", code)
+
+    async def _holder(self, ask: ReadNumber, issuer_id: str | None, number: str) -> str | None:
+        """None where the operation goes on."""
+        if issuer_id is None:
+            return RefusalCode.no_street
+        found = await self._bus.call(CitizenBehindServiceId(issuer_id=issuer_id, number=number), DEADLINE_S)
+        if found.citizen_id is None:
+            return RefusalCode.number_unknown
+        kept = Kept(new_citizen_id=uuid7(), proof_id=ask.operation_id)
+        # It stays out of any reader: no removal ends it, only time, its act, or the next operation.
+        is_proven = await self._store.proven(ask.operation_id, uuid7(), None, found.citizen_id, kept)
+        return None if is_proven else RefusalCode.operation_over
 
     async def _proven(self, operation_id: UUID, answer: CardAnswer) -> str | None:
         """None where the operation goes on, else why it does not."""

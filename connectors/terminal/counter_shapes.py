@@ -14,7 +14,7 @@ from schemas.counter import Ticket
 from schemas.logins import GivenPassword
 from schemas.service_ids import LibraryWord, ServiceIdState, TypedNumber
 from schemas.terminals import TerminalKind
-from schemas.values import LgCode, MailAddress, MyKeyId, Name
+from schemas.values import LgCode, MailAddress, MyKeyId, Name, Points, Pool
 
 
 class Purpose(StrEnum):
@@ -25,18 +25,23 @@ class Purpose(StrEnum):
     revoke_mykey_id = "revoke-mykey-id"
     register_service_id = "register-service-id"
     look_up_service_id = "look-up-service-id"
+    merge_points = "merge-points"
 
 
 MYKEY_IDS: Final = frozenset({Purpose.create_mykey_id, Purpose.change_mykey_id, Purpose.revoke_mykey_id})
 SERVICE_IDS: Final = frozenset({Purpose.register_service_id, Purpose.look_up_service_id})
 PURPOSES: Final[Mapping[TerminalKind, frozenset[Purpose]]] = {
-    TerminalKind.service_id: SERVICE_IDS,
+    TerminalKind.service_id: SERVICE_IDS | {Purpose.merge_points},
     TerminalKind.grant: MYKEY_IDS,
     TerminalKind.point_use: frozenset(),
     TerminalKind.voucher: frozenset(),
 }
-"""Kind of terminal → what it may begin: the municipal office's PC makes MyKey IDs, a library's registers its cards."""
+"""Kind of terminal → what it may begin: the municipal office's PC makes MyKey IDs, a library's registers its cards.
 
+A street's terminal is of the kind service_id as well: its issuer is the street, whose points are merged there."""
+
+OperationHow = How | Literal["street_card"]
+"""By the My Number Card, or by the number of the street's card (mission III.15)."""
 State = Literal["waiting", "proven", "acting", "done", "failed", "over"]
 
 
@@ -62,10 +67,13 @@ class BegunSession(Shape):
 
 
 class BeginOperation(Shape):
-    """`how`: a tap is good for a look-up only. `address_notice`: the citizen wants it: the card is asked for more."""
+    """`how`: a tap is good for a look-up only, the street's own card for merging points only.
+
+    `address_notice`: the citizen wants it: the card is asked for more.
+    """
 
     purpose: Purpose
-    how: How = "pin"
+    how: OperationHow = "pin"
     address_notice: bool = False
 
 
@@ -150,6 +158,38 @@ class ServiceIdView(Shape):
     number: str
     state: ServiceIdState | None
     library: LibraryWord | None = None
+
+
+class MergePool(Shape):
+    """Points that may be merged: of the terminal's municipality, and of events; the ledger says what is usable here."""
+
+    pool: str
+    points: int
+
+
+class MergeChoices(Shape):
+    """What 画面37 shows: the street, the number of its card, and the points."""
+
+    street: str
+    number: str | None
+    pools: list[MergePool]
+
+
+class MergeForm(Shape):
+    """「合算」: so many points of one pool."""
+
+    pool: Pool
+    points: Points
+
+
+class MergeDone(Shape):
+    """What 画面39 shows. `undelivered`: the points have left, the file comes by itself later, this is why."""
+
+    number: str
+    points: int
+    left: int
+    undelivered: str | None = None
+    undelivered_ja: str | None = None
 
 
 class Done(Shape):

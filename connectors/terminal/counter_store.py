@@ -13,14 +13,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from connectors.terminal import counter_statements as sql
-from connectors.terminal.counter_shapes import Purpose, State
+from connectors.terminal.counter_shapes import OperationHow, Purpose, State
 from hub.apart import committed
 from hub.database import RETRYABLE, UNREACHABLE, Database, Row
 from hub.errors import HubError, TransientError
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
 from schemas.card_jobs import CardRemoved
-from schemas.cards import How
 from schemas.logins import EndSessions
 from schemas.problems import RefusalCode
 
@@ -68,7 +67,7 @@ class Operation(BaseModel):
     session_id: UUID
     terminal_id: str
     purpose: Purpose
-    how: How
+    how: OperationHow
     address_notice: bool
     state: State
     code: str | None
@@ -87,7 +86,14 @@ class CounterStore:
         self._sealer = sealer
 
     async def begin(
-        self, operation_id: UUID, session_id: UUID, terminal_id: str, purpose: Purpose, how: How, *, notice: bool
+        self,
+        operation_id: UUID,
+        session_id: UUID,
+        terminal_id: str,
+        purpose: Purpose,
+        how: OperationHow,
+        *,
+        notice: bool,
     ) -> list[UUID]:
         """A new operation; returns those that it has ended at this terminal."""
 

@@ -16,6 +16,8 @@ from hub.ids import uuid7
 from hub.supervision import tell_failure
 from schemas.card_jobs import (
     CardAnswer,
+    DropAnswer,
+    DropMergeFiles,
     HandNumberOn,
     JobAnswer,
     NumberAnswer,
@@ -30,6 +32,8 @@ from schemas.uplink import (
     CardJob,
     CardResult,
     Job,
+    MergeFilesJob,
+    MergeFilesResult,
     NotifyJob,
     NumberJob,
     NumberResult,
@@ -39,7 +43,7 @@ from schemas.uplink import (
 
 RELEASE_LIMIT_S: Final = 10.0
 
-Ask: TypeAlias = ReadCard | ReadNumber | HandNumberOn | ReleaseCard
+Ask: TypeAlias = ReadCard | ReadNumber | HandNumberOn | ReleaseCard | DropMergeFiles
 
 log: Final = structlog.get_logger()
 
@@ -84,6 +88,16 @@ class Jobs:
         """Whether the other program has it."""
         fields = ask.model_dump(exclude={"terminal_id", "operation_id"})
         return _plain(await self._done(ask, NotifyJob(job_id=uuid7(), **fields)))
+
+    async def drop_merge_files(self, ask: DropMergeFiles) -> DropAnswer:
+        """What became of each file; no answer means that they may be there, and asking again is safe."""
+        result = await self._done(ask, MergeFilesJob(job_id=uuid7(), limit_s=ask.limit_s, files=ask.files))
+        if isinstance(result, JobAnswer) and result.code == RefusalCode.terminal_away:
+            is_there = await self._store.connected_among([ask.terminal_id])
+            return DropAnswer(code=RefusalCode.merge_folder_none if is_there else RefusalCode.terminal_away)
+        if not isinstance(result, MergeFilesResult):
+            return DropAnswer(**_plain(result).model_dump())
+        return DropAnswer(outcome=result.outcome, files=result.files)
 
     async def release(self, ask: ReleaseCard) -> JobAnswer:
         """Done too where nothing is held."""

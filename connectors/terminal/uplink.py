@@ -15,7 +15,17 @@ from hub.web.app import Audience, Route
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError
 from hub.web.sockets import Socket, SocketClosedError, SocketLimits, socket_route
-from schemas.uplink import FRAME_LIMIT_BYTES, PATH, CardEvent, Closing, FromAgent, ReaderState
+from schemas.uplink import (
+    FRAME_LIMIT_BYTES,
+    PATH,
+    CardEvent,
+    Closing,
+    FromAgent,
+    MergeAnswers,
+    MergeAnswersTaken,
+    MergeFolder,
+    ReaderState,
+)
 
 CONNECTIONS_LIMIT: Final = 2_000
 """Of one process."""
@@ -25,9 +35,9 @@ ADDRESS_RATE_PER_S: Final = 20.0
 ADDRESS_BURST: Final = 1_000
 """They come back together after a restart."""
 HANDSHAKE_TIMEOUT_S: Final = 10.0
-FRAMES_PER_S: Final = 10.0
-FRAMES_BURST: Final = 100
-"""Of one terminal."""
+FRAMES_PER_S: Final = 50.0
+FRAMES_BURST: Final = 200
+"""Of one terminal: an agent beside a street's server answers for all the street's terminals, 32 files a frame."""
 LIMITS: Final = SocketLimits(frame_bytes=FRAME_LIMIT_BYTES)
 
 log: Final = structlog.get_logger()
@@ -100,6 +110,11 @@ class UplinkDoor:
                     await connection.socket.close(Closing.replaced)
             case ReaderState():
                 await self._store.reader_state(connection.id, connected=said.connected)
+            case MergeFolder():
+                await self._store.merge_folder(connection.id, said)
+            case MergeAnswers():
+                await self._store.merge_answers(connection.terminal_id, said)
+                await connection.say(MergeAnswersTaken(names=[answer.name for answer in said.answers]))
             case _:
                 if not await self._store.consume(connection.id, said):
                     log.warning("job_result_refused", terminal_id=connection.terminal_id, job_id=str(said.job_id))

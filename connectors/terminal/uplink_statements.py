@@ -29,7 +29,7 @@ WITH gone AS (
     ORDER BY terminal_id FOR UPDATE
 )
 UPDATE terminal.presence AS p SET process_id = NULL, connection_id = NULL, seen = $2, has_reader = false,
-    insertion = NULL, operation_id = NULL
+    insertion = NULL, operation_id = NULL, merge_folder = NULL
 FROM gone WHERE p.terminal_id = gone.terminal_id RETURNING p.terminal_id, gone.insertion
 """
 SEEN: Final = "UPDATE terminal.presence SET seen = $2 WHERE process_id = $1"
@@ -46,11 +46,12 @@ SELECT connection_id FROM terminal.presence AS p WHERE process_id IS NOT NULL AN
 """Connections of processes that are dead."""
 
 READER: Final = "UPDATE terminal.presence SET has_reader = $2 WHERE connection_id = $1"
+MERGE_FOLDER: Final = "UPDATE terminal.presence SET merge_folder = $2 WHERE connection_id = $1"
 HELD: Final = "SELECT terminal_id, insertion FROM terminal.presence WHERE connection_id = $1 FOR UPDATE"
 HOLD: Final = "UPDATE terminal.presence SET insertion = $2 WHERE connection_id = $1"
 RECORD_CARD: Final = "INSERT INTO terminal.card_event (at, terminal_id, what, insertion) VALUES ($1, $2, $3, $4)"
 PRESENCES: Final = """
-SELECT p.terminal_id, o.process_id IS NOT NULL AS connected, since, seen, has_reader, insertion
+SELECT p.terminal_id, o.process_id IS NOT NULL AS connected, since, seen, has_reader, insertion, merge_folder
 FROM terminal.presence AS p LEFT JOIN terminal.process AS o
     ON o.process_id = p.process_id AND o.alive_at > now() - make_interval(secs => $2)
 WHERE terminal_id = ANY ($1)
@@ -62,7 +63,7 @@ WITH here AS (
     SET operation_id = CASE WHEN $4 IN ('card', 'number') THEN $3 ELSE p.operation_id END
     FROM terminal.process AS o
     WHERE p.terminal_id = $2 AND o.process_id = p.process_id AND o.alive_at > now() - make_interval(secs => $10)
-        AND ($4 <> 'release' OR p.operation_id = $3)
+        AND ($4 <> 'release' OR p.operation_id = $3) AND ($4 <> 'merge_files' OR p.merge_folder IS NOT NULL)
     RETURNING p.process_id, p.connection_id
 )
 INSERT INTO terminal.job (job_id, terminal_id, operation_id, kind, purpose, nonce, request_sealed, asked_by, expires_at,
@@ -70,7 +71,7 @@ INSERT INTO terminal.job (job_id, terminal_id, operation_id, kind, purpose, nonc
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), connection_id, process_id FROM here
 RETURNING process_id
 """
-"""No row: nobody is there, or of a release: nothing is held for this operation."""
+"""No row: nobody is there; of a release: nothing is held for this operation; of merge files: it has no folder."""
 SEND: Final = """
 UPDATE terminal.job SET sent_at = now()
 WHERE process_id = $1 AND sent_at IS NULL AND consumed_at IS NULL AND expires_at > now()

@@ -13,8 +13,18 @@ from hub.apart import committed
 from hub.database import Database, Row
 from hub.keys import Sealer, place
 from hub.transaction import Reading, Transaction
-from schemas.card_jobs import CardRemoved, Presence, PresenceOf, Presences
-from schemas.uplink import CardEvent, CardJob, CardResult, Job, NotifyResult, NumberResult
+from schemas.card_jobs import CardRemoved, MergeFilesAnswered, Presence, PresenceOf, Presences
+from schemas.uplink import (
+    CardEvent,
+    CardJob,
+    CardResult,
+    Job,
+    MergeAnswers,
+    MergeFilesResult,
+    MergeFolder,
+    NotifyResult,
+    NumberResult,
+)
 
 DEAD_AFTER_S: Final = 10.0
 """A process that has said nothing for this long is dead, and the terminals connected to it are away."""
@@ -24,11 +34,12 @@ CARD_EVENTS_KEPT: Final = timedelta(days=90)
 LOOK: Final = "look"
 """Signalled to all: the connections of some terminals are not theirs any more."""
 
-Result = CardResult | NumberResult | NotifyResult
+Result = CardResult | NumberResult | NotifyResult | MergeFilesResult
 KINDS: Final[dict[type[Result], tuple[str, ...]]] = {
     CardResult: ("card", "release"),
     NumberResult: ("number",),
     NotifyResult: ("notify",),
+    MergeFilesResult: ("merge_files",),
 }
 """A result → the jobs that it may be of."""
 _JOB: Final[TypeAdapter[Job]] = TypeAdapter(Job)
@@ -159,6 +170,16 @@ class UplinkStore:
         """Whether the agent has a reader."""
         async with self._database.connection() as connection:
             await connection.execute(sql.READER, connection_id, connected)
+
+    async def merge_folder(self, connection_id: UUID, folder: MergeFolder) -> None:
+        """How the agent's folder for merge files is."""
+        async with self._database.connection() as connection:
+            await connection.execute(sql.MERGE_FOLDER, connection_id, folder.trouble or "ready")
+
+    async def merge_answers(self, terminal_id: str, said: MergeAnswers) -> None:
+        """Say what the street's program has answered; told again by the agent, it is said again."""
+        async with self._database.transaction() as tx:
+            tx.emit(MergeFilesAnswered(terminal_id=terminal_id, answers=said.answers))
 
     async def presence_of(self, query: PresenceOf, reading: Reading) -> Presences:
         """Who is connected, to whatever process."""

@@ -40,5 +40,5 @@ async def _due(stage: Stage, last: date) -> Counter[str]:
                 due[lot.pool] += lot.points
             if page.after is None:
                 break
-            query = query.model_copy(update={"after": page.after})
+            query = query.model_copy(update={"after": page.after, "day": page.day})
     return due

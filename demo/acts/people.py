@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
+from demo.peers import CLIENT_ID
 from demo.stage import CALL_DEADLINE_S, Stage
 from demo.terminals import VirtualTerminals, proof_of
 from demo.wallets import posting
@@ -13,6 +14,7 @@ from hub.demo_file import DemoCard, DemoOffer, DemoPerson
 from hub.keys import Keys
 from schemas.citizens import CheckMyKeyId, LinkCitizen, MailChoices
 from schemas.grants import COUPON_KEY, Coupon, GrantPoints, RegisterCoupons, coupon_number
+from schemas.id_links import OpenIdProvider, SetUpLinkage
 from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterSupportEvent
 from schemas.mykey_ids import CreateMyKeyId
@@ -22,6 +24,7 @@ from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServ
 from schemas.values import RESERVE, event_pool, lg_check_digit, scheme_pool
 
 CARD_COMPANY: Final = made_up_id("partner", "card")
+POWER_COMPANY: Final = made_up_id("partner", "power")
 PROGRAMME: Final = made_up_id("programme", "demo")
 COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 800, "DEMO-COUPON-0003": 1_200}
 EVENT_DAYS: Final = 90
@@ -42,16 +45,18 @@ class Role(NamedTuple):
 
 
 ROLES: Final = (
-    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, 450, "留保ポイントを移す。残高と履歴を見る。"),
+    Role("DEMO0001", "mikazuki-4027-yuzu", (2_500, 1_200, 300), 800, 450, "留保ポイントを移す。電力会社とID連携する。"),
     Role("DEMO0002", "hotaru-8153-kaede", (), 4_000, 0, "クーポンコードDEMO-COUPON-0001を使う。連携を見る。"),
     Role("DEMO0003", "tsukushi-6390-nire", (640,), 0, 1_500, "基本自治体を変える。マイキーIDを失効する。"),
 )
 
 
-async def play(stage: Stage, terminals: VirtualTerminals, file: str) -> DemoOffer:
-    """The world of the demo's screens, and what the front page offers."""
+async def play(stage: Stage, terminals: VirtualTerminals, file: str, issuer: str) -> DemoOffer:
+    """The world of the demo's screens, and what the front page offers; `issuer` is the power company's provider."""
     bus, home = stage.process.bus, stage.world.schemes[0].lg_code
     await _open(stage, home)
+    way = SetUpLinkage(party_id=POWER_COMPANY, provider=OpenIdProvider(issuer=issuer, client_id=CLIENT_ID))
+    await bus.call(way, CALL_DEADLINE_S)
     ids = await terminals.open(bus, stage.url, home, len(ROLES) + BLANK_CARDS)
     people = [await _person(stage, number, ids[number], home) for number in range(len(ROLES))]
     blank = [
@@ -64,12 +69,14 @@ async def play(stage: Stage, terminals: VirtualTerminals, file: str) -> DemoOffe
 
 
 async def _open(stage: Stage, home: str) -> None:
-    """Two partners as citizens see them, coupons, events of the city and of its prefecture, a library, a street."""
+    """Three partners as citizens see them, coupons, events of the city and of its prefecture, a library, a street."""
     bus, world = stage.process.bus, stage.world
-    await bus.call(RegisterParty(party_id=CARD_COMPANY, kind=PartyKind.partner, name="カード会社"), CALL_DEADLINE_S)
+    for party_id, name in ((CARD_COMPANY, "カード会社"), (POWER_COMPANY, "電力会社")):
+        await bus.call(RegisterParty(party_id=party_id, kind=PartyKind.partner, name=name), CALL_DEADLINE_S)
     for party_id, linkage, name in (
         (world.partner_id, Linkage.id_link, "airline"),
         (CARD_COMPANY, Linkage.coupon, "card"),
+        (POWER_COMPANY, Linkage.id_link, "power"),
     ):
         page = PresentParty(
             party_id=party_id,

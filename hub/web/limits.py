@@ -12,6 +12,8 @@ from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
 KEYS_LIMIT: Final = 100_000
+ROUNDING_S: Final = 1e-6
+"""What sums of times may be off by: a full bucket less a bucketful is not always nothing."""
 BUSY_RETRY_AFTER_S: Final = (1.0, 4.0)
 AT_ONCE_RETRY_AFTER_S: Final = (0.5, 2.0)
 """Drawn between these, so that those who are sent away together do not come back together."""
@@ -46,7 +48,7 @@ class RateLimiter:
         now = self._monotonic()
         full_at = max(now, self._full_at.get(key, now)) + min(cost * self._token_s, self._bucket_s)
         over_s = full_at - now - self._bucket_s
-        if over_s > 0:
+        if over_s > ROUNDING_S:
             return over_s
         self._full_at[key] = full_at
         self._full_at.move_to_end(key)

@@ -21,7 +21,7 @@ from tests.bench.open_loop import Ran, days_ahead, latencies_of
 from tests.bench.server import Server
 from tests.running import running
 from workers.clockwork.days import BEGINNING
-from workers.clockwork.work import PAGE_LIMIT_CITIZENS, PARTITIONS_AT_ONCE, _expiries
+from workers.clockwork.work import PAGE_LIMIT_LOTS, PARTITIONS_AT_ONCE, _expiries
 
 LIVE_RATE_PER_S: Final = 100
 DEADLINE_S: Final = 60.0
@@ -97,20 +97,19 @@ class _Sweeper:
 
     async def _partition(self, partition: int, until_s: float) -> None:
         async with self._slots:
-            after = None
+            page: DueLots | None = None
             while time.perf_counter() < until_s:
                 due = DueLotsOf(
                     partition=partition, kind=DueKind.expire, first=BEGINNING, last=self._today - _ONE_DAY,
-                    after=after, limit=PAGE_LIMIT_CITIZENS,
+                    after=page.after if page else None, day=page.day if page else None, limit=PAGE_LIMIT_LOTS,
                 )  # fmt: skip
-                page: DueLots = await self._bus.call(due, DEADLINE_S)
+                page = await self._bus.call(due, DEADLINE_S)
                 commands = _expiries(self._today, page.lots)
                 answers = await self._bus.call_many(commands, DEADLINE_S)
                 self.expired.lots += len(page.lots)
                 self.expired.commands += len(commands)
                 self.expired.points += sum(answer.points for answer in answers)
-                after = page.after
-                if after is None:
+                if page.after is None:
                     return
 
 

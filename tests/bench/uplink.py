@@ -21,7 +21,7 @@ from tests.bench.server import started
 from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import HOST, Hub, Terminal, enrolled, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess
-from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
 from tests.reader_agent.test_uplink import who_is
 from tests.waiting import wait_until
 
@@ -83,7 +83,7 @@ async def _connected(terminals: Sequence[Terminal]) -> AsyncIterator[None]:
 
 def _agent(terminal: Terminal, states: list[UplinkState]) -> Uplink:
     desk = MemoryDesk()
-    return Uplink(who_is(terminal), desk, NoPinPad(), desk, states.append, pauses=Pauses())
+    return Uplink(who_is(terminal), desk, NoPinPad(), desk, NoMerges(), states.append, pauses=Pauses())
 
 
 async def _times(bus: Bus, terminals: Sequence[Terminal], at_once: int, what: str) -> None:

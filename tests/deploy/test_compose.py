@@ -44,15 +44,15 @@ def test_a_component_has_its_own_secrets_and_nobody_elses(component: str) -> Non
 def test_only_nginx_can_be_reached_from_outside() -> None:
     assert [name for name, service in services().items() if service.get("ports")] == ["nginx"]
     assert {name for name, network in compose()["networks"].items() if network.get("internal")} == set(INSIDE)
-    outward = {"outside", "mail_out", "library_out"}
+    outward = {"outside", "mail_out", "library_out", "partner_out"}
     reaching = {name for name, service in services().items() if outward & set(service.get("networks", []))}
-    assert reaching == {"nginx", "mail", "library"}
+    assert reaching == {"nginx", "mail", "library", "partner"}
 
 
 def test_who_faces_the_web_does_not_face_the_database_or_the_broker() -> None:
     assert set(services()["nginx"]["networks"]) == {"outside", "web"}
     doors = {name for name, service in services().items() if "web" in service.get("networks", [])}
-    assert doors == {"nginx", "partner", "mail", "operations", "terminal", "portal"}
+    assert doors == {"nginx", "partner", "mail", "operations", "terminal", "portal", "street"}
     assert services()["postgres"]["networks"] == ["database"]
     assert services()["rabbitmq"]["networks"] == ["broker"]
     assert "--no-http" in components()["ledger"]["command"]

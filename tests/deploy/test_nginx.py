@@ -66,7 +66,7 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
 def _configuration(folder: Path, front: Front, secrets: Path, behind: int) -> Path:
     upstreams = folder / "upstreams.conf"
     local = (FOLDER / "upstreams-local.conf").read_text()
-    for port in ("8011", "8012", "8021", "8022", "8031", "8032", "8041", "8042", "8051", "8052"):
+    for port in ("8011", "8012", "8021", "8022", "8031", "8032", "8041", "8042", "8051", "8052", "8061", "8062"):
         local = local.replace(f"{HOST}:{port}", f"{HOST}:{behind}")
     upstreams.write_text(local)
     replaced = {
@@ -123,7 +123,15 @@ async def _listens(port: int) -> bool:
 @needs_nginx
 async def test_the_doors_are_passed_on_and_nothing_else_is(front: Front) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=front.trust)) as session:
-        doors = ("/api/partner/transfers", "/mail/x", "/api/terminal/enrolments", "/api/counter/operations", "/", "/my")
+        doors = (
+            "/api/partner/transfers",
+            "/mail/x",
+            "/api/terminal/enrolments",
+            "/api/counter/operations",
+            "/api/street/merges",
+            "/",
+            "/my",
+        )
         for path, status in {**dict.fromkeys(doors, 200), "/metrics": 404, "/api/": 404}.items():
             async with session.get(front.url(path)) as response:
                 assert response.status == status, path
@@ -194,7 +202,7 @@ def test_both_lists_of_upstreams_name_the_same_doors() -> None:
         {line.split()[1] for line in (FOLDER / file).read_text().splitlines() if line.startswith("upstream ")}
         for file in ("upstreams.conf", "upstreams-local.conf")
     ]
-    assert names[0] == names[1] == {"partner", "mail", "operations", "terminal", "portal"}
+    assert names[0] == names[1] == {"partner", "mail", "operations", "terminal", "portal", "street"}
 
 
 @needs_nginx

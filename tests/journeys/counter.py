@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from workers.registry.certificates import generation_of
 COMPONENTS: Final = ("registry", "terminal", "library", "ledger")
 EACH: Final = 2
 PIN: Final = "1234"
+HTTP_SEE_OTHER: Final = 303
 STOP_LIMIT_S: Final = 10.0
 START_LIMIT_S: Final = 30.0
 _HIDDEN: Final = re.compile(r'name="(token|job_id)" value="([^"]+)"')
@@ -97,6 +98,10 @@ class Agent:
                 self.typed += await self._post("/pin", hidden, secret=PIN) == 303
             await asyncio.sleep(0.02)
 
+    async def type_number(self, number: str) -> bool:
+        """A street's card is read by a reader that types, into the agent's page. False where nobody waits for it."""
+        return await self._post("/number", await self._hidden(), number=number) == HTTP_SEE_OTHER
+
     async def ticket(self) -> str:
         """`mykey-agent ticket`."""
         process = await asyncio.create_subprocess_exec(
@@ -127,10 +132,13 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(folder: Path, hub_url: str, environment: Mapping[str, str]) -> AsyncIterator[Agent]:
-    """The agent as it is installed, with a folder of its own; it finds its reader by the environment."""
+async def agent(folder: Path, hub_url: str, environment: Mapping[str, str], *more: str) -> AsyncIterator[Agent]:
+    """The agent as it is installed, with a folder of its own; it finds its reader by the environment.
+
+    `more` are further lines of its settings.
+    """
     port = free_page_port()
-    _set_up(folder, hub_url, port)
+    _set_up(folder, hub_url, port, more)
     async with ClientSession() as client, AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "reader_agent", "--folder", str(folder), "run",
@@ -147,11 +155,12 @@ async def agent(folder: Path, hub_url: str, environment: Mapping[str, str]) -> A
             await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
 
 
-def _set_up(folder: Path, hub_url: str, port: int) -> None:
+def _set_up(folder: Path, hub_url: str, port: int, more: Sequence[str]) -> None:
     numbers = folder / "numbers"
     numbers.mkdir(parents=True)
     folder.chmod(0o700)
     settings = f'hub_url = "{hub_url}"\npage_port = {port}\nnotify_folder = "{numbers}"\n'
+    settings += "".join(f"{line}\n" for line in more)
     (folder / "agent.toml").write_text(settings, encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from schemas.uplink import (
     Outcome,
     ReleaseJob,
 )
-from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
 from tests.waiting import wait_until
 
 ORIGIN = "https://hub.example"
@@ -32,7 +32,7 @@ class Bench:
     def __init__(self, desk: MemoryDesk) -> None:
         self.desk = desk
         self.said: list[Result] = []
-        self.runner = JobRunner(desk, NoPinPad(), desk, ORIGIN, TERMINAL, self._say)
+        self.runner = JobRunner(desk, NoPinPad(), desk, NoMerges(), ORIGIN, TERMINAL, self._say)
 
     async def _say(self, result: Result) -> None:
         self.said.append(result)

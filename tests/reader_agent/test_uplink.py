@@ -44,7 +44,7 @@ from schemas.uplink import (
 from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, RECIPE, Hub, Terminal, enrolled, hub_key, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess, leading_to
-from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
 from tests.waiting import wait_until
 
 QUICK = Pauses(first_s=0.05, last_s=0.2, long_s=0.2)
@@ -84,7 +84,7 @@ async def at_work(
     """Run it, for as long as this lasts."""
     made = AtWork(desk or MemoryDesk(), [])
     running = asyncio.create_task(
-        Uplink(who, made.desk, NoPinPad(), made.desk, made.states.append, pauses=pauses, tls=tls).run()
+        Uplink(who, made.desk, NoPinPad(), made.desk, NoMerges(), made.states.append, pauses=pauses, tls=tls).run()
     )
     try:
         yield made
@@ -239,7 +239,7 @@ async def test_an_enrolled_machine_connects_as_what_it_is(
         terminal_id=terminal.terminal_id, kind=TerminalKind.point_use, lg_code=CITY, place="市役所", hub_key=hub_key()
     )
     settings, known = Settings(hub_url=hub.url), EnrolledAs(hub_url=hub.url, terminal=answer)
-    parts = UplinkParts(settings, identity, known, desk, NoPinPad(), desk, states.append)
+    parts = UplinkParts(settings, identity, known, desk, NoPinPad(), desk, NoMerges(), states.append)
     running = asyncio.create_task(keep_up(parts))
     await wait_until(lambda: states[-1:] == ["on"], DEADLINE_S)
     assert (await asked(hub, terminal)).is_done
@@ -251,7 +251,7 @@ def test_without_tls_a_hub_is_on_this_machine() -> None:
     terminal = Terminal("T232343ABCDEF", Ed25519PrivateKey.generate(), bytes(32), {}, "http://hub.example")
     states: list[UplinkState] = []
     with pytest.raises(ValueError, match="https"):
-        Uplink(who_is(terminal), MemoryDesk(), NoPinPad(), MemoryDesk(), states.append)
+        Uplink(who_is(terminal), MemoryDesk(), NoPinPad(), MemoryDesk(), NoMerges(), states.append)
 
 
 class Impostor:

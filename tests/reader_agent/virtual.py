@@ -35,6 +35,7 @@ from schemas.uplink import CardJob, NotifyJob, NotifyResult, Outcome
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
 from tests.reader_agent.card.in_memory import in_memory_desk
+from tests.reader_agent.desk import NoMerges
 
 PIN: Final = "1234"
 PASSWORD: Final = "ABC123"
@@ -118,7 +119,7 @@ class Terminal:
 
     async def run(self, who: Self, desk: Desk) -> None:
         """For ever."""
-        await Uplink(who, desk, Typist(), NoProgram(), self._tell).run()
+        await Uplink(who, desk, Typist(), NoProgram(), NoMerges(), self._tell).run()
 
     def _tell(self, state: str) -> None:
         if state == "on":

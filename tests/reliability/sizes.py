@@ -16,3 +16,6 @@ CHAOS_FAULTS: Final = None if FULL else 4
 """How many of the faults, in the order of the seed."""
 DOOR_PASSES: Final = PASSES if FULL else (3,)
 MACHINE_EXAMPLES: Final = 500 if FULL else 40
+MERGES: Final = 10_000
+MERGE_KILLS: Final = 90
+"""Of the hub, the agent and the street's program, one after the other."""

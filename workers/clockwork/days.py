@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 BEGINNING: Final = date(2000, 1, 1)
@@ -32,11 +32,18 @@ class WorkKind(StrEnum):
         return self in {WorkKind.moving_soon, WorkKind.sweep}
 
 
+class Place(NamedTuple):
+    """How far a day's work came: the lots of this last day, as far as this citizen, and all that end before."""
+
+    day: date
+    citizen_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class DayWork:
     """One kind of work of one partition on one business day: the lots whose last day is `first` to `last`.
 
-    `after` is the last citizen that is done with.
+    `after` is how far it came: the last day and the citizen of the last lots that are done with.
     """
 
     kind: WorkKind
@@ -44,14 +51,14 @@ class DayWork:
     day: date
     first: date
     last: date
-    after: UUID | None = None
+    after: Place | None = None
     is_done: bool = False
 
     def on(self, today: date) -> "DayWork":
         """What is left of it on `today`: nobody is reminded of a day that has passed."""
         return replace(self, first=max(self.first, today)) if self.kind.is_reminder else self
 
-    def went_on(self, after: UUID | None) -> "DayWork":
+    def went_on(self, after: Place | None) -> "DayWork":
         """A page further; after the last page (None) it is done."""
         return replace(self, after=after, is_done=after is None)
 

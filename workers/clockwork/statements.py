@@ -3,7 +3,7 @@
 from typing import Final
 
 LATEST: Final = """
-SELECT DISTINCT ON (kind, partition) kind, partition, day, first, last, after, done_at IS NOT NULL AS is_done
+SELECT DISTINCT ON (kind, partition) kind, partition, day, first, last, after_day, after, done_at IS NOT NULL AS is_done
 FROM clockwork.day_work ORDER BY kind, partition, day DESC
 """
 
@@ -15,8 +15,10 @@ ON CONFLICT DO NOTHING
 # A page counts once: whoever finds that the page before it is no longer the last one has lost the race.
 ADVANCE: Final = """
 UPDATE clockwork.day_work
-SET after = $5, said = said + $6, refused = refused + $7, done_at = CASE WHEN $5::uuid IS NULL THEN $8::timestamptz END
-WHERE kind = $1 AND partition = $2 AND day = $3 AND after IS NOT DISTINCT FROM $4 AND done_at IS NULL
+SET after_day = $6, after = $7, said = said + $8, refused = refused + $9,
+    done_at = CASE WHEN $7::uuid IS NULL THEN $10::timestamptz END
+WHERE kind = $1 AND partition = $2 AND day = $3 AND done_at IS NULL
+    AND (after_day, after) IS NOT DISTINCT FROM ($4::date, $5::uuid)
 RETURNING true
 """
 

@@ -12,6 +12,7 @@ import structlog
 
 from hub import failpoints
 from hub.component import Context
+from hub.database import Row
 from hub.errors import OwnershipLostError
 from hub.transaction import Reading
 from schemas.citizens import BaseMunicipalitiesOf
@@ -30,16 +31,17 @@ from schemas.points import (
 )
 from schemas.values import LANES, scheme_pool
 from workers.clockwork import statements as sql
-from workers.clockwork.days import DayWork, WorkKind, next_work
+from workers.clockwork.days import DayWork, Place, WorkKind, next_work
 
 log = structlog.get_logger()
 
 CLOCKWORK: Final = UUID("6d796b65-7968-5562-8c0d-636c6f636b77")
 """The party in whose name the clockwork asks the ledger."""
 TICK_S: Final = 0.25
-PAGE_LIMIT_CITIZENS: Final = 500
+PAGE_LIMIT_LOTS: Final = 500
 PARTITIONS_AT_ONCE: Final = 4
 QUERY_DEADLINE_S: Final = 30.0
+NOWHERE: Final = (None, None)
 COMMANDS_DEADLINE_S: Final = 60.0
 """For one page; the answers that come later are found again under the same ids by the next tick."""
 
@@ -79,7 +81,7 @@ class Clockwork:
     async def _latest(self) -> dict[tuple[WorkKind, int], DayWork]:
         async with self._database.reading() as reading:
             rows = await reading.fetch(sql.LATEST)
-        works = [DayWork(WorkKind(row["kind"]), *row[1:]) for row in rows]
+        works = [_work_of(row) for row in rows]
         return {(work.kind, work.partition): work for work in works}
 
     async def _partition(self, partition: int, latest: Mapping[tuple[WorkKind, int], DayWork], today: date) -> None:
@@ -99,7 +101,7 @@ class Clockwork:
                 await self._remind(work, page)
             else:
                 await self._ask(work, page)
-            work = work.went_on(page.after)
+            work = work.went_on(_place_after(page))
         return work
 
     async def _page(self, work: DayWork) -> DueLots:
@@ -108,8 +110,9 @@ class Clockwork:
             kind=DueKind.sweep if work.kind.is_about_reserve else DueKind.expire,
             first=work.first,
             last=work.last,
-            after=work.after,
-            limit=PAGE_LIMIT_CITIZENS,
+            day=work.after.day if work.after else None,
+            after=work.after.citizen_id if work.after else None,
+            limit=PAGE_LIMIT_LOTS,
         )
         return await self._bus.call(question, QUERY_DEADLINE_S)
 
@@ -149,11 +152,21 @@ class Clockwork:
         """The page is done, and what is said about it is said, in one commit."""
         said = len(events) + answered
         async with self._database.transaction() as tx:
-            key = (work.kind.value, work.partition, work.day, work.after)
-            if not await tx.fetch_value(sql.ADVANCE, *key, page.after, said, refused, tx.now):
+            key = (work.kind.value, work.partition, work.day, *(work.after or NOWHERE))
+            if not await tx.fetch_value(sql.ADVANCE, *key, page.day, page.after, said, refused, tx.now):
                 raise OwnershipLostError(f"{work.kind} {work.partition} {work.day}")
             for event in events:
                 tx.emit(event)
+
+
+def _work_of(row: Row) -> DayWork:
+    kind, partition, day, first, last, after_day, after, is_done = row
+    place = None if after is None else Place(after_day, after)
+    return DayWork(WorkKind(kind), partition, day, first, last, place, is_done)
+
+
+def _place_after(page: DueLots) -> Place | None:
+    return None if page.day is None or page.after is None else Place(page.day, page.after)
 
 
 async def done_of(query: ClockworkDoneOf, reading: Reading) -> ClockworkDone:

@@ -68,6 +68,17 @@ class Balance:
     is_changed: bool = False
 
 
+class Wallet(dict[LotKey, Balance]):
+    """A citizen's lots."""
+
+    __slots__ = ("usable",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.usable: dict[str, int] = {}
+        """By pool: what counts as the balance, added up when first asked for and kept up since."""
+
+
 @dataclass(slots=True, eq=False)
 class Line:
     """A line of the day's rollups: what the batch adds to it.
@@ -103,7 +114,7 @@ class Book:
     terms: Terms
     pools: Mapping[str, PoolRule]
     next_account: int
-    lots: dict[UUID, dict[LotKey, Balance]] = field(default_factory=lambda: defaultdict(dict))
+    lots: dict[UUID, Wallet] = field(default_factory=lambda: defaultdict(Wallet))
     contras: dict[Contra, Balance] = field(default_factory=dict)
     changed_lots: list[tuple[UUID, LotKey, Balance]] = field(default_factory=list)
     changed_contras: list[tuple[Contra, Balance]] = field(default_factory=list)
@@ -127,7 +138,7 @@ class Book:
     wanted: AbstractSet[tuple[UUID, str]] = frozenset()
     """The postings that the batch's corrections are about."""
     _whose: UUID | None = None
-    _wallet: dict[LotKey, Balance] = field(default_factory=dict)
+    _wallet: Wallet = field(default_factory=Wallet)
 
     @property
     def rollups(self) -> dict[tuple[RollupKey, int], list[int]]:
@@ -146,10 +157,14 @@ class Book:
 
     def balance(self, citizen_id: UUID, pool: str) -> int:
         """The citizen's usable points of this pool: a lot past its last day no longer counts, swept or not."""
-        first, points = self._first_day(pool), 0
-        for (lot_pool, last, _), balance in self._of(citizen_id).items():
-            if lot_pool == pool and last >= first:
-                points += balance.points
+        wallet = self._of(citizen_id)
+        points = wallet.usable.get(pool)
+        if points is None:
+            first, points = self._first_day(pool), 0
+            for (lot_pool, last, _), balance in wallet.items():
+                if lot_pool == pool and last >= first:
+                    points += balance.points
+            wallet.usable[pool] = points
         return points
 
     def usable_lots(self, citizen_id: UUID, pool: str) -> list[tuple[LotKey, int]]:
@@ -216,7 +231,7 @@ class Book:
         """Every pool that the citizen may have points in before the batch is over."""
         return {key.pool for key in self._of(citizen_id)} | self.coming.get(citizen_id, set())
 
-    def _of(self, citizen_id: UUID) -> dict[LotKey, Balance]:
+    def _of(self, citizen_id: UUID) -> Wallet:
         """The citizen's lots; whoever is asked for several times in a row is looked up once."""
         if citizen_id is not self._whose:
             self._whose, self._wallet = citizen_id, self.lots[citizen_id]
@@ -279,6 +294,8 @@ class Book:
         if not balance.is_changed:
             balance.is_changed = True
             self.changed_lots.append((citizen_id, key, balance))
+        if key.pool in lots.usable and key.expires_on >= self._first_day(key.pool):
+            lots.usable[key.pool] += change
         return balance
 
     def _contra(self, contra: Contra) -> Balance:

@@ -5,7 +5,7 @@ from schemas import audit, grants, history, holds, merges, municipalities, point
 from workers.ledger import pools, reading, reading_holds
 from workers.ledger.book import Terms
 from workers.ledger.checkpoints import Checkpoints, signer_of
-from workers.ledger.coupons import coupon_of, register_coupons
+from workers.ledger.coupons import coupon_of, coupon_report_of, register_coupons, void_coupons
 from workers.ledger.details import details_of
 from workers.ledger.history import balance_as_of, history_of
 from workers.ledger.operations import OPERATIONS
@@ -29,6 +29,7 @@ def component(context: Context) -> Component:
         handlers={
             **dict.fromkeys(OPERATIONS, writer.post),
             grants.RegisterCoupons: register_coupons,
+            grants.VoidCoupons: void_coupons,
             municipalities.SchemeRegistered: pools.scheme_registered,
             municipalities.SupportEventRegistered: pools.support_event_registered,
         },
@@ -47,6 +48,7 @@ def component(context: Context) -> Component:
             vouchers.VoucherOfNumber: reading_holds.voucher_of_number,
             vouchers.VoucherPaperOf: reading_holds.voucher_paper_of,
             grants.CouponOf: coupon_of,
+            grants.CouponReportOf: coupon_report_of,
             audit.FollowChain: follow_chain,
             audit.VerifyLedger: verify_ledger,
             settlement.PartnerSummaryOf: partner_summary_of,

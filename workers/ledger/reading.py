@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
 
 from hub.transaction import Reading
 from schemas.holds import HoldView
@@ -25,6 +27,9 @@ from schemas.points import (
     PostingStatus,
 )
 from workers.ledger import statements
+
+NOBODY: Final = UUID(int=0)
+"""Before every citizen."""
 
 
 async def balance_of(query: BalanceOf, reading: Reading) -> Balances:
@@ -78,14 +83,17 @@ async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:
 
 
 async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
-    """One page of lots by their last day: whole citizens, in the order of their ids."""
+    """One page of lots by their last day, then by citizen: of a citizen all that end on one day, or none."""
+    day, citizen_id = query.first, query.after or NOBODY
+    if query.day is not None:
+        day = max(day, query.day)
+        citizen_id = citizen_id if day == query.day else NOBODY
     reserve = query.kind is DueKind.sweep
-    rows = await reading.fetch(
-        statements.DUE_CITIZENS, query.partition, query.first, query.last, reserve, query.after, query.limit
-    )
-    lots = [DueLot.model_validate(dict(row)) for row in rows]
-    full = len({lot.citizen_id for lot in lots}) == query.limit
-    return DueLots(lots=lots, after=lots[-1].citizen_id if full else None)
+    rows = await reading.fetch(statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit)
+    lots = [DueLot(**{name: row[name] for name in DueLot.model_fields}) for row in rows]
+    if sum(row["lots"] for row in rows) < query.limit:
+        return DueLots(lots=lots, after=None)
+    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on)
 
 
 async def held_by_pool(_query: HeldByPool, reading: Reading) -> PoolTotals:

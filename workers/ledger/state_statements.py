@@ -25,10 +25,12 @@ SELECT c.party_id, c.code_hash, c.points, c.pool, c.last, c.used_by
 FROM ledger.coupon AS c
 JOIN unnest($1::uuid[], $2::bytea[]) AS asked (party_id, code_hash)
     ON asked.party_id = c.party_id AND asked.code_hash = c.code_hash
+WHERE c.voided_on IS NULL
 ORDER BY c.party_id, c.code_hash FOR UPDATE OF c
 """
 COUPON_OF: Final = """
-SELECT points, pool FROM ledger.coupon WHERE party_id = $1 AND code_hash = $2 AND used_by IS NULL AND last >= $3
+SELECT points, pool FROM ledger.coupon
+WHERE party_id = $1 AND code_hash = $2 AND used_by IS NULL AND voided_on IS NULL AND last >= $3
 """
 ORIGINALS: Final = """
 SELECT o.party_id, o.command_id, o.citizen_id, o.kind, o.points AS total, t.points,
@@ -72,6 +74,28 @@ INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last)
 SELECT $1, u.code_hash, u.points, u.pool, u.last
 FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[]) AS u (code_hash, points, pool, last)
 ON CONFLICT DO NOTHING RETURNING code_hash
+"""
+KNOWN_COUPONS: Final = """
+SELECT code_hash, points, pool, last, used_by IS NOT NULL AS used, voided_on IS NOT NULL AS voided FROM ledger.coupon
+WHERE party_id = $1 AND code_hash = ANY ($2::bytea[])
+"""
+VOID_COUPONS: Final = """
+UPDATE ledger.coupon AS c SET voided_on = $3
+FROM (
+  SELECT code_hash FROM ledger.coupon WHERE party_id = $1 AND code_hash = ANY ($2::bytea[])
+  ORDER BY code_hash FOR UPDATE
+) AS held
+WHERE c.party_id = $1 AND c.code_hash = held.code_hash AND c.used_by IS NULL AND c.voided_on IS NULL
+"""
+COUPON_REPORT: Final = """
+SELECT pool,
+  count(*) FILTER (WHERE used_on BETWEEN $2 AND $3) AS used,
+  coalesce(sum(points) FILTER (WHERE used_on BETWEEN $2 AND $3), 0)::bigint AS used_points,
+  count(*) FILTER (WHERE used_by IS NULL AND voided_on IS NULL AND last >= $4) AS open,
+  coalesce(sum(points) FILTER (WHERE used_by IS NULL AND voided_on IS NULL AND last >= $4), 0)::bigint AS open_points,
+  count(*) FILTER (WHERE used_by IS NULL AND voided_on IS NULL AND last < $4) AS expired,
+  count(*) FILTER (WHERE voided_on IS NOT NULL) AS voided
+FROM ledger.coupon WHERE party_id = $1 GROUP BY pool ORDER BY pool
 """
 VOUCHER_OF_NUMBER: Final = """
 SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number

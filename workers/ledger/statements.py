@@ -8,24 +8,36 @@ FROM ledger.head WHERE partition = $1 FOR UPDATE
 """
 POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool"
 OUTCOMES: Final = """
-SELECT o.party_id, o.command_id, o.request_hash, o.citizen_id, o.code, o.points, o.balances, o.posted_on
-FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
-JOIN ledger.outcome AS o ON o.party_id = asked.party_id AND o.command_id = asked.command_id
+SELECT o.* FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
+CROSS JOIN LATERAL (
+    SELECT party_id, command_id, request_hash, citizen_id, code, points, balances, posted_on FROM ledger.outcome
+    WHERE party_id = asked.party_id AND command_id = asked.command_id LIMIT 1
+) AS o
 """
+"""LIMIT and OFFSET, here and below: so that each is looked up by its key. A plan that was made while the table had few
+rows might otherwise read it from end to end, or a whole partition."""
 LOTS: Final = """
-SELECT asked.n, l.ctid AS place, l.account, l.pool, l.expires_on, l.origin, l.balance
-FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (citizen_id, pool, n)
-JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id AND l.pool = asked.pool
-WHERE l.balance > 0 OR l.expires_on >= $3
+SELECT asked.n, l.* FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (citizen_id, pool, n)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place, account, pool, expires_on, origin, balance FROM ledger.lot
+    WHERE citizen_id = asked.citizen_id AND pool = asked.pool AND (balance > 0 OR expires_on >= $3) OFFSET 0
+) AS l
 """
 ALL_LOTS: Final = """
-SELECT l.citizen_id, l.ctid AS place, l.account, l.pool, l.expires_on, l.origin, l.balance
-FROM unnest($1::uuid[]) AS asked (citizen_id) JOIN ledger.lot AS l ON l.citizen_id = asked.citizen_id
-WHERE l.balance > 0 OR l.expires_on >= $2
+SELECT l.* FROM unnest($1::uuid[]) AS asked (citizen_id)
+CROSS JOIN LATERAL (
+    SELECT citizen_id, ctid AS place, account, pool, expires_on, origin, balance FROM ledger.lot
+    WHERE citizen_id = asked.citizen_id AND (balance > 0 OR expires_on >= $2) OFFSET 0
+) AS l
 """
 CONTRAS: Final = """
-SELECT name, ctid AS place, account FROM ledger.contra WHERE partition = $1 AND name = ANY ($2::text[])
+SELECT c.name, c.place, c.account FROM unnest($2::text[]) AS asked (name)
+CROSS JOIN LATERAL (
+    SELECT name, ctid AS place, account FROM ledger.contra
+    WHERE name = asked.name AND partition IS NOT DISTINCT FROM $1 LIMIT 1
+) AS c
 """
+"""What else must be true is not said by `=`, here and below: a plan might take it for a way to the rows."""
 
 TRANSFER_COLUMNS: Final = (
     "partition", "block", "line", "outcome", "kind", "debit", "credit", "points", "business_date",
@@ -39,13 +51,13 @@ LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on"
 CHANGE_LOTS: Final = """
 UPDATE ledger.lot AS l SET balance = u.balance
 FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, balance)
-WHERE l.ctid = u.place AND l.partition = $1 AND l.account = u.account
+WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1, u.account)
 """
 """By the places where they were read: only the partition's writer changes its accounts, so they are there still."""
 CHANGE_CONTRAS: Final = """
 UPDATE ledger.contra AS c SET balance = c.balance + u.points
 FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, points)
-WHERE c.ctid = u.place AND c.partition = $1 AND c.account = u.account
+WHERE c.ctid = u.place AND (c.partition, c.account) IS NOT DISTINCT FROM ($1, u.account)
 """
 OPEN_CONTRAS: Final = """
 INSERT INTO ledger.contra (partition, account, name, party_id, balance)
@@ -59,8 +71,13 @@ UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.
     blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $3::bigint END
 FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
     WITH ORDINALITY AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions, n)
-WHERE r.partition = $1 AND r.day = $2 AND r.lg_code = u.lg_code AND r.counterparty_id = u.counterparty_id
-    AND r.pool = u.pool AND r.kind = u.kind
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM ledger.rollup
+    WHERE partition = $1 AND day = $2 AND lg_code = u.lg_code AND counterparty_id = u.counterparty_id
+        AND pool = u.pool AND kind = u.kind
+    LIMIT 1
+) AS there
+WHERE r.ctid = there.place
 RETURNING u.n
 """
 OPEN_ROLLUPS: Final = """
@@ -109,18 +126,18 @@ FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (expires_at IS NUL
 ORDER BY hold_id
 """
 """A voucher whose time is over is gone, one at a checkout free again: posted or not, neither is set aside."""
-DUE_CITIZENS: Final = """
+DUE_LOTS: Final = """
 WITH page AS (
-    SELECT DISTINCT citizen_id FROM ledger.lot
-    WHERE partition = $1 AND expires_on BETWEEN $2 AND $3 AND balance > 0 AND (pool = 'reserve') = $4
-        AND ($5::uuid IS NULL OR citizen_id > $5)
-    ORDER BY citizen_id LIMIT $6
+    SELECT expires_on, citizen_id, pool, balance FROM ledger.lot
+    WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
+        AND expires_on <= $4 AND balance > 0 AND (pool = 'reserve') = $5
+    ORDER BY expires_on, citizen_id FETCH FIRST $6 ROWS WITH TIES
 )
-SELECT l.citizen_id, l.pool, l.expires_on, sum(l.balance)::bigint AS points
-FROM page JOIN ledger.lot AS l ON l.citizen_id = page.citizen_id
-WHERE l.expires_on BETWEEN $2 AND $3 AND l.balance > 0 AND (l.pool = 'reserve') = $4
-GROUP BY l.citizen_id, l.pool, l.expires_on ORDER BY l.citizen_id, l.expires_on, l.pool
+SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
+FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
 """
+"""In the order of the index lot_expiry, so that a page costs what is on it. The index leaves out what never ends: that
+must be said, for PostgreSQL does not know it of $4."""
 HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot

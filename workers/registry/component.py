@@ -18,6 +18,7 @@ from schemas.citizens import (
     ProfileOf,
     RegisterCitizen,
 )
+from schemas.id_links import LinkAccount, LinkIdsOf
 from schemas.links import LinksOf, LogoOf, PartiesOf, PresentParty, UnlinkCitizen
 from schemas.logins import (
     ChangeMailAddress,
@@ -64,6 +65,7 @@ from schemas.terminals import (
     TerminalsOf,
 )
 from workers.registry import issuers, links, municipalities, parties, party_pages, plans, terminals
+from workers.registry.account_links import AccountLinks
 from workers.registry.accounts import Accounts
 from workers.registry.cards import Cards, ForgettingCards
 from workers.registry.certificates import Anchors
@@ -95,6 +97,7 @@ class Parts:
         self.party_keys = PartyKeys(keys)
         self.cards = Cards(keys, anchors, provider, database, context.clock)
         self.sessions = Sessions(keys.hasher("registry.session"))
+        self.account_links = AccountLinks(keys, self.sessions)
         accounts = Accounts(keys, database)
         self.logins = Logins(keys, database, accounts, self.sessions)
         self.lifetimes = Lifetimes(keys, database, self.citizens, accounts, self.sessions)
@@ -119,6 +122,7 @@ def component(context: Context) -> Component:
             ChooseBaseMunicipality: choose_bases,
             LinkCitizen: links.link_citizens,
             UnlinkCitizen: links.unlink_citizens,
+            LinkAccount: parts.account_links.link,
             PresentParty: party_pages.present_parties,
             **_of_cards_and_logins(parts),
             **_of_service_ids(parts),
@@ -180,6 +184,7 @@ def _answers(parts: Parts) -> Mapping[type[Query], Answerer]:
         PartiesOf: party_pages.parties_of,
         LogoOf: party_pages.logo_of,
         LinksOf: links.links_of,
+        LinkIdsOf: parts.account_links.link_ids_of,
         PartyKeyOf: parts.party_keys.of,
         PartyKeysOf: parts.party_keys.names_of,
         CitizenBehind: parts.citizens.behind,

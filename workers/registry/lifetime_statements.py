@@ -20,5 +20,5 @@ END_ENROLMENT: Final = "DELETE FROM registry.enrolment WHERE enrolment_id = $1"
 
 REVOKE: Final = "UPDATE registry.citizen SET revoked_at = $2, password_sealed = NULL WHERE citizen_id = $1"
 
-UNLINK: Final = "DELETE FROM registry.link WHERE citizen_id = ANY ($1::uuid[])"
+UNLINK: Final = "DELETE FROM registry.link WHERE citizen_id = $1 RETURNING citizen_id, party_id, link_id"
 """Rows of citizens found by the unique (party, citizen): a citizen has few links, and few are revoked."""

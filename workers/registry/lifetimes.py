@@ -12,6 +12,7 @@ from hub.keys import Keys, place
 from hub.transaction import Transaction
 from schemas.citizens import RegisterCitizen
 from schemas.corrections import RevokeCitizen
+from schemas.links import CitizenUnlinked
 from schemas.logins import SessionKind
 from schemas.municipalities import Registered
 from schemas.mykey_ids import (
@@ -36,7 +37,6 @@ REGISTRY: Final = UUID("6d796b65-7968-5562-8c0d-726567697374")
 """The party in whose name the ledger is asked to let a citizen's points end."""
 REQUEST_HASH_BYTES: Final = 16
 ENDINGS: Final = (
-    sql.UNLINK,
     card_sql.END_ADDRESS_NOTICES,
     login_sql.FORGET_DEVICES,
 )
@@ -124,6 +124,8 @@ class Lifetimes:
         await tx.execute(sql.REVOKE, citizen_id, tx.now)
         for ending in ENDINGS:
             await tx.execute(ending, [citizen_id])
+        for link in await tx.fetch(sql.UNLINK, citizen_id):
+            tx.emit(CitizenUnlinked(**dict(link)), about)
         await tx.execute(card_sql.RELEASE, [citizen_id], tx.now)
         await service_ids.end_all_of([citizen_id], tx)
         await self._sessions.end_of(citizen_id, tx)

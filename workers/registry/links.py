@@ -75,12 +75,13 @@ async def unlink_citizens(messages: Sequence[UnlinkCitizen], tx: Transaction) ->
     citizens = [message.citizen_id for message in messages]
     known = {row[0] for row in await tx.fetch(sql.CITIZENS, citizens)}
     rows = await tx.fetch(sql.UNLINK, [message.party_id for message in messages], citizens)
-    gone = {tuple(row) for row in rows}
+    gone = {(row["party_id"], row["citizen_id"]): row["link_id"] for row in rows}
     answers: list[Registered] = []
     for about, message in enumerate(messages):
-        if (message.party_id, message.citizen_id) in gone:
-            gone.remove((message.party_id, message.citizen_id))
-            tx.emit(CitizenUnlinked(citizen_id=message.citizen_id, party_id=message.party_id), about)
+        link_id = gone.pop((message.party_id, message.citizen_id), None)
+        if link_id is not None:
+            ended = CitizenUnlinked(citizen_id=message.citizen_id, party_id=message.party_id, link_id=link_id)
+            tx.emit(ended, about)
         is_known = message.citizen_id in known
         answers.append(Registered(id=message.citizen_id) if is_known else Registered(code=RefusalCode.unknown_citizen))
     return answers

@@ -22,6 +22,7 @@ async def present_parties(messages: Sequence[PresentParty], tx: Transaction) -> 
             [one.page_url for one in shown.values()],
             [one.about for one in shown.values()],
             [one.logo for one in shown.values()],
+            [one.asks_coupons for one in shown.values()],
         )
     return [
         Registered(id=message.party_id) if message.party_id in known else Registered(code=RefusalCode.unknown_party)

@@ -20,6 +20,7 @@ REGISTER_SERVICE_ID: Final = "register-service-id"
 LOOK_UP_SERVICE_ID: Final = "look-up-service-id"
 REGISTER_PARTICIPANT: Final = "register-participant"
 GRANT_POINTS: Final = "grant-points"
+MERGE_POINTS: Final = "merge-points"
 
 BY_TAP: Final = frozenset({LOOK_UP_SERVICE_ID, REGISTER_PARTICIPANT, GRANT_POINTS})
 """A number is looked up (画面25), a participant noted (76), points granted (79)."""

@@ -173,20 +173,34 @@ LINKED_CITIZENS: Final = """
 SELECT link_id, citizen_id FROM registry.link WHERE party_id = $1 AND link_id = ANY($2::text[])
 """
 
+LINKS_BEFORE: Final = """
+SELECT link_id, citizen_id, account_hash FROM registry.link
+WHERE party_id = $1 AND (account_hash = $2 OR citizen_id = $3) ORDER BY citizen_id = $3
+"""
+
+LINK_ACCOUNT: Final = """
+INSERT INTO registry.link (party_id, link_id, citizen_id, linked_at, account_hash) VALUES ($1, $2, $3, $4, $5)
+"""
+
+LINK_IDS_OF_ACCOUNTS: Final = """
+SELECT account_hash, link_id FROM registry.link WHERE party_id = $1 AND account_hash = ANY ($2::bytea[])
+"""
+
 # --------------------------------------------------------------------------------- what citizens see of parties
 
 KNOWN_PARTIES: Final = "SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[])"
 
 WRITE_PARTY_PAGES: Final = """
-INSERT INTO registry.party_page (party_id, linkage, page_url, about, logo)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+INSERT INTO registry.party_page (party_id, linkage, page_url, about, logo, asks_coupons)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::boolean[])
 ON CONFLICT (party_id) DO UPDATE SET
-  linkage = excluded.linkage, page_url = excluded.page_url, about = excluded.about, logo = excluded.logo
+  linkage = excluded.linkage, page_url = excluded.page_url, about = excluded.about, logo = excluded.logo,
+  asks_coupons = excluded.asks_coupons
 """
 
 PARTIES_SHOWN: Final = """
 SELECT p.party_id, p.kind, p.name, g.linkage, coalesce(g.page_url, '') AS page_url, coalesce(g.about, '') AS about,
-  coalesce(length(g.logo) > 0, false) AS has_logo
+  coalesce(length(g.logo) > 0, false) AS has_logo, coalesce(g.asks_coupons, false) AS asks_coupons
 FROM registry.party AS p LEFT JOIN registry.party_page AS g USING (party_id)
 WHERE ($1::text[] IS NULL OR p.kind = ANY($1)) AND ($2::uuid[] IS NULL OR p.party_id = ANY($2))
 ORDER BY p.name, p.party_id
@@ -202,5 +216,5 @@ WHERE l.citizen_id = $1 ORDER BY l.linked_at DESC, p.name
 UNLINK: Final = """
 DELETE FROM registry.link AS l USING unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
 WHERE l.party_id = gone.party_id AND l.citizen_id = gone.citizen_id
-RETURNING l.party_id, l.citizen_id
+RETURNING l.party_id, l.citizen_id, l.link_id
 """

@@ -11,6 +11,7 @@ from connectors.portal.citizen.front import FrontPages
 from connectors.portal.citizen.history import HistoryPages
 from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.identity import IdentityPages
+from connectors.portal.citizen.linking import LinkingPages
 from connectors.portal.citizen.log_in import LogInPages
 from connectors.portal.citizen.menu import menu
 from connectors.portal.citizen.move import MovePage
@@ -74,6 +75,7 @@ def citizen_routes(kit: Kit) -> list[Route]:
         *CouponPages(ground, catalogue, kit.coupons).routes(),
         *CheckoutPages(ground, catalogue).routes(),
         *ServicesPages(ground).routes(),
+        *LinkingPages(ground).routes(),
         *ServiceIdsPage(ground).routes(),
         *_own_data(ground, catalogue),
     ]

@@ -1,6 +1,6 @@
 """「クーポンコード利用」 (画面20, 21): a partner's coupon is entered, looked at, and its points are moved in.
 
-Some partners open the page with code and points filled in: `/my/coupon?partner=…&code=…&points=…`. What stands in an
+Some partners open the page with code and points filled in, by links that they sign (`coupon_links`). What stands in an
 address decides nothing: what the coupon brings is the ledger's to say.
 """
 
@@ -8,25 +8,24 @@ from hashlib import sha256
 from typing import Annotated, Final
 from uuid import UUID
 
-import structlog
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_core import PydanticCustomError
 
 from connectors.portal.citizen.catalogue import Catalogue
+from connectors.portal.citizen.coupon_links import CouponLink, is_signed
 from connectors.portal.ground.forms import Form, FormView, Input, Option, blank, filled
 from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
 from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.rendering import number
-from connectors.portal.ground.sessions import signed_in_of
+from connectors.portal.ground.sessions import signed_in_of, source_of
 from hub.keys import Hasher
 from hub.web.app import Route, query_of
-from hub.web.limits import RateLimiter
-from schemas.grants import CouponOf, CreditCoupon, coupon_number
+from schemas.grants import AskCoupon, CouponOf, CouponOffer, CreditCoupon, coupon_number
 from schemas.links import Linkage, PartiesOf
-from schemas.parties import PartyKind
+from schemas.parties import PartyKeyOf, PartyKind
 from schemas.points import BalanceOf, PostingStatus
 from schemas.problems import RefusalCode
 from schemas.values import Points, Pool
@@ -34,15 +33,9 @@ from schemas.values import Points, Pool
 PATH: Final = "/my/coupon"
 ACT: Final = "coupon"
 DEADLINE_S: Final = 10.0
+ASK_DEADLINE_S: Final = 30.0
+"""The partner is asked meanwhile."""
 HASH_BYTES: Final = 16
-TRY_RATE_PER_S: Final = 1 / 30
-TRY_BURST: Final = 20
-"""Numbers that one citizen may look up, right or wrong: whoever guesses learns nothing more once they are used up."""
-MISS_RATE_PER_S: Final = 1 / 12
-MISS_BURST: Final = 50
-"""Wrong numbers of all citizens together, in this process; more of them are told of: codes are guessed."""
-
-log: Final = structlog.get_logger()
 
 
 def _coupon_of(typed: object) -> str:
@@ -61,16 +54,6 @@ class CouponForm(Form):
         BeforeValidator(_coupon_of),
         Input("クーポンコード", hint="協力会社の画面に表示された番号です。", autocomplete="off"),
     ]
-
-
-class CouponLink(BaseModel):
-    """A partner's own link to the page; every part of it may be missing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    partner: Annotated[str, Field(max_length=36)] = ""
-    code: Annotated[str, Field(max_length=120)] = ""
-    points: Annotated[str, Field(max_length=9, pattern=r"^[0-9]*$")] = ""
 
 
 class Coupon(BaseModel):
@@ -105,9 +88,6 @@ class CouponPages:
         self._kit = ground.kit
         self._catalogue = catalogue
         self._hasher = hasher
-        monotonic = ground.kit.clock.monotonic
-        self._tries = RateLimiter(TRY_RATE_PER_S, TRY_BURST, monotonic=monotonic)
-        self._misses = RateLimiter(MISS_RATE_PER_S, MISS_BURST, monotonic=monotonic)
 
     def routes(self) -> list[Route]:
         """Input, confirmation, done."""
@@ -121,26 +101,30 @@ class CouponPages:
         ]
 
     async def show(self, request: web.Request) -> web.Response:
-        """画面20, with what the partner's link has filled in."""
+        """画面20, with what the partner's signed link has filled in."""
         link = query_of(request, CouponLink)
-        form = blank(request, CouponForm, {"partner": link.partner, "code": link.code}, await self._choices())
-        told = number(int(link.points)) if link.points else ""
-        return self._page(request, form, told)
+        is_theirs = bool(link.sig) and await self._is_signed(link)
+        given = {"partner": link.partner, "code": link.code} if is_theirs else {"partner": link.partner}
+        form = blank(request, CouponForm, given, await self._choices())
+        told = number(int(link.points)) if is_theirs and link.points else ""
+        return self._page(request, form, told, unsigned=not is_theirs and bool(link.code or link.points))
+
+    async def _is_signed(self, link: CouponLink) -> bool:
+        key = await self._kit.bus.call(PartyKeyOf(key_id=link.key), DEADLINE_S)
+        return is_signed(link, key, self._kit.clock.now())
 
     async def take(self, request: web.Request) -> web.Response:
         """Looked up, and kept to be confirmed. Unknown, used and expired coupons are answered alike."""
         form = filled(request, CouponForm, choices := await self._choices())
         if form.value is None:
             return self._page(request, form.view())
-        self._tries.check(signed_in_of(request).citizen_id)
+        begun = await self._kit.guesses.begin(ACT, signed_in_of(request).citizen_id, source_of(request))
         code_hash = self._hasher.hash(form.value.code.encode())
-        asked = CouponOf(party_id=form.value.partner, code_hash=code_hash)
-        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
-        if offer is None:
-            if self._misses.wait_s("all"):
-                log.warning("coupons_guessed")
-            form.refuse("code", sentence(RefusalCode.no_coupon))
+        offer = await self._offer(form.value.partner, form.value.code, code_hash)
+        if not isinstance(offer, CouponOffer):
+            form.refuse("code", sentence(offer))
             return self._page(request, form.view())
+        await self._kit.guesses.was_right(begun)
         name = (await self._catalogue.pools()).name(offer.pool)
         partners = {option.value: option.label for option in choices["partner"]}
         coupon = Coupon(
@@ -153,6 +137,19 @@ class CouponPages:
         )
         key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, ACT, coupon)
         return redirect(request, f"{PATH}/confirm?form={key}")
+
+    async def _offer(self, party_id: UUID, code: str, code_hash: bytes) -> CouponOffer | RefusalCode:
+        """What the ledger knows, or the partner says where it answers online; used ones are asked for as others are."""
+        asked = CouponOf(party_id=party_id, code_hash=code_hash)
+        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
+        if offer is not None:
+            return offer
+        party = (await self._kit.bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
+        if not party or not party[0].asks_coupons:
+            return RefusalCode.no_coupon
+        if not (await self._kit.bus.call(AskCoupon(party_id=party_id, code=code), ASK_DEADLINE_S)).answered:
+            return RefusalCode.party_away
+        return (await self._kit.bus.call(asked, DEADLINE_S)).offer or RefusalCode.no_coupon
 
     async def confirm(self, request: web.Request) -> web.Response:
         """画面21: what it brings, and where it goes."""
@@ -206,7 +203,7 @@ class CouponPages:
         return {"partner": [Option("", _("選択してください")), *options]}
 
     @staticmethod
-    def _page(request: web.Request, form: FormView, told: str = "") -> web.Response:
+    def _page(request: web.Request, form: FormView, told: str = "", *, unsigned: bool = False) -> web.Response:
         return answer(
             request,
             "citizen/coupon.html",
@@ -216,6 +213,7 @@ class CouponPages:
             back="/my/services",
             form=form,
             told=told,
+            unsigned=unsigned,
         )
 
     async def _confirm_page(self, request: web.Request, key: UUID, coupon: Coupon, fault: str | None) -> web.Response:

@@ -1,6 +1,7 @@
 """Asked again who it is: by the password, or by the card and its PIN (mission section 3).
 
-Before the mail address is changed and before a MyKey ID is revoked. Good for a few minutes; the session gets a new id.
+Before the mail address is changed, an account linked, or a MyKey ID revoked. Good for a few minutes; the session gets a
+new id.
 """
 
 from collections.abc import Mapping
@@ -29,8 +30,12 @@ GOOD_FOR: Final = timedelta(minutes=4)
 """A little less than the registry's five minutes, so that what is shown as possible is."""
 DEADLINE_S: Final = 10.0
 
-Target = Literal["mail", "revoke"]
-TARGETS: Final[Mapping[Target, str]] = {"mail": "/my/profile/mail/confirm", "revoke": "/my/revoke/confirm"}
+Target = Literal["mail", "revoke", "link"]
+TARGETS: Final[Mapping[Target, str]] = {
+    "mail": "/my/profile/mail/confirm",
+    "revoke": "/my/revoke/confirm",
+    "link": "/my/link/confirm",
+}
 
 
 class IdentityQuery(BaseModel):

@@ -62,7 +62,14 @@ class ServicesPages:
         """How points are moved in from this one, or what it is linked for."""
         party, link = await self._party_and_link(request)
         return answer(
-            request, "citizen/service.html", title=party.name, back=PATH, party=party, link=link, logo=_logo(party)
+            request,
+            "citizen/service.html",
+            title=party.name,
+            back=PATH,
+            party=party,
+            link=link,
+            logo=_logo(party),
+            form=blank(request, Form),
         )
 
     async def confirm(self, request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ with `forms.filled`, ask the workers by `Kit.bus`, and return `answer(request, "
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +20,7 @@ from connectors.portal.ground.cards import Cards
 from connectors.portal.ground.cookies import VALUE_LIMIT_CHARS, Cookie, Cookies
 from connectors.portal.ground.csrf import Csrf
 from connectors.portal.ground.frame import Frame, Language, MenuItem
+from connectors.portal.ground.guesses import Guesses
 from connectors.portal.ground.headers import page_headers
 from connectors.portal.ground.language import LANGUAGE, _
 from connectors.portal.ground.look import Look
@@ -71,6 +73,7 @@ class Kit:
     cards: Cards
     coupons: Hasher
     """By which coupon numbers are known (schemas.grants.COUPON_KEY)."""
+    guesses: Guesses
     bus: Bus
     clock: Clock
     settings: Settings
@@ -167,6 +170,11 @@ class Ground:
 
 GROUND: Final = web.RequestKey("ground", Ground)
 VISIT: Final = web.RequestKey("visit", str)
+
+
+def browser_of(request: web.Request) -> bytes:
+    """32 bytes that stand for this browser in this log-in: what began elsewhere does not end here."""
+    return sha256(_binding(request).encode()).digest()
 
 
 def _binding(request: web.Request) -> str:

@@ -172,7 +172,7 @@ async def test_a_large_redrive_goes_on_by_itself_and_tells_how_far_it_is(probe: 
         async def finished() -> bool:
             return bool((await desk.get(f"/redrives/{begun['redrive_id']}"))["finished"])
 
-        await wait_until(finished, 10)
+        await wait_until(finished, 10, every_s=0.25)
 
     assert len(await probe.deliveries("parked")) == 1
     acts = [act for act in await probe.connection.fetch(ACTS) if act["kind"] == "redrive"]
@@ -234,7 +234,7 @@ async def test_a_pause_holds_in_every_process_and_what_waited_goes_on_in_order(p
         await say(desk.process, credited(1, key))
         await wait_until(probe.numbers)
         await desk.do("/components/mail/pause", {"reason": "new server"})
-        await wait_until(lambda: one.pauses.has("mail") and two.pauses.has("mail"), 1.5)
+        await wait_until(lambda: one.pauses.has("mail") and two.pauses.has("mail"), 5)
         await asyncio.sleep(0)
         before = len(runs)
         await say(desk.process, *(credited(n, key) for n in range(2, 40)))
@@ -263,7 +263,7 @@ async def test_whoever_calls_a_paused_component_is_told_to_come_again(probe: Pro
     ):
         await mail.call(query, 5)
         await desk.do("/components/ledger/pause", {"reason": "repair"})
-        await wait_until(lambda: ledger.pauses.has("ledger"), 1.5)
+        await wait_until(lambda: ledger.pauses.has("ledger"), 5)
 
         for process in (ledger, mail):
             with pytest.raises(TransientError, match="ledger") as refused:
@@ -271,7 +271,7 @@ async def test_whoever_calls_a_paused_component_is_told_to_come_again(probe: Pro
             assert refused.value.retry_after_s >= 1
 
         await desk.do("/components/ledger/resume", {})
-        await wait_until(lambda: not ledger.pauses.has("ledger"), 1.5)
+        await wait_until(lambda: not ledger.pauses.has("ledger"), 5)
         await mail.call(query, 5)
 
 

@@ -19,6 +19,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
 from tests.reader_agent.card.counter import Citizen
 from tests.reader_agent.card.in_memory import InMemoryReader, in_memory_desk
+from tests.reader_agent.desk import NoMerges
 from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 
@@ -86,7 +87,7 @@ async def reader_of(terminal: Terminal, authority: CardAuthority) -> AsyncIterat
     citizen = Citizen()
     async with in_memory_desk() as (desk, slot):
         slot.insert(JpkiCard(authority.issue(issued_at=NOW - timedelta(days=400))))
-        uplink = Uplink(who_is(terminal), desk, citizen, Program(), states.append, pauses=QUICK)
+        uplink = Uplink(who_is(terminal), desk, citizen, Program(), NoMerges(), states.append, pauses=QUICK)
         running = asyncio.create_task(uplink.run())
         try:
             await wait_until(lambda: states[-1:] == ["on"], DEADLINE_S)

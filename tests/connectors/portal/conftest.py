@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from hub.clock import AdjustableClock
 from tests.conftest import Admin, with_database
+from tests.connectors.portal.street import Parties, parties
 from tests.connectors.portal.town import NOW, Town, town
 
 
@@ -36,4 +37,11 @@ def shared_database_url(server_url: str, admin: Admin, template_database: str) -
 async def shared_town(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     """Its tests run on one loop: `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
     async with town(shared_database_url, tmp_path_factory.mktemp("town")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def street(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parties]:
+    """The town with partners, in the same way."""
+    async with parties(shared_database_url, tmp_path_factory.mktemp("street")) as opened:
         yield opened

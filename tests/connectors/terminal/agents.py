@@ -39,6 +39,7 @@ from schemas.uplink import (
     Hello,
     HubFrame,
     Job,
+    MergeAnswersTaken,
     Outcome,
     Proof,
     Refused,
@@ -229,6 +230,7 @@ class Agent:
             frame = HubFrame.model_validate_json(await self.socket.receive_str())
         self.heard += 1
         assert frame.seq == self.heard
+        assert not isinstance(frame.said, MergeAnswersTaken)
         return frame.said
 
     async def card_job(self) -> CardJob:

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.clock import AdjustableClock
+from reader_agent.ports import MergeDesk
+from reader_agent.typed_numbers import TypedNumbers
 from reader_agent.uplink import Uplink
 from schemas.counter import TicketParts, ticket_text, written
 from schemas.municipalities import RegisterScheme
@@ -27,6 +29,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import Card, JpkiCard
 from tests.reader_agent.card.counter import Citizen
 from tests.reader_agent.card.in_memory import InMemoryReader, in_memory_desk
+from tests.reader_agent.desk import NoMerges
 from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 
@@ -147,6 +150,8 @@ class Place:
     citizen: Citizen
     program: Program
     clerk: Clerk
+    numbers: TypedNumbers
+    """Where a street's card is read."""
 
     def insert(self, card: Card) -> None:
         """Put a card in."""
@@ -222,16 +227,16 @@ async def open_town(hub: Hub, **issuer: Any) -> None:  # noqa: ANN401 - the fiel
 
 
 @asynccontextmanager
-async def place(terminal: Terminal, hub: Hub) -> AsyncIterator[Place]:
+async def place(terminal: Terminal, hub: Hub, merges: MergeDesk | None = None) -> AsyncIterator[Place]:
     """A terminal whose agent is connected, and a browser that its clerk has opened the counter in."""
     states: list[str] = []
-    citizen, program = Citizen(), Program()
-    async with in_memory_desk(card_wait_s=0.3) as (desk, reader), ClientSession() as client:
-        uplink = Uplink(who_is(terminal), desk, citizen, program, states.append, pauses=QUICK)
+    citizen, program, numbers = Citizen(), Program(), TypedNumbers()
+    async with in_memory_desk(numbers, card_wait_s=0.3) as (desk, reader), ClientSession() as client:
+        uplink = Uplink(who_is(terminal), desk, citizen, program, merges or NoMerges(), states.append, pauses=QUICK)
         running = asyncio.create_task(uplink.run())
         try:
             await wait_until(lambda: states[-1:] == ["on"], DEADLINE_S)
-            made = Place(terminal, reader, citizen, program, Clerk(client, hub.url))
+            made = Place(terminal, reader, citizen, program, Clerk(client, hub.url), numbers)
             assert await made.clerk.open(made.ticket()) == 201
             yield made
         finally:

@@ -41,6 +41,11 @@ def test_in_the_long_run_the_rate_is_the_rate() -> None:
     assert 100 <= passed <= 106
 
 
+def test_a_whole_bucket_is_there_at_any_time_of_the_clock() -> None:
+    """At such times a sum of seconds is a little more than its parts."""
+    assert RateLimiter(0.001, 1, monotonic=lambda: 7762.408475376425).wait_s("one") == 0.0
+
+
 def test_each_key_has_its_own_bucket() -> None:
     limiter = RateLimiter(0.001, 1, monotonic=Seconds())
     assert limiter.wait_s("a") == 0.0

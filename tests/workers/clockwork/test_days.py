@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.clockwork.days import BEGINNING, DayWork, WorkKind, next_work
+from workers.clockwork.days import BEGINNING, DayWork, Place, WorkKind, next_work
 
 TODAY = date(2027, 3, 31)
 NOTICE = {WorkKind.moving_soon: 7, WorkKind.expiring_soon: 14}
@@ -63,11 +63,11 @@ def test_all_that_is_due_is_asked_for_each_day(kind: WorkKind, jumps: list[int])
 def test_unfinished_work_comes_first(kind: WorkKind, later: int) -> None:
     began = next_work(kind, 0, None, TODAY, NOTICE)
     assert began is not None
-    interrupted = began.went_on(UUID(int=5))
+    interrupted = began.went_on(Place(TODAY, UUID(int=5)))
     today = TODAY + days(later)
     assert next_work(kind, 0, interrupted, today, NOTICE) == interrupted
     left = interrupted.on(today)
-    assert left.after == UUID(int=5)
+    assert left.after == Place(TODAY, UUID(int=5))
     assert not kind.is_reminder or left.first >= today
 
 

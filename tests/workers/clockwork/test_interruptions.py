@@ -79,7 +79,7 @@ def held() -> Held:
 @pytest.fixture
 async def world(database_url: str, held: Held, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """Ten citizens of one lane, pages of three, points of both kinds, all reminded of and due in April."""
-    monkeypatch.setattr(work, "PAGE_LIMIT_CITIZENS", 3)
+    monkeypatch.setattr(work, "PAGE_LIMIT_LOTS", 3)
     clock = AdjustableClock(START)
     settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
     components = [*installed(("registry", "ledger")), Installed("clockwork", held.build)]

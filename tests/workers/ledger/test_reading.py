@@ -2,6 +2,9 @@
 
 from datetime import date, timedelta
 
+import pytest
+from pydantic import ValidationError
+
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.points import BalanceOf, DueKind, DueLot, DueLotsOf, HeldByPool, HeldIn, Lot
@@ -47,22 +50,36 @@ async def test_points_that_never_expire_say_so(ledger: HubProcess) -> None:
     assert (await ask(ledger, BalanceOf(citizen_id=ME))).lots == [Lot(pool=FOREVER, expires_on=NO_EXPIRY, points=5)]
 
 
-async def test_due_lots_come_page_by_page_and_whole_citizens(ledger: HubProcess) -> None:
+async def test_due_lots_come_page_by_page_by_their_last_day(ledger: HubProcess, clock: AdjustableClock) -> None:
     people = [citizen(n) for n in range(1, 6)]
     for n, person in enumerate(people):
         await ask_all(ledger, credit(f"a{n}", person, 5), credit(f"c{n}", person, 6, party_id=CARD))
     await ask_all(ledger, move("m", people[2], 11), credit("d", people[0], 4, DATED))
+    clock.advance(timedelta(days=1))
+    await ask_all(ledger, credit("later", people[1], 7))
     seen: list[DueLot] = []
-    after, pages = None, 0
-    while pages == 0 or after is not None:
-        asked = DueLotsOf(partition=0, kind=DueKind.sweep, first=TODAY, last=HELD_UNTIL, after=after, limit=2)
-        page = await ask(ledger, asked)
+    asked = DueLotsOf(partition=0, kind=DueKind.sweep, first=TODAY, last=HELD_UNTIL + timedelta(days=1), limit=3)
+    pages = 1
+    while (page := await ask(ledger, asked)).after is not None:
+        pages += 1
         seen.extend(page.lots)
-        after, pages = page.after, pages + 1
-    assert [(lot.citizen_id, lot.points) for lot in seen] == [(people[n], 11) for n in (0, 1, 3, 4)]
-    assert pages == 3
+        asked = asked.model_copy(update={"after": page.after, "day": page.day})
+    seen.extend(page.lots)
+    first_day = [(people[n], HELD_UNTIL, 11) for n in (0, 1, 3, 4)]
+    assert [(lot.citizen_id, lot.expires_on, lot.points) for lot in seen] == [
+        *first_day,
+        (people[1], HELD_UNTIL + timedelta(days=1), 7),
+    ]
+    assert pages == 3, "two lots of one citizen that end on one day are never on two pages"
+    rest = asked.model_copy(update={"first": HELD_UNTIL + timedelta(days=1), "after": people[4], "day": HELD_UNTIL})
+    assert [lot.points for lot in (await ask(ledger, rest)).lots] == [7], "where it went on is over by now"
     expiring = DueLotsOf(partition=0, kind=DueKind.expire, first=TODAY, last=date(2026, 2, 20))
     assert [lot.citizen_id for lot in (await ask(ledger, expiring)).lots] == [people[0]]
+
+
+def test_a_page_begins_behind_a_day_and_a_citizen() -> None:
+    with pytest.raises(ValidationError, match="a day and a citizen"):
+        DueLotsOf(partition=0, kind=DueKind.sweep, first=TODAY, last=TODAY, after=citizen(1))
 
 
 async def test_totals_are_those_of_all_wallets(ledger: HubProcess) -> None:

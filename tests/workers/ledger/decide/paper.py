@@ -119,6 +119,8 @@ class Paper:
         self.book.lots, self.book.contras, self.book.revoked = old.lots, old.contras, old.revoked
         for balance in (*old.contras.values(), *(one for lots in old.lots.values() for one in lots.values())):
             balance.is_changed = False
+        for wallet in old.lots.values():
+            wallet.usable.clear()
         self.book.originals = {
             key: replace(one, corrected=one.corrected or key in old.newly_corrected)
             for key, one in old.originals.items()

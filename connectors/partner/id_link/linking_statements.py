@@ -1,0 +1,72 @@
+"""The SQL of linkings and linked accounts."""
+
+from typing import Final
+
+SET_UP: Final = """
+INSERT INTO partner.linkage (party_id, provider, membership) VALUES ($1, $2::jsonb, $3::jsonb)
+ON CONFLICT (party_id) DO UPDATE SET provider = excluded.provider, membership = excluded.membership
+"""
+
+LINKAGE: Final = "SELECT provider::text, membership::text FROM partner.linkage WHERE party_id = $1"
+
+BEGIN: Final = """
+INSERT INTO partner.linking (linking_id, party_id, citizen_id, browser, state_hash, stage, secrets_sealed, ends_at)
+VALUES ($1, $2, $3, $4, $5, 'begun', $6, $7)
+ON CONFLICT (linking_id) DO UPDATE SET state_hash = excluded.state_hash, secrets_sealed = excluded.secrets_sealed
+WHERE linking.stage = 'begun' AND linking.citizen_id = excluded.citizen_id
+RETURNING 1
+"""
+
+ANSWER: Final = """
+UPDATE partner.linking SET stage = 'answered', answer_hash = $3, proof_sealed = $4
+WHERE state_hash = $1 AND party_id = $2 AND stage = 'begun' AND ends_at > $5
+RETURNING linking_id
+"""
+
+BEGUN: Final = """
+SELECT linking_id FROM partner.linking WHERE state_hash = $1 AND party_id = $2 AND stage = 'begun' AND ends_at > $3
+"""
+
+TAKE: Final = """
+UPDATE partner.linking SET stage = 'taken'
+WHERE state_hash = $1 AND party_id = $2 AND citizen_id = $3 AND browser = $4 AND stage IN ('begun', 'answered')
+  AND ends_at > $5
+RETURNING linking_id, secrets_sealed, answer_hash, proof_sealed
+"""
+
+PROVEN: Final = """
+UPDATE partner.linking SET stage = 'proven', proof_sealed = $2, account_hash = $3
+WHERE linking_id = $1 AND stage = 'taken'
+"""
+
+CONFIRMABLE: Final = """
+SELECT party_id, proof_sealed, account_hash FROM partner.linking
+WHERE linking_id = $1 AND citizen_id = $2 AND browser = $3 AND stage = 'proven' AND ends_at > $4
+"""
+
+KEEP_ACCOUNT: Final = """
+INSERT INTO partner.account (linking_id, party_id, citizen_id, proof_sealed) VALUES ($1, $2, $3, $4)
+ON CONFLICT (linking_id) DO NOTHING
+"""
+
+END_ACCOUNTS: Final = """
+UPDATE partner.account AS a SET ended_at = $3
+FROM unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
+WHERE a.citizen_id = gone.citizen_id AND a.party_id = gone.party_id AND a.ended_at IS NULL
+RETURNING a.linking_id, a.party_id, a.citizen_id
+"""
+
+END_LINKINGS: Final = """
+DELETE FROM partner.linking WHERE citizen_id = ANY ($1::uuid[])
+"""
+
+ENDED_ACCOUNT: Final = """
+SELECT proof_sealed FROM partner.account WHERE linking_id = $1 AND ended_at IS NOT NULL
+"""
+
+FORGET_ACCOUNT: Final = "DELETE FROM partner.account WHERE linking_id = $1 AND ended_at IS NOT NULL"
+
+FORGET_LINKINGS: Final = """
+DELETE FROM partner.linking
+WHERE linking_id IN (SELECT linking_id FROM partner.linking WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)
+"""

@@ -1,0 +1,160 @@
+"""Our tables of linkings: what is kept between the steps, sealed where it is secret or personal."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from connectors.partner.id_link import linking_statements as sql
+from connectors.partner.id_link.openid import Proof, Secrets
+from connectors.partner.store import reachable
+from hub.apart import committed
+from hub.database import Database
+from hub.keys import Sealer, place
+from hub.transaction import Transaction
+from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, OpenIdProvider, TakeProof
+
+LINKING_FOR: Final = timedelta(minutes=15)
+"""From the click to the confirmation, the log-in at the party included."""
+FORGET_PIECE_ROWS: Final = 10_000
+
+
+class Linkage(NamedTuple):
+    """How a party proves its members."""
+
+    provider: OpenIdProvider | None
+    membership: MembershipCheck | None
+
+
+class Taken(NamedTuple):
+    """A linking whose answer has come; a proof is there already where the party gave it by its signed API."""
+
+    linking_id: UUID
+    known: Secrets
+    answer_hash: bytes | None
+    proof: Proof | None
+
+
+class Confirmable(NamedTuple):
+    """A proven account, to be linked."""
+
+    party_id: UUID
+    proof: Proof
+    account_hash: bytes
+
+
+class LinkingStore:
+    """Each method is one transaction."""
+
+    def __init__(self, database: Database, sealer: Sealer) -> None:
+        self._database = database
+        self._sealer = sealer
+
+    async def linkage(self, party_id: UUID) -> Linkage | None:
+        """As it was set up last."""
+        async with reachable(), self._database.reading() as reading:
+            row = await reading.fetch_row(sql.LINKAGE, party_id)
+        if row is None:
+            return None
+        provider, membership = row["provider"], row["membership"]
+        return Linkage(
+            None if provider is None else OpenIdProvider.model_validate_json(provider),
+            None if membership is None else MembershipCheck.model_validate_json(membership),
+        )
+
+    async def begin(self, command: BeginLinking, state: str, known: Secrets) -> bool:
+        """Whether it has begun: False where its answer has come already."""
+        sealed = self._seal(command.linking_id, "secrets", known.model_dump_json())
+
+        async def work(tx: Transaction) -> bool:
+            return bool(
+                await tx.fetch_value(
+                    sql.BEGIN,
+                    command.linking_id,
+                    command.party_id,
+                    command.citizen_id,
+                    command.browser,
+                    hash_of(state),
+                    sealed,
+                    tx.now + LINKING_FOR,
+                )
+            )
+
+        return await committed(self._database, work)
+
+    async def answer(self, party_id: UUID, state: str, code: str, proof: Proof) -> bool:
+        """The party's own word on who has logged in there; once for each linking."""
+
+        async def work(tx: Transaction) -> bool:
+            linking_id = await tx.fetch_value(sql.BEGUN, hash_of(state), party_id, tx.now)
+            if linking_id is None:
+                return False
+            sealed = self._seal(linking_id, "proof", proof.model_dump_json())
+            answered = await tx.fetch_value(sql.ANSWER, hash_of(state), party_id, hash_of(code), sealed, tx.now)
+            return answered is not None
+
+        return await committed(self._database, work)
+
+    async def take(self, command: TakeProof) -> Taken | None:
+        """The linking that this answer is for, in this browser and log-in; it takes no other answer from now on."""
+
+        async def work(tx: Transaction) -> Taken | None:
+            row = await tx.fetch_row(
+                sql.TAKE, hash_of(command.state), command.party_id, command.citizen_id, command.browser, tx.now
+            )
+            if row is None:
+                return None
+            linking_id, sealed = row["linking_id"], row["proof_sealed"]
+            known = Secrets.model_validate_json(self._open(linking_id, "secrets", row["secrets_sealed"]))
+            proof = None if sealed is None else Proof.model_validate_json(self._open(linking_id, "proof", sealed))
+            return Taken(linking_id, known, row["answer_hash"], proof)
+
+        return await committed(self._database, work)
+
+    async def proven(self, linking_id: UUID, proof: Proof, account_hash: bytes) -> None:
+        """Whose account it is."""
+        sealed = self._seal(linking_id, "proof", proof.model_dump_json())
+        await committed(self._database, lambda tx: tx.execute(sql.PROVEN, linking_id, sealed, account_hash))
+
+    async def confirmable(self, command: ConfirmLinking, now: datetime) -> Confirmable | None:
+        """The account that is to be linked."""
+        async with reachable(), self._database.reading() as reading:
+            row = await reading.fetch_row(sql.CONFIRMABLE, command.linking_id, command.citizen_id, command.browser, now)
+        if row is None:
+            return None
+        proof = Proof.model_validate_json(self._open(command.linking_id, "proof", row["proof_sealed"]))
+        return Confirmable(row["party_id"], proof, row["account_hash"])
+
+    async def keep(self, command: ConfirmLinking, found: Confirmable) -> None:
+        """What is needed when the link ends."""
+        sealed = self._seal(command.linking_id, "account", found.proof.model_dump_json())
+        await committed(
+            self._database,
+            lambda tx: tx.execute(sql.KEEP_ACCOUNT, command.linking_id, found.party_id, command.citizen_id, sealed),
+        )
+
+    async def ended(self, linking_id: UUID) -> Proof | None:
+        """What there is to be given back."""
+        async with reachable(), self._database.reading() as reading:
+            sealed = await reading.fetch_value(sql.ENDED_ACCOUNT, linking_id)
+        return None if sealed is None else Proof.model_validate_json(self._open(linking_id, "account", sealed))
+
+    async def forget(self, linking_id: UUID) -> None:
+        """It has been given back."""
+        await committed(self._database, lambda tx: tx.execute(sql.FORGET_ACCOUNT, linking_id))
+
+    async def forget_linkings(self) -> None:
+        """Those that have had their time, a piece at a time."""
+        async with reachable(), self._database.transaction() as tx:
+            await tx.execute(sql.FORGET_LINKINGS, tx.now, FORGET_PIECE_ROWS)
+
+    def _seal(self, linking_id: UUID, column: str, text: str) -> bytes:
+        return self._sealer.seal(text.encode(), place("partner.linking", column, linking_id))
+
+    def _open(self, linking_id: UUID, column: str, sealed: bytes) -> bytes:
+        return self._sealer.open(sealed, place("partner.linking", column, linking_id))
+
+
+def hash_of(secret: str) -> bytes:
+    """By which a secret of 256 random bits is found."""
+    return sha256(secret.encode()).digest()

@@ -1,0 +1,170 @@
+"""The one way out to addresses that others have named: no inside address is ever reached by it (SSRF).
+
+Looked at when connecting, address by address, so that a name which points elsewhere a moment later gains nothing. No
+redirect is followed, no proxy of the environment used, no answer longer than a limit read.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 5.0
+ANSWER_LIMIT_BYTES: Final = 64 * 1024
+CONNECTIONS_LIMIT: Final = 64
+CONNECTIONS_PER_HOST_LIMIT: Final = 8
+"""So that one that is slow does not hold up the others."""
+HTTPS_PORT: Final = 443
+SERVER_FAULT: Final = 500
+_EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"))
+"""IPv6 addresses that stand for an IPv4 address, which could be one of the inside."""
+
+
+class AwayError(Exception):
+    """The other side is not reached, does not answer in time, or has a fault of its own."""
+
+
+class ForbiddenAddressError(Exception):
+    """An address that we do not go to: not https, not public, or not the usual port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """An answer, read to its end."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Outbound:
+    """One for the process. `rehearsal`: a hub on plain loopback may talk to peers on the very same machine."""
+
+    def __init__(self, own_url: str) -> None:
+        self._rehearsal = is_rehearsal(own_url)
+        self._session: ClientSession | None = None
+
+    def check(self, url: str) -> str:
+        """The address, if we may go there, or send a browser there. Raises ForbiddenAddressError."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise ForbiddenAddressError(url) from error
+        if self._rehearsal and _is_loopback(host):
+            return url
+        if parts.scheme != "https" or not host or parts.username is not None or port not in {None, HTTPS_PORT}:
+            raise ForbiddenAddressError(url)
+        if (address := _literal(host)) is not None and not is_public(address):
+            raise ForbiddenAddressError(url)
+        return url
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Got:
+        """Raises ForbiddenAddressError, AwayError."""
+        return await self._ask("GET", url, None, headers)
+
+    async def post(self, url: str, body: bytes | Mapping[str, str], headers: Mapping[str, str] | None = None) -> Got:
+        """`body` as bytes, or as a form's fields. Raises ForbiddenAddressError, AwayError."""
+        return await self._ask("POST", url, body, headers)
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _ask(
+        self, method: str, url: str, body: bytes | Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> Got:
+        self.check(url)
+        if self._session is None:
+            self._session = self._opened()
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                content = await response.content.read(ANSWER_LIMIT_BYTES + 1)
+                while len(content) <= ANSWER_LIMIT_BYTES and (more := await response.content.read(ANSWER_LIMIT_BYTES)):
+                    content += more
+        except (ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise AwayError(type(error).__name__) from error
+        if len(content) > ANSWER_LIMIT_BYTES:
+            raise AwayError("the answer is too long")
+        if response.status >= SERVER_FAULT:
+            raise AwayError(f"status {response.status}")
+        return Got(response.status, response.content_type, content)
+
+    def _opened(self) -> ClientSession:
+        return ClientSession(
+            connector=TCPConnector(
+                resolver=PublicResolver(rehearsal=self._rehearsal),
+                limit=CONNECTIONS_LIMIT,
+                limit_per_host=CONNECTIONS_PER_HOST_LIMIT,
+                use_dns_cache=False,
+            ),
+            timeout=ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            cookie_jar=DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+        )
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names to public addresses; what it returns is what is connected to."""
+
+    def __init__(self, resolver: AbstractResolver | None = None, *, rehearsal: bool = False) -> None:
+        self._resolver = resolver
+        self._rehearsal = rehearsal
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Raises OSError where one of the addresses is not public."""
+        if self._resolver is None:
+            self._resolver = ThreadedResolver()
+        found = await self._resolver.resolve(host, port, family)
+        if not (self._rehearsal and _is_loopback(host)):
+            for one in found:
+                if not is_public(ip_address(one["host"].partition("%")[0])):
+                    raise OSError("the name stands for an inside address")
+        return found
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+        if self._resolver is not None:
+            await self._resolver.close()
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is somewhere out in the world, and stands for nothing inside."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if any(address in network for network in _EMBEDDING):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+def is_rehearsal(own_url: str) -> bool:
+    """Whether the hub itself is reached by plain HTTP on this very machine only: a demo, or a test."""
+    parts = urlsplit(own_url)
+    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    address = _literal(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None

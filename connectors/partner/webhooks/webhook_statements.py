@@ -1,0 +1,39 @@
+"""The SQL of endpoints and events."""
+
+from typing import Final
+
+SET_UP: Final = """
+INSERT INTO partner.webhook (party_id, url, secret_sealed) VALUES ($1, $2, $3)
+ON CONFLICT (party_id) DO UPDATE SET url = excluded.url, secret_sealed = excluded.secret_sealed,
+  old_secret_sealed = NULL, old_until = NULL, disabled_at = NULL
+"""
+ROTATE: Final = """
+UPDATE partner.webhook SET old_secret_sealed = secret_sealed, old_until = $3, secret_sealed = $2 WHERE party_id = $1
+RETURNING 1
+"""
+END: Final = "DELETE FROM partner.webhook WHERE party_id = $1"
+ENDPOINT: Final = """
+SELECT url, secret_sealed, old_secret_sealed, old_until, disabled_at FROM partner.webhook WHERE party_id = $1
+"""
+LISTENING: Final = """
+SELECT party_id FROM partner.webhook WHERE party_id = ANY ($1::uuid[]) AND disabled_at IS NULL
+"""
+KEEP: Final = """
+INSERT INTO partner.webhook_event (event_id, party_id, type, body_sealed, happened_at) VALUES ($1, $2, $3, $4, $5)
+"""
+EVENT: Final = "SELECT body_sealed FROM partner.webhook_event WHERE event_id = $1 AND party_id = $2"
+TRIED: Final = """
+UPDATE partner.webhook_event SET tries = tries + 1, last_status = $2,
+  delivered_at = CASE WHEN $3 THEN $4 ELSE delivered_at END
+WHERE event_id = $1
+"""
+DISABLE: Final = "UPDATE partner.webhook SET disabled_at = $2 WHERE party_id = $1 AND disabled_at IS NULL"
+EVENTS: Final = """
+SELECT event_id, type, happened_at, tries, last_status, delivered_at FROM partner.webhook_event
+WHERE party_id = $1 AND ($2::uuid IS NULL OR event_id < $2) ORDER BY event_id DESC LIMIT $3
+"""
+OWN: Final = "SELECT event_id FROM partner.webhook_event WHERE party_id = $1 AND event_id = ANY ($2::uuid[])"
+FORGET: Final = """
+DELETE FROM partner.webhook_event WHERE event_id IN (
+  SELECT event_id FROM partner.webhook_event WHERE happened_at < $1 ORDER BY happened_at LIMIT $2)
+"""

@@ -1,0 +1,84 @@
+"""A street's software asks whose card is in (mission III.16): the card is read at the street's own terminal."""
+
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
+
+import structlog
+
+from connectors.street.streets import StreetBook
+from hub.bus import Bus
+from schemas.card_jobs import CardAnswer, ReadCard, ReleaseCard
+from schemas.cards import ProveCard
+from schemas.citizens import ProfileOf
+from schemas.problems import RefusalCode
+from schemas.service_ids import ServiceIdOf
+from schemas.streets import IdKind, Street
+from schemas.terminals import AgentKeyOf
+from schemas.uplink import Outcome
+
+PURPOSE: Final = "look-up-service-id"
+"""A number is told and nothing changed, so a tap in front of a clerk is enough."""
+READ_LIMIT_S: Final = 30.0
+DEADLINE_S: Final = 10.0
+
+log: Final = structlog.get_logger()
+
+
+class Found(NamedTuple):
+    """What the street knows the card's citizen by, or why nothing is told."""
+
+    member_id: str | None = None
+    code: str | None = None
+
+
+class CardAsking:
+    """Asks for cards at terminals of streets."""
+
+    def __init__(self, streets: StreetBook, bus: Bus) -> None:
+        self._streets = streets
+        self._bus = bus
+
+    async def member_at(self, street_id: UUID, terminal_id: str) -> Found:
+        """Of the card at this terminal; of a terminal that is another's, unknown_terminal, as of one that is none."""
+        found = await self._bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)
+        street = None
+        if found.issuer_id is not None and found.public_key is not None:
+            street, _ = await self._streets.of_issuer(found.issuer_id)
+        if street is None or street.street_id != street_id:
+            return Found(code=RefusalCode.unknown_terminal)
+        operation_id = uuid4()
+        ask = ReadCard(
+            terminal_id=terminal_id, operation_id=operation_id, purpose=PURPOSE, how="tap", limit_s=READ_LIMIT_S
+        )
+        answer = await self._bus.call(ask, ask.deadline_s)
+        release = ReleaseCard(terminal_id=terminal_id, operation_id=operation_id)
+        await self._bus.call(release, release.deadline_s)
+        if answer.proof is None:
+            return Found(code=_code(answer))
+        proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
+        if proven.code is not None or proven.citizen_id is None:
+            return Found(code=proven.code or RefusalCode.card_without_mykey_id)
+        log.info("street_asked_for_card", street_id=street_id, terminal_id=terminal_id)
+        return await self._member(street, proven.citizen_id)
+
+    async def _member(self, street: Street, citizen_id: UUID) -> Found:
+        if street.layout.id_kind is IdKind.mykey_id:
+            profile = (await self._bus.call(ProfileOf(citizen_id=citizen_id), DEADLINE_S)).profile
+            return Found(code=RefusalCode.unknown_citizen) if profile is None else Found(profile.mykey_id)
+        asked = ServiceIdOf(citizen_id=citizen_id, issuer_id=street.issuer_id)
+        service_id = (await self._bus.call(asked, DEADLINE_S)).service_id
+        return Found(code=RefusalCode.no_service_id) if service_id is None else Found(service_id.number)
+
+
+def _code(answer: CardAnswer) -> str:
+    reasons = {
+        Outcome.no_card: RefusalCode.no_card,
+        Outcome.not_jpki: RefusalCode.not_jpki,
+        Outcome.removed: RefusalCode.card_removed,
+        Outcome.cancelled: RefusalCode.read_cancelled,
+        Outcome.expired: RefusalCode.read_timeout,
+        Outcome.busy: RefusalCode.terminal_busy,
+    }
+    if answer.outcome is None:
+        return answer.code or RefusalCode.reader_failed
+    return reasons.get(answer.outcome, RefusalCode.reader_failed)

@@ -1,0 +1,237 @@
+"""`mykey-hub streets`: streets taken in, keys drawn and handed over once, merges looked at and dropped again."""
+
+import argparse
+import os
+import secrets
+import sys
+import tomllib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from connectors.street.component import component
+from hub import logs, loop, serving
+from hub.bus import Bus
+from hub.clock import JAPAN, SystemClock
+from hub.component import Component, Context, Installed
+from hub.errors import HubError, PermanentError
+from hub.ids import uuid7
+from hub.process import HubProcess
+from hub.settings import Settings
+from hub.web.validation import field_errors
+from schemas.problems import Refusal, RefusalCode
+from schemas.streets import (
+    CipherMode,
+    EndMergeKey,
+    MergeKey,
+    MergesOf,
+    RedeliverMerge,
+    RegisterMergeKey,
+    RegisterStreet,
+    Street,
+    StreetsOf,
+)
+
+OWN_NAME: Final = "street"
+DEADLINE_S: Final = 10.0
+PAGES_LIMIT: Final = 20
+SECRET_CHARS: Final = 32
+MAC_KEY_BYTES: Final = 32
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
+
+
+class RefusedError(PermanentError):
+    """The hub has refused this."""
+
+
+class BadFileError(PermanentError):
+    """The file cannot be read, or there is one already where a new one is to be."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    options = _parser().parse_args(arguments)
+    logs.configure("error")
+    console = Console(markup=False, highlight=False)
+    try:
+        loop.run(_run(options, Settings(), console))
+    except HubError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _run(options: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """For a moment this is a process of the hub too, which does nothing but ask."""
+    command: Command = options.command
+    async with (
+        serving.database(settings) as owner_url,
+        HubProcess(settings, SystemClock(), [Installed(OWN_NAME, _for_asking)], owner_url) as process,
+    ):
+        await command(process, options, console)
+
+
+def _for_asking(context: Context) -> Component:
+    return replace(component(context), routes=(), jobs=())
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="mykey-hub streets", description="Shopping streets that merge points.")
+    sub = made.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
+        one = sub.add_parser(name, help=about, description=about)
+        for argument in what:
+            one.add_argument(argument)
+        one.set_defaults(command=command)
+        return one
+
+    add("list", "the streets there are", _list)
+    register = add("register", "take a street in, or change its settings, by a file in TOML", _register)
+    register.add_argument("file", type=Path)
+    key = add("key", "draw a key, and write it for the street, the only place where it stands", _key, "code", "key_id")
+    key.add_argument("--from", dest="valid_from", type=datetime.fromisoformat, required=True, metavar="TIME")
+    key.add_argument("--to", dest="valid_to", type=datetime.fromisoformat, metavar="TIME")
+    key.add_argument("--out", type=Path, required=True, metavar="FILE")
+    end = add("end-key", "from that moment on a key makes no file", _end_key, "code", "key_id")
+    end.add_argument("--at", dest="valid_to", type=datetime.fromisoformat, required=True, metavar="TIME")
+    merges = add("merges", "merges that their street has not answered", _merges, "code")
+    merges.add_argument("--all", action="store_true", help="the answered ones too")
+    add("redeliver", "have a file dropped again under the same number", _redeliver, "merge_id")
+    return made
+
+
+async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:
+    found = await bus.call(StreetsOf(), DEADLINE_S)
+    table = Table("商店街", "ID付与事業者", "名称", "方式", "受渡し先", "注意")
+    for one in found.streets:
+        destination, warning = one.deliver_to or "合算した端末", one.layout.warning or ""
+        table.add_row(one.code, one.issuer_id, one.name, one.layout.mode.value, destination, warning)
+    console.print(table)
+
+
+async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    try:
+        told = tomllib.loads(options.file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadFileError(f"{options.file.name}: {error}") from error
+    known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
+    before = known.get(str(told.get("code")))
+    street = _asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    _check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
+    console.print(f"{street.code} {street.street_id}")
+    if street.layout.warning is not None:
+        console.print(f"warning: {street.layout.warning}")
+
+
+async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    """The file is made first, so that there is a place for what is drawn."""
+    street = await _street(bus, options.code)
+    mode = street.layout.mode
+    key = _asked(
+        MergeKey,
+        key_id=options.key_id,
+        valid_from=_in_japan(options.valid_from),
+        valid_to=None if options.valid_to is None else _in_japan(options.valid_to),
+        cipher_key=secrets.token_bytes(mode.key_bytes),
+        secret="" if mode.is_v2 else secrets.token_urlsafe(SECRET_CHARS)[:SECRET_CHARS],
+        mac_key=secrets.token_bytes(MAC_KEY_BYTES) if mode is CipherMode.cbc_hmac else None,
+    )
+    hub_key = (await bus.call(StreetsOf(), DEADLINE_S)).hub_key
+    _write_new(options.out, key_file(key, hub_key if mode.is_v2 else ""))
+    _check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
+    console.print(f"the key is in {options.out}, the only place where it stands: hand it over, then remove the file")
+
+
+def key_file(key: MergeKey, hub_key: str) -> str:
+    """The lines for `street.toml` of docs/streets.md."""
+    lines = [f"hub_key = '''{hub_key}'''"] if hub_key else []
+    lines += ["[[keys]]", f'id = "{key.key_id}"', f"valid_from = {key.valid_from.isoformat()}"]
+    if key.valid_to is not None:
+        lines.append(f"valid_to = {key.valid_to.isoformat()}")
+    lines.append(f'key = "{key.cipher_key.hex()}"')
+    if key.secret:
+        lines.append(f'secret = "{key.secret}"')
+    if key.mac_key is not None:
+        lines.append(f'mac_key = "{key.mac_key.hex()}"')
+    return "\n".join([*lines, ""])
+
+
+async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    street, ends = await _street(bus, options.code), _in_japan(options.valid_to)
+    command = _asked(EndMergeKey, street_id=street.street_id, key_id=options.key_id, valid_to=ends)
+    _check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.key_id} ends at {ends.isoformat()}")
+
+
+async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    street, after = await _street(bus, options.code), None
+    table = Table("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
+    for _ in range(PAGES_LIMIT):
+        asked = MergesOf(street_id=street.street_id, open_only=not options.all, after=after)
+        found = await bus.call(asked, DEADLINE_S)
+        for one in found.merges:
+            why = "" if one.undelivered is None else Refusal.of(one.undelivered).detail_ja
+            at = f"{one.started_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
+            table.add_row(
+                str(one.merge_id), one.number, one.terminal_id, f"{one.points:,}", one.state.value, at, why, one.reason
+            )
+        after = found.after
+        if after is None:
+            break
+    console.print(table)
+
+
+async def _redeliver(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = _asked(RedeliverMerge, merge_id=options.merge_id)
+    _check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.merge_id} is dropped again")
+
+
+async def _street(bus: Bus, code: str) -> Street:
+    for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets:
+        if one.code == code:
+            return one
+    _check(RefusalCode.unknown_street)
+    raise RefusedError(code)
+
+
+def _in_japan(at: datetime) -> datetime:
+    """A time as people type it, unless it names its offset."""
+    return at.replace(tzinfo=JAPAN) if at.tzinfo is None else at
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with open(path, "x", encoding="utf-8", opener=_for_us_alone) as file:
+            file.write(text)
+    except OSError as error:
+        raise BadFileError(f"{path}: {error}") from error
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
+def _asked(model: type[Asked], **values: object) -> Asked:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in field_errors(error))
+        raise RefusedError(faults) from None
+
+
+def _check(code: str | None) -> None:
+    if code is not None:
+        refusal = Refusal.of(code)
+        raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")

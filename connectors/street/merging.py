@@ -1,0 +1,173 @@
+"""「合算」: a merge begun, and answered by its street.
+
+The row with its number and its file comes first, then the ledger's posting, then the file. Wherever that is cut short,
+`MergeSent` is on its way once the ledger has posted; what is sent and not there soon is delivered by itself.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from connectors.street import statements as sql
+from connectors.street.delivering import Delivering
+from connectors.street.merge_store import Merge, MergeStore
+from connectors.street.streets import StreetBook
+from hub.bus import Bus
+from hub.database import Row
+from hub.errors import TransientError
+from hub.transaction import Transaction
+from schemas.card_jobs import MergeFilesAnswered
+from schemas.citizens import ProfileOf
+from schemas.merges import AcknowledgeMerge, ReturnMerge, SendMerge
+from schemas.municipalities import Registered
+from schemas.points import PostingStatus
+from schemas.problems import RefusalCode
+from schemas.service_ids import ServiceIdOf
+from schemas.streets import AnswerMerge, IdKind, MergeAnswer, MergeState, RedeliverMerge, StartMerge, Street
+
+DEADLINE_S: Final = 10.0
+_HASH_BYTES: Final = 16
+
+log: Final = structlog.get_logger()
+
+
+class Merging:
+    """Begins merges, and takes the streets' answers."""
+
+    def __init__(self, streets: StreetBook, store: MergeStore, delivering: Delivering, bus: Bus) -> None:
+        self._streets = streets
+        self._store = store
+        self._delivering = delivering
+        self._bus = bus
+
+    async def start(self, command: StartMerge) -> MergeAnswer:
+        """Answered when the file is at the terminal, or with the reason why it comes later.
+
+        Raises TransientError: not known how far it came; asked again with the same id it goes on.
+        """
+        merge = await self._store.of(command.merge_id)
+        if merge is None:
+            begun = await self._begin(command)
+            if isinstance(begun, MergeAnswer):
+                return begun
+            merge = begun
+        if not merge.is_for(command):
+            return MergeAnswer(code=RefusalCode.id_conflict, state=merge.state)
+        if merge.state is MergeState.failed:
+            return MergeAnswer(code=merge.code, state=MergeState.failed)
+        left = 0
+        if merge.state is MergeState.asked:
+            answer = await self._bus.call(_send(command, merge), DEADLINE_S)
+            if answer.status is not PostingStatus.posted:
+                await self._store.failed(command.merge_id, answer.code or "")
+                return MergeAnswer(code=answer.code, state=MergeState.failed)
+            left = answer.balances.get(command.pool, 0)
+        return await self._brought(merge, left)
+
+    async def _begin(self, command: StartMerge) -> Merge | MergeAnswer:
+        street, sealing = await self._streets.of_issuer(command.issuer_id)
+        if street is None:
+            return MergeAnswer(code=RefusalCode.no_street)
+        if sealing is None:
+            return MergeAnswer(code=RefusalCode.no_merge_key)
+        member_id = await self._member(street, command.citizen_id)
+        if member_id is None:
+            return MergeAnswer(code=RefusalCode.no_service_id)
+        return await self._store.begin(command, street, sealing, member_id)
+
+    async def _member(self, street: Street, citizen_id: UUID) -> str | None:
+        """What the street knows the citizen by."""
+        if street.layout.id_kind is IdKind.mykey_id:
+            profile = (await self._bus.call(ProfileOf(citizen_id=citizen_id), DEADLINE_S)).profile
+            return None if profile is None else profile.mykey_id
+        asked = ServiceIdOf(citizen_id=citizen_id, issuer_id=street.issuer_id)
+        found = (await self._bus.call(asked, DEADLINE_S)).service_id
+        return None if found is None else found.number
+
+    async def _brought(self, merge: Merge, left: int) -> MergeAnswer:
+        """The points are set aside, whatever becomes of the file now."""
+        state, why = merge.state, merge.undelivered
+        if merge.file is not None and state in {MergeState.asked, MergeState.sent}:
+            try:
+                why = await self._delivering.now(merge.file)
+            except TransientError as error:
+                log.warning("merge_file_later", merge_id=merge.file.merge_id, error=type(error).__qualname__)
+                why = RefusalCode.terminal_gone
+            state = MergeState.delivered if why is None else MergeState.sent
+        return MergeAnswer(state=state, points=merge.points, number=merge.number, left=left, undelivered=why)
+
+    # ---------------------------------------------------------------------------------------------- what streets say
+
+    async def files_answered(self, messages: Sequence[MergeFilesAnswered], tx: Transaction) -> None:
+        """The first answer to a file counts; others, and answers to files that are none of ours, change nothing."""
+        for about, message in enumerate(messages):
+            told = {answer.name: answer for answer in message.answers}
+            rows = await tx.fetch(
+                sql.ANSWERED,
+                message.terminal_id,
+                list(told),
+                [answer.taken for answer in told.values()],
+                [answer.reason for answer in told.values()],
+            )
+            for row in rows:
+                tx.send(_settle(row), about)
+
+    async def answered(self, messages: Sequence[AnswerMerge], tx: Transaction) -> list[MergeAnswer]:
+        """The same by the street's server. Refused no_merge, merge_answered where it had said the contrary."""
+        return [await self._answered(message, about, tx) for about, message in enumerate(messages)]
+
+    async def _answered(self, message: AnswerMerge, about: int, tx: Transaction) -> MergeAnswer:
+        row = await tx.fetch_row(sql.ANSWERED_NUMBER, message.street_id, message.number, message.taken, message.reason)
+        if row is not None:
+            tx.send(_settle(row), about)
+        merge = await tx.fetch_row(sql.MERGE_OF_NUMBER, message.street_id, message.number)
+        if merge is None or merge["state"] in {MergeState.asked, MergeState.failed}:
+            return MergeAnswer(code=RefusalCode.no_merge)
+        code = None if merge["taken"] is message.taken else RefusalCode.merge_answered
+        state = MergeState.acknowledged if merge["taken"] else MergeState.refused
+        return MergeAnswer(code=code, state=state, points=merge["points"], number=message.number)
+
+    async def redeliver(self, messages: Sequence[RedeliverMerge], tx: Transaction) -> list[Registered]:
+        """Refused no_merge, no_merge_key, merge_answered."""
+        return [await self._redeliver(message.merge_id, tx) for message in messages]
+
+    async def _redeliver(self, merge_id: UUID, tx: Transaction) -> Registered:
+        street_id = await self._store.street_id_of(merge_id, tx)
+        if street_id is None:
+            return Registered(code=RefusalCode.no_merge)
+        sealing = await self._streets.sealing_of(street_id, tx)
+        if sealing is None:
+            return Registered(code=RefusalCode.no_merge_key)
+        if not await self._store.make_again(merge_id, sealing, tx):
+            return Registered(code=RefusalCode.merge_answered)
+        return Registered(id=merge_id)
+
+
+def _send(command: StartMerge, merge: Merge) -> SendMerge:
+    asked = f"{command.merge_id}|{command.citizen_id}|{command.pool}|{command.points}|{command.lg_code}"
+    return SendMerge(
+        party_id=merge.street_id,
+        command_id=f"merge:{command.merge_id}",
+        request_hash=sha256(asked.encode()).digest()[:_HASH_BYTES],
+        citizen_id=command.citizen_id,
+        hold_id=command.merge_id,
+        street_id=merge.street_id,
+        lg_code=command.lg_code,
+        pool=command.pool,
+        points=command.points,
+    )
+
+
+def _settle(row: Row) -> AcknowledgeMerge | ReturnMerge:
+    kind = AcknowledgeMerge if row["taken"] else ReturnMerge
+    word = "ack" if row["taken"] else "nack"
+    return kind(
+        party_id=row["street_id"],
+        command_id=f"{word}:{row['merge_id']}",
+        request_hash=sha256(f"{word}|{row['merge_id']}".encode()).digest()[:_HASH_BYTES],
+        citizen_id=row["citizen_id"],
+        hold_id=row["merge_id"],
+    )

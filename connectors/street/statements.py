@@ -1,0 +1,96 @@
+"""The SQL of the street connector."""
+
+from typing import Final
+
+# ------------------------------------------------------------------------------------------------------ streets
+
+STREET: Final = "SELECT settings FROM street.street WHERE street_id = $1 FOR UPDATE"
+WRITE_STREET: Final = """
+INSERT INTO street.street (street_id, issuer_id, code, settings) VALUES ($1, $2, $3, $4)
+ON CONFLICT (street_id) DO UPDATE SET settings = excluded.settings
+"""
+TAKEN: Final = "SELECT true FROM street.street WHERE street_id <> $1 AND (issuer_id = $2 OR code = $3) LIMIT 1"
+STREET_OF_ISSUER: Final = "SELECT settings FROM street.street WHERE issuer_id = $1"
+STREETS: Final = "SELECT settings FROM street.street ORDER BY code"
+STREET_OF_ID: Final = "SELECT settings FROM street.street WHERE street_id = $1"
+
+KEY: Final = "SELECT key_sealed FROM street.merge_key WHERE street_id = $1 AND key_id = $2 FOR UPDATE"
+WRITE_KEY: Final = """
+INSERT INTO street.merge_key (street_id, key_id, valid_from, valid_to, key_sealed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (street_id, key_id) DO UPDATE SET valid_to = excluded.valid_to, key_sealed = excluded.key_sealed
+"""
+VALID_KEYS: Final = """
+SELECT key_id, key_sealed FROM street.merge_key
+WHERE street_id = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) ORDER BY valid_from DESC, key_id
+"""
+
+SIGNER: Final = "SELECT street_id, algorithm, key_sealed FROM street.signer WHERE key_id = $1"
+WRITE_SIGNER: Final = """
+INSERT INTO street.signer (key_id, street_id, algorithm, key_sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+FIRST_USE: Final = """
+INSERT INTO street.nonce (key_id, nonce, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true
+"""
+FORGET_NONCES: Final = "DELETE FROM street.nonce WHERE expires_at < $1"
+
+# ------------------------------------------------------------------------------------------------------- merges
+
+SERIALS: Final = "SELECT nextval('street.serial') AS serial FROM generate_series(1, $1::int)"
+MERGE: Final = "SELECT * FROM street.merge WHERE merge_id = $1"
+BEGIN: Final = """
+INSERT INTO street.merge (merge_id, street_id, number, citizen_id, terminal_id, destination, lg_code, pool, points,
+    member_sealed, state, key_id, file_name, file_sealed, started_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'asked', $11, $12, $13, $14)
+"""
+FAILED: Final = """
+UPDATE street.merge SET state = 'failed', code = $2, ended_at = $3, file_sealed = NULL
+WHERE merge_id = $1 AND state = 'asked'
+"""
+SENT: Final = """
+UPDATE street.merge SET state = 'sent', sent_at = now() WHERE merge_id = ANY ($1) AND state = 'asked'
+"""
+LATE: Final = """
+UPDATE street.merge SET deliver_asked = true WHERE merge_id IN (
+    SELECT merge_id FROM street.merge WHERE state = 'sent' AND NOT deliver_asked
+        AND (undelivered IS NOT NULL OR sent_at < now() - make_interval(secs => $1))
+    ORDER BY sent_at LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING merge_id, citizen_id, destination
+"""
+"""Nobody has brought the file in time: whoever asked is gone, or could not."""
+DELIVERED: Final = """
+UPDATE street.merge SET state = 'delivered', delivered_at = $2, undelivered = NULL, again = false
+WHERE merge_id = ANY ($1) AND state IN ('asked', 'sent')
+"""
+UNDELIVERED: Final = """
+UPDATE street.merge AS m SET undelivered = told.why FROM unnest($1::uuid[], $2::text[]) AS told (merge_id, why)
+WHERE m.merge_id = told.merge_id AND state IN ('asked', 'sent')
+"""
+ANSWERED: Final = """
+UPDATE street.merge AS m SET taken = told.taken, reason = told.reason
+FROM unnest($2::text[], $3::bool[], $4::text[]) AS told (file_name, taken, reason)
+WHERE m.destination = $1 AND m.file_name = told.file_name AND m.taken IS NULL AND m.ended_at IS NULL
+RETURNING m.merge_id, m.street_id, m.citizen_id, m.taken
+"""
+ANSWERED_NUMBER: Final = """
+UPDATE street.merge SET taken = $3, reason = $4
+WHERE street_id = $1 AND number = $2 AND taken IS NULL AND ended_at IS NULL AND state IN ('sent', 'delivered')
+RETURNING merge_id, street_id, citizen_id, taken
+"""
+MERGE_OF_NUMBER: Final = "SELECT * FROM street.merge WHERE street_id = $1 AND number = $2"
+ENDED: Final = """
+UPDATE street.merge SET state = $2, ended_at = $3, file_sealed = NULL, undelivered = NULL
+WHERE merge_id = ANY ($1) AND ended_at IS NULL
+"""
+OVERDUE: Final = "UPDATE street.merge SET overdue_at = $2 WHERE merge_id = ANY ($1) AND ended_at IS NULL"
+AGAIN: Final = """
+UPDATE street.merge
+SET state = 'sent', again = true, deliver_asked = true, key_id = $2, file_name = $3, file_sealed = $4
+WHERE merge_id = $1 AND ended_at IS NULL AND taken IS NULL AND state IN ('sent', 'delivered')
+RETURNING citizen_id, destination
+"""
+MERGES: Final = """
+SELECT * FROM street.merge
+WHERE street_id = $1 AND (started_at, merge_id) > ($3, $4) AND ($5::text IS NULL OR number = $5)
+    AND (NOT $2 OR ended_at IS NULL)
+ORDER BY started_at, merge_id LIMIT $6
+"""

@@ -1,0 +1,93 @@
+"""「合算ポイント受取」: the drop folder worked through. It may end anywhere, and goes on where it was when begun again.
+
+The order makes it safe: points and number in one transaction, then the answer beside the file, then the file out of the
+way, then the number finished. Until it is finished the same file is answered the same way again.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from street_software import files
+from street_software.reading import Merge, Reason, RefusedFileError, read
+from street_software.settings import Settings
+from street_software.store import Store
+
+FILES_LIMIT: Final = 10_000
+"""Of one run; the next one goes on."""
+
+log: Final = logging.getLogger("mykey-street")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Taken:
+    """What one run did: files taken and their points, sent back, put into quarantine by reason."""
+
+    files: int = 0
+    points: int = 0
+    sent_back: int = 0
+    quarantined: Counter[str] = field(default_factory=Counter)
+
+
+class Taking:
+    """Takes merge files of one street."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], datetime] = _now) -> None:
+        self._settings = settings
+        self._store = store
+        self._now = now
+        pattern = re.escape(settings.file_name.format(street=settings.street, key="\0", number="\1"))
+        self._name = re.compile(pattern.replace("\\\0", "\0").replace("\0", "[A-Za-z0-9-]+").replace("\1", "[0-9]+"))
+
+    def run(self) -> Taken:
+        """All files that are there now. Raises OSError: the folder or the disk is not as it must be."""
+        told = Taken()
+        names = sorted(path for path in self._settings.drop_folder.iterdir() if self._is_ours(path.name))
+        for path in names[:FILES_LIMIT]:
+            try:
+                self._take(path, told)
+            except RefusedFileError as error:
+                self._refuse(path, error.reason, told)
+            except FileNotFoundError:
+                log.info("gone %s: another reader was faster", path.name)
+        return told
+
+    def _is_ours(self, name: str) -> bool:
+        """Whatever ends as a merge file does: a foreign one is put into quarantine, not left lying."""
+        return self._name.fullmatch(name) is not None or name.endswith(Path(self._settings.file_name).suffix or "\0")
+
+    def _take(self, path: Path, told: Taken) -> None:
+        now = self._now()
+        merge = read(files.content_of(path), self._settings, now)
+        if path.name != self._settings.name_of(merge.key, merge.number):
+            raise RefusedFileError(Reason.bad_name)
+        verdict = self._store.take(merge, now)
+        files.answer(path, verdict.refusal)
+        if verdict.is_over:
+            # A copy: the hub is told again, in case it did not hear; the points are not added again.
+            raise RefusedFileError(Reason.seen)
+        files.put_away(path)
+        self._store.finish(merge.number)
+        if verdict.is_new:
+            self._count(merge, told, taken=verdict.is_taken)
+
+    def _refuse(self, path: Path, reason: Reason, told: Taken) -> None:
+        log.warning("quarantined %s: %s", path.name, reason.value)
+        files.quarantine(path, reason)
+        told.quarantined[reason.value] += 1
+
+    @staticmethod
+    def _count(merge: Merge, told: Taken, *, taken: bool) -> None:
+        told.files += taken
+        told.points += merge.points * taken
+        told.sent_back += not taken
+        log.info("%s %s", "taken" if taken else "sent back", merge.number)

@@ -1,0 +1,95 @@
+"""What a street's server asks by HTTP: its merges, its answers, whose card is in; what others do not see."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientSession
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from schemas.parties import KeyAlgorithm
+from schemas.problems import RefusalCode
+from schemas.streets import MergeState, RegisterStreet, RegisterStreetSigner, Street
+from tests.connectors.street.test_counter import with_card
+from tests.connectors.street.town import HELD, STREET_ID, Town, town
+from tests.connectors.terminal.agents import DEADLINE_S
+from tests.peers.airline.signing import Signer
+from tests.peers.card.authority import CardAuthority
+
+OTHER_ID = UUID(int=0x07E8)
+
+
+class Server:
+    """A street's server, which signs as the airline does."""
+
+    def __init__(self, client: ClientSession, street: Town, key_id: str, key: Ed25519PrivateKey) -> None:
+        self._client = client
+        self._url = f"{street.hub.url}/api/street"
+        self._signer = Signer(key_id, key)
+
+    async def ask(self, method: str, path: str, **body: object) -> tuple[int, Any]:
+        """Status and answer."""
+        url, content = self._url + path, json.dumps(body).encode() if body else None
+        extra = {"Content-Type": "application/json"} if body else {}
+        headers = self._signer.headers(method, url, content, extra)
+        async with self._client.request(method, url, data=content, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+
+async def server(client: ClientSession, street: Town, street_id: UUID, key_id: str) -> Server:
+    key = Ed25519PrivateKey.generate()
+    command = RegisterStreetSigner(
+        street_id=street_id, key_id=key_id, algorithm=KeyAlgorithm.ed25519,
+        key_bytes=key.public_key().public_bytes_raw(),
+    )  # fmt: skip
+    assert (await street.hub.bus.call(command, DEADLINE_S)).code is None
+    return Server(client, street, key_id, key)
+
+
+async def test_a_streets_server_answers_merges_and_asks_for_cards(
+    database_url: str, tmp_path: Path, card_authority: CardAuthority
+) -> None:
+    async with town(database_url, tmp_path, card_authority, office=True) as street, ClientSession() as client:
+        other = Street(street_id=OTHER_ID, issuer_id="000778", code="ekimae", name="駅前商店街")
+        assert (await street.hub.bus.call(RegisterStreet(street=other), DEADLINE_S)).code is None
+        ours = await server(client, street, STREET_ID, "honmachi-1")
+        theirs = await server(client, street, OTHER_ID, "ekimae-1")
+        first, second = await street.merge(300), await street.merge(20)
+
+        status, told = await ours.ask("GET", "/merges")
+        assert status == 200
+        assert [(one["number"], one["state"]) for one in told["merges"]] == [
+            (first.number, "delivered"), (second.number, "delivered"),
+        ]  # fmt: skip
+        assert (await theirs.ask("GET", "/merges")) == (200, {"merges": []})
+        assert (await theirs.ask("GET", f"/merges/{first.number}"))[0] == 404
+        assert (await theirs.ask("POST", f"/merges/{first.number}/answer", taken=True))[0] == 404
+
+        for _ in range(2):
+            status, told = await ours.ask("POST", f"/merges/{first.number}/answer", taken=True)
+            assert (status, told["state"]) == (200, "acknowledged")
+        status, told = await ours.ask("POST", f"/merges/{first.number}/answer", taken=False, reason="late")
+        assert (status, told["errors"][0]["code"]) == (409, RefusalCode.merge_answered)
+        await ours.ask("POST", f"/merges/{second.number}/answer", taken=False, reason="no member")
+        await street.becomes(first.number, MergeState.acknowledged)
+        assert (await street.becomes(second.number, MergeState.refused)).reason == "no member"
+        assert await street.held() == (HELD - 300, 0)
+
+        await with_card(street, card_authority)
+        terminal_id = street.shop.terminal.terminal_id
+        assert await ours.ask("POST", "/card-reads", terminal_id=terminal_id) == (200, {"member_id": "520626"})
+        status, told = await theirs.ask("POST", "/card-reads", terminal_id=terminal_id)
+        assert (status, told["errors"][0]["code"]) == (409, RefusalCode.unknown_terminal)
+
+
+@pytest.mark.parametrize("path", ["/merges", "/merges/20171002101530000042"])
+async def test_nobody_comes_in_without_a_streets_key(
+    path: str, database_url: str, tmp_path: Path, card_authority: CardAuthority
+) -> None:
+    async with town(database_url, tmp_path, card_authority) as street, ClientSession() as client:
+        stranger = Server(client, street, "honmachi-1", Ed25519PrivateKey.generate())
+        assert (await stranger.ask("GET", path))[0] == 401
+        await server(client, street, STREET_ID, "honmachi-1")
+        assert (await stranger.ask("GET", path))[0] == 401

@@ -1,0 +1,279 @@
+"""Merge files at the agent: dropped whole and once, answers told until the hub has them, whatever is cut short."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from reader_agent.files import dropping
+from reader_agent.files.dropping import DropError
+from reader_agent.files.journal import Journal
+from reader_agent.files.merge_folder import MergeDrop
+from schemas.uplink import (
+    FRAME_LIMIT_BYTES,
+    MERGE_FILE_LIMIT_BYTES,
+    MERGE_FILES_LIMIT,
+    FromAgent,
+    HubFrame,
+    MergeAnswers,
+    MergeFile,
+    MergeFileAnswer,
+    MergeFilesJob,
+    MergeFolder,
+    MergeTrouble,
+)
+from tests.dying import deaths
+from tests.waiting import wait_until
+
+NAME = "merge-honmachi-20171002101530000042.mpf"
+
+
+@dataclass
+class Shop:
+    """A terminal's agent, its merge folder, and what it has told the hub."""
+
+    drop: MergeDrop
+    folder: Path
+    told: list[FromAgent] = field(default_factory=list)
+
+    async def tell(self, said: FromAgent) -> None:
+        self.told.append(said)
+
+    async def ask(self, *files: MergeFile) -> list[MergeTrouble | None]:
+        """Drop these, and what became of each."""
+        result = await self.drop.drop(MergeFilesJob(job_id=uuid4(), limit_s=5, files=list(files)))
+        return [file.trouble for file in result.files]
+
+    def answers(self) -> list[MergeFileAnswer]:
+        """All that were told, in order."""
+        return [answer for said in self.told if isinstance(said, MergeAnswers) for answer in said.answers]
+
+
+@asynccontextmanager
+async def at_work(root: Path) -> AsyncIterator[Shop]:
+    folder = root / "drop"
+    folder.mkdir(exist_ok=True)
+    shop = Shop(MergeDrop(folder, root / "own"), folder)
+    running = asyncio.create_task(shop.drop.run())
+    try:
+        yield shop
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def file(name: str = NAME, content: bytes = b"sealed", *, again: bool = False) -> MergeFile:
+    return MergeFile(name=name, content=content, again=again)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_a_file_is_dropped_answered_and_told_until_the_hub_has_it(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        assert await shop.ask(file()) == [None]
+        assert (shop.folder / NAME).read_bytes() == b"sealed"
+        assert shop.drop.waiting == 1
+        (shop.folder / f"{NAME}.ack").touch()
+        await wait_until(shop.answers)
+        shop.drop.disconnected()
+    async with at_work(tmp_path) as shop:  # the hub has not said that it has it
+        await shop.drop.connected(shop.tell)
+        await wait_until(shop.answers)
+        await shop.drop.taken([NAME])
+        assert shop.answers() == [MergeFileAnswer(name=NAME, taken=True)]
+        assert names(shop.folder) == [NAME]
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        (shop.folder / NAME).unlink()
+        assert await shop.ask(file()) == [None]  # asked again, because the hub did not hear: it was there already
+        assert names(shop.folder) == []
+        assert shop.told == [MergeFolder()]
+
+
+async def test_a_refusal_tells_its_reason_in_one_line(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.ask(file())
+        half = tmp_path / "half"
+        half.write_bytes("会員では\x1b\nない\0".encode() + b"\xff" + b"x" * 5_000)
+        half.rename(shop.folder / f"{NAME}.nack")
+        await wait_until(shop.answers)
+        (answer,) = shop.answers()
+        assert (answer.taken, answer.reason[:7]) == (False, "会員では ない")
+        assert len(answer.reason) <= 200
+
+
+async def test_with_both_answers_the_points_were_added(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.ask(file())
+        (shop.folder / f"{NAME}.nack").touch()
+        (shop.folder / f"{NAME}.ack").touch()
+        await shop.drop.connected(shop.tell)
+        await wait_until(shop.answers)
+        assert shop.answers() == [MergeFileAnswer(name=NAME, taken=True)]
+
+
+async def test_dropped_again_it_is_there_again_or_its_answer_is_told_again(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.ask(file())
+        (shop.folder / NAME).unlink()
+        assert await shop.ask(file(again=True)) == [None]
+        assert names(shop.folder) == [NAME]
+        (shop.folder / f"{NAME}.ack").touch()
+        await wait_until(shop.answers)
+        await shop.drop.taken([NAME])
+        (shop.folder / NAME).unlink()
+        assert await shop.ask(file(again=True)) == [None]
+        await wait_until(lambda: len(shop.answers()) == 2)
+        assert names(shop.folder) == []
+
+
+async def test_what_is_there_is_never_written_over(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        (shop.folder / NAME).write_bytes(b"another")
+        link = "merge-honmachi-20171002101530000043.mpf"
+        (shop.folder / link).symlink_to(tmp_path / "elsewhere")
+        assert await shop.ask(file(), file(link)) == [MergeTrouble.exists] * 2
+        assert (shop.folder / NAME).read_bytes() == b"another"
+        assert not (tmp_path / "elsewhere").exists()
+        (shop.folder / NAME).unlink()
+        assert await shop.ask(file()) == [None]
+        assert await shop.ask(file(content=b"changed")) == [MergeTrouble.exists]
+
+
+async def test_a_folder_that_is_away_is_told_of_and_comes_back(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        shop.folder.rmdir()
+        assert await shop.ask(file()) == [MergeTrouble.missing]
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder(trouble=MergeTrouble.missing)])
+        shop.folder.mkdir()
+        assert await shop.ask(file()) == [None]
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+
+
+@pytest.mark.parametrize(
+    "number, trouble",
+    [(28, MergeTrouble.full), (30, MergeTrouble.read_only), (13, MergeTrouble.read_only), (5, MergeTrouble.failed)],
+)
+async def test_a_disk_that_takes_nothing_is_told_of_by_its_name(
+    number: int, trouble: MergeTrouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+
+        def refuse(_path: Path, _content: bytes) -> None:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(dropping, "_write", refuse)
+            assert await shop.ask(file()) == [trouble]
+            await wait_until(lambda: shop.told[-1:] == [MergeFolder(trouble=trouble)])
+        assert names(shop.folder) == []
+        assert await shop.ask(file()) == [None]
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+
+
+async def test_a_terminal_without_a_folder_says_so_when_asked(tmp_path: Path) -> None:
+    shop = Shop(MergeDrop(None, tmp_path / "own"), tmp_path)
+    await shop.drop.connected(shop.tell)
+    assert await shop.ask(file()) == [MergeTrouble.no_folder]
+    assert shop.told == []
+    await shop.drop.run()
+
+
+def test_killed_at_every_step_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """F09: whoever looks never sees a part, and asking again leaves one file."""
+    folder = tmp_path / "drop"
+    folder.mkdir()
+
+    def drop() -> None:
+        shop = MergeDrop(folder, tmp_path / "own")
+        journal = Journal(tmp_path / "own")
+        assert shop._drop(journal, folder, [file()])[0].trouble is None
+        journal.close()
+
+    for _ in deaths(drop):
+        seen = [path for path in folder.iterdir() if path.suffix == ".mpf"]
+        assert all(path.read_bytes() == b"sealed" for path in seen)
+        drop()
+        assert names(folder) == [NAME]
+        (folder / NAME).unlink()
+        for own in (tmp_path / "own").iterdir():
+            own.unlink()
+
+
+def test_killed_at_every_step_an_answer_is_told_at_least_once(tmp_path: Path) -> None:
+    folder, own = tmp_path / "drop", tmp_path / "own"
+    folder.mkdir()
+    told = 0
+
+    def look() -> None:
+        shop, journal = MergeDrop(folder, own), Journal(own)
+        shop._waiting = journal.unanswered()
+        shop._found(journal, folder)
+        taken = [answer.name for answer in journal.untold(10)]
+        shop._taken(journal, taken)
+        journal.close()
+
+    def begin() -> None:
+        journal = Journal(own)
+        MergeDrop(folder, own)._drop(journal, folder, [file()])
+        journal.close()
+        (folder / f"{NAME}.ack").touch()
+
+    begin()
+    for _ in deaths(look):
+        look()
+        journal = Journal(own)
+        assert (journal.unanswered(), journal.untold(10)) == (set(), [])
+        journal.close()
+        told += 1
+        for path in own.iterdir():
+            path.unlink()
+        begin()
+    assert told > 1
+
+
+def test_without_hard_links_it_looks_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_names: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    dropping.put(tmp_path, NAME, b"sealed")
+    dropping.put(tmp_path, NAME, b"sealed")
+    with pytest.raises(DropError):
+        dropping.put(tmp_path, NAME, b"another")
+    assert names(tmp_path) == [NAME]
+
+
+def test_a_full_frame_of_the_largest_files_fits() -> None:
+    files: Sequence[MergeFile] = [
+        file(f"{'n' * 90}{number:02}.mpf", bytes(MERGE_FILE_LIMIT_BYTES)) for number in range(MERGE_FILES_LIMIT)
+    ]
+    job = MergeFilesJob(job_id=uuid4(), limit_s=1, files=list(files))
+    assert len(HubFrame(seq=1 << 40, said=job).model_dump_json()) <= FRAME_LIMIT_BYTES
+
+
+async def test_a_share_that_hangs_holds_nothing_else_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hang(*_arguments: object) -> None:
+        asyncio.run_coroutine_threadsafe(released.wait(), loop).result(10)
+
+    async with at_work(tmp_path) as shop:
+        monkeypatch.setattr(dropping, "put", hang)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await shop.ask(file())
+        released.set()
