@@ -52,7 +52,7 @@ def test_only_nginx_can_be_reached_from_outside() -> None:
 def test_who_faces_the_web_does_not_face_the_database_or_the_broker() -> None:
     assert set(services()["nginx"]["networks"]) == {"outside", "web"}
     doors = {name for name, service in services().items() if "web" in service.get("networks", [])}
-    assert doors == {"nginx", "partner", "mail", "operations", "terminal", "portal", "street"}
+    assert doors == {"nginx", "partner", "mail", "operations", "terminal", "portal", "street", "checkout"}
     assert services()["postgres"]["networks"] == ["database"]
     assert services()["rabbitmq"]["networks"] == ["broker"]
     assert "--no-http" in components()["ledger"]["command"]

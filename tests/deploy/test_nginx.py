@@ -66,7 +66,22 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
 def _configuration(folder: Path, front: Front, secrets: Path, behind: int) -> Path:
     upstreams = folder / "upstreams.conf"
     local = (FOLDER / "upstreams-local.conf").read_text()
-    for port in ("8011", "8012", "8021", "8022", "8031", "8032", "8041", "8042", "8051", "8052", "8061", "8062"):
+    for port in (
+        "8011",
+        "8012",
+        "8021",
+        "8022",
+        "8031",
+        "8032",
+        "8041",
+        "8042",
+        "8051",
+        "8052",
+        "8061",
+        "8062",
+        "8071",
+        "8072",
+    ):
         local = local.replace(f"{HOST}:{port}", f"{HOST}:{behind}")
     upstreams.write_text(local)
     replaced = {
@@ -129,6 +144,7 @@ async def test_the_doors_are_passed_on_and_nothing_else_is(front: Front) -> None
             "/api/terminal/enrolments",
             "/api/counter/operations",
             "/api/street/merges",
+            "/api/checkout/authorizations",
             "/",
             "/my",
         )
@@ -202,7 +218,7 @@ def test_both_lists_of_upstreams_name_the_same_doors() -> None:
         {line.split()[1] for line in (FOLDER / file).read_text().splitlines() if line.startswith("upstream ")}
         for file in ("upstreams.conf", "upstreams-local.conf")
     ]
-    assert names[0] == names[1] == {"partner", "mail", "operations", "terminal", "portal", "street"}
+    assert names[0] == names[1] == {"partner", "mail", "operations", "terminal", "portal", "street", "checkout"}
 
 
 @needs_nginx
