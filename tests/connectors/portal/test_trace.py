@@ -14,6 +14,7 @@ from hub.settings import Settings
 ROOT: Final = Path(__file__).parents[3]
 TABLE: Final = ROOT / "docs" / "screen-trace.md"
 TESTS: Final = Path(__file__).parent
+CHECKOUT_TESTS: Final = TESTS.parent / "checkout"
 SCREENS: Final = {1, *range(12, 13), *range(14, 22), *range(40, 64)}
 """画面 of this audience; 13 is the reader agent's."""
 
@@ -56,10 +57,16 @@ def test_every_screen_has_a_route() -> None:
     assert found >= SCREENS
 
 
+def _named(file: Path) -> str:
+    """As the table names it: one of another folder with its folder."""
+    return file.name if file.parent == TESTS else f"{file.parent.name}/{file.name}"
+
+
 def test_every_test_that_is_named_is_there() -> None:
     known = {
-        f"{file.name}::{node.name}"
-        for file in TESTS.glob("test_*.py")
+        f"{_named(file)}::{node.name}"
+        for folder in (TESTS, CHECKOUT_TESTS)
+        for file in folder.glob("test_*.py")
         for node in ast.parse(file.read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
