@@ -6,7 +6,8 @@ import pytest
 
 from hub.outbox import DELIVERY_LIMIT
 from hub.process import HubProcess
-from schemas.parties import PartyKind, PartyRegistered
+from hub.routes import DELIVERED_TO
+from schemas.citizens import BaseMunicipalityChosen
 from schemas.values import LANES, lane_of
 from tests.hub.parts import Probe, at_work, credit, credited, fake, key_in, notice, say, scheme
 
@@ -61,7 +62,8 @@ async def _say_and_fail(process: HubProcess) -> None:
 
 
 async def test_an_event_that_nobody_hears_is_stored_all_the_same(probe: Probe) -> None:
-    event = PartyRegistered(party_id=key_in(1), kind=PartyKind.partner, name="空の会社")
+    event = BaseMunicipalityChosen(citizen_id=key_in(1), base_lg_code="232343")
+    assert DELIVERED_TO[type(event)] == ()
     async with at_work(probe.url, fake("registry")) as process:
         await say(process, event)
 
