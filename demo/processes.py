@@ -21,7 +21,8 @@ from hub.settings import Settings
 
 EACH: Final = 2
 """Processes of every component."""
-DOOR: Final = "partner"
+DOORS: Final = ("partner", "terminal")
+"""Components that somebody in the story reaches by HTTP."""
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 40.0
 POLL_S: Final = 0.05
@@ -49,8 +50,8 @@ class Apart:
 
     def __init__(self, settings: Mapping[str, str | int | float | Mapping[str, int]], clock_file: Path) -> None:
         self._shared = {**settings, "rehearsal_clock": str(clock_file), "secret_key": secrets.token_hex(32)}
-        self.urls: list[str] = []
-        """The doors of the processes that have one for partners."""
+        self.urls: dict[str, list[str]] = {component: [] for component in DOORS}
+        """The doors of each component's processes."""
         self._inside: list[int] = []
 
     @asynccontextmanager
@@ -80,8 +81,8 @@ class Apart:
         """One process; yields its inside port."""
         door, inside = free_port(), free_port()
         arguments = ["-m", "hub", "run", "--no-migrate", component]
-        if component == DOOR:
-            self.urls.append(f"http://127.0.0.1:{door}")
+        if component in DOORS:
+            self.urls[component].append(f"http://127.0.0.1:{door}")
         else:
             arguments.append("--no-http")
         process = await asyncio.create_subprocess_exec(

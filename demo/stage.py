@@ -47,6 +47,8 @@ class Stage:
     """Where partners come in."""
     other_url: str
     """The same with another process behind it, where there is more than one."""
+    terminal_url: str
+    """Where terminals' agents come in."""
     carried: Callable[[], Awaitable[dict[str, int]]] | None
     """How many messages a broker has brought, where there is one, and how many were read from the store."""
     mailbox: Mailbox

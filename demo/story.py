@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from demo.acts import counter, expiry, holding, mails, moving, opening, people, proof, settling, transfers
+from demo.acts import counter, expiry, holding, mails, merging, moving, opening, people, proof, settling, transfers
 from demo.oracle import expect
 from demo.peers import PartnerKey, free_port, mailbox, member_log_in
 from demo.processes import Apart, broker
@@ -65,6 +65,7 @@ ACTS: Final = (
     Act("expiry", "points expire", expiry.play),
     Act("mails", "mails arrive", mails.play),
     Act("settlement", "everybody settles", settling.play),
+    Act("merge", "points become a street's", merging.play),
     Act("verify", "the books are proven", proof.play),
 )
 
@@ -167,6 +168,7 @@ async def _stage(
                     components=[one.name for one in installed()],
                     url=running.url,
                     other_url=running.other_url,
+                    terminal_url=running.terminal_url,
                     carried=running.carried,
                     mailbox=box,
                     key=PartnerKey(folder, "airline-2017"),
@@ -178,13 +180,14 @@ async def _stage(
 
 
 class Running(NamedTuple):
-    """The hub of the story: its clock, a process to speak to it from, its settings, and two ways in for partners."""
+    """The hub of the story: its clock, a process to speak from, its settings, and where partners and agents come in."""
 
     clock: AdjustableClock | SharedClock
     process: HubProcess
     settings: Settings
     url: str
     other_url: str
+    terminal_url: str
     carried: Callable[[], Awaitable[dict[str, int]]] | None = None
 
 
@@ -210,7 +213,7 @@ async def _together(
     settings = Settings.model_validate(given)
     async with serving(settings, clock, installed(), url) as served:
         own = served.url or ""
-        yield Running(clock, served.process, settings, own, own)
+        yield Running(clock, served.process, settings, own, own, own)
 
 
 @asynccontextmanager
@@ -222,7 +225,9 @@ async def _apart(
     async with broker() as amqp_url:
         apart = Apart({**shared, "database_url": url, "transport": "rabbitmq", "amqp_url": amqp_url}, folder / "clock")
         async with apart.running([one.name for one in installed()]), apart.caller(url, clock) as process:
-            yield Running(clock, process, apart.settings(), apart.urls[0], apart.urls[-1], apart.carried)
+            first, *_, last = apart.urls["partner"]
+            at_terminals = apart.urls["terminal"][0]
+            yield Running(clock, process, apart.settings(), first, last, at_terminals, apart.carried)
 
 
 async def _acts(stage: Stage, console: Console, acts: Sequence[Act]) -> None:

@@ -26,6 +26,7 @@ from schemas.terminals import (
 )
 
 MODULE: Final = "tests.reader_agent.virtual"
+MERGING: Final = "tests.reader_agent.merging"
 CONNECT_TIMEOUT_S: Final = 60.0
 PLACE: Final = "デモ用端末"
 
@@ -39,23 +40,10 @@ class VirtualTerminals:
 
     async def open(self, bus: Bus, hub_url: str, lg_code: str, count: int) -> list[str]:
         """Terminal IDs handed out as 様式II does, enrolled and connected: in each reader there is a card."""
-        drawn = ["".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARS)) for _ in range(count)]
-        rows = (PlanRow(kind=TerminalKind.point_use, place=PLACE, count=count),)
-        await bus.call(FileTerminalPlan(lg_code=lg_code, rows=rows), CALL_DEADLINE_S)
-        hashes = await asyncio.gather(*map(passwords.hashed, drawn))
-        issued = await bus.call(IssueTerminals(lg_code=lg_code, password_hashes=tuple(hashes)), CALL_DEADLINE_S)
-        ids = [one.terminal_id for one in issued.terminals]
-        if len(ids) != count:
-            raise PeerFailedError(f"{MODULE}: {issued.code}")
-        handed_out = [
-            {"terminal_id": terminal_id, "one_time_password": password}
-            for terminal_id, password in zip(ids, drawn, strict=True)
-        ]
-        assert self._process.stdin is not None  # noqa: S101 - asked for below
-        self._process.stdin.write(json.dumps({"hub_url": hub_url, "terminals": handed_out}).encode() + b"\n")
-        await self._process.stdin.drain()
-        await _line(self._process, CONNECT_TIMEOUT_S)
-        return ids
+        row = PlanRow(kind=TerminalKind.point_use, place=PLACE, count=count)
+        handed_out = await _handed_out(bus, lg_code, row)
+        await _connected(self._process, hub_url, handed_out)
+        return [one["terminal_id"] for one in handed_out]
 
 
 @asynccontextmanager
@@ -65,6 +53,48 @@ async def virtual_terminals(folder: Path, issued_at: datetime) -> AsyncIterator[
     async with peer(MODULE, *arguments, stdin=asyncio.subprocess.PIPE) as process:
         said = await _line(process, START_TIMEOUT_S)
         yield VirtualTerminals(process, Path(said["anchors"]))
+
+
+@asynccontextmanager
+async def street_terminal(folder: Path) -> AsyncIterator["StreetTerminal"]:
+    """A street's terminal, whose agent drops merge files in `folder/drop`."""
+    async with peer(MERGING, "--folder", str(folder), stdin=asyncio.subprocess.PIPE) as process:
+        yield StreetTerminal(process)
+
+
+class StreetTerminal:
+    """The peer; it starts while the street is being registered."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def open(self, bus: Bus, hub_url: str, lg_code: str, issuer_id: str) -> str:
+        """Its terminal ID, once it is enrolled and connected. Raises PeerFailedError."""
+        row = PlanRow(kind=TerminalKind.service_id, place=PLACE, issuer_id=issuer_id, count=1)
+        handed_out = await _handed_out(bus, lg_code, row)
+        await _connected(self._process, hub_url, handed_out)
+        return handed_out[0]["terminal_id"]
+
+
+async def _handed_out(bus: Bus, lg_code: str, row: PlanRow) -> list[dict[str, str]]:
+    drawn = ["".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARS)) for _ in range(row.count)]
+    await bus.call(FileTerminalPlan(lg_code=lg_code, rows=(row,)), CALL_DEADLINE_S)
+    hashes = await asyncio.gather(*map(passwords.hashed, drawn))
+    issued = await bus.call(IssueTerminals(lg_code=lg_code, password_hashes=tuple(hashes)), CALL_DEADLINE_S)
+    if len(issued.terminals) != row.count:
+        raise PeerFailedError(f"{MODULE}: {issued.code}")
+    return [
+        {"terminal_id": one.terminal_id, "one_time_password": password}
+        | ({} if row.issuer_id is None else {"issuer_id": row.issuer_id})
+        for one, password in zip(issued.terminals, drawn, strict=True)
+    ]
+
+
+async def _connected(process: asyncio.subprocess.Process, hub_url: str, handed_out: list[dict[str, str]]) -> None:
+    assert process.stdin is not None  # noqa: S101 - asked for where it is started
+    process.stdin.write(json.dumps({"hub_url": hub_url, "terminals": handed_out}).encode() + b"\n")
+    await process.stdin.drain()
+    await _line(process, CONNECT_TIMEOUT_S)
 
 
 async def proof_of(bus: Bus, terminal_id: str, purpose: str) -> ProveCard:

@@ -154,6 +154,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     streets.EndMergeKey: _to("street"),
     streets.RegisterStreetSigner: _to("street"),
     streets.StartMerge: _to("street"),
+    streets.ReadStreetCard: _to("street"),
     streets.DeliverMerge: _outside("street"),
     streets.RedeliverMerge: _to("street"),
     streets.AnswerMerge: _to("street"),

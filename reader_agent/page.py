@@ -18,9 +18,11 @@ from aiohttp.typedefs import Handler
 
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError
 from reader_agent.fingerprint import FingerprintError
-from reader_agent.page_html import Question, Shown, Standing, page
+from reader_agent.page_html import Question, Shown, Standing, StreetShown, page
 from reader_agent.ports import PinRefusedError
 from reader_agent.private_files import OpenToOthersError
+from reader_agent.street.door import PREFIX as STREET
+from reader_agent.street.door import StreetDoor
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.uplink import CardJob
 
@@ -62,8 +64,18 @@ class _Asking:
 class Page:
     """The page, and with it the agent's PIN pad (ports.PinPad). An async context manager: inside it is served."""
 
-    def __init__(self, port: int, standing: Standing, numbers: TypedNumbers, enrol: Enrol) -> None:
-        """`numbers`: who waits for a card's number that is typed here; `enrol`: what becomes of the form."""
+    def __init__(
+        self,
+        port: int,
+        standing: Standing,
+        numbers: TypedNumbers,
+        enrol: Enrol,
+        street: Callable[[Callable[[], None]], StreetDoor] | None = None,
+    ) -> None:
+        """`numbers`: who waits for a card's number that is typed here; `enrol`: what becomes of the form.
+
+        `street`: makes the door for a street's software, given what tells that the page is to show something else.
+        """
         self._numbers = numbers
         self.token = secrets.token_urlsafe(32)
         self._standing = standing
@@ -73,6 +85,7 @@ class Page:
         self._host = f"{HOST}:{port}"
         self._version = 0
         self._asking: _Asking | None = None
+        self._street = None if street is None else street(self.changed)
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=STOP_LIMIT_S)
 
     async def __aenter__(self) -> Self:
@@ -81,6 +94,8 @@ class Page:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
+        if self._street is not None:
+            self._street.reads.forget()
         await self._runner.cleanup()
 
     @property
@@ -126,6 +141,10 @@ class Page:
         app.router.add_post("/pin", self._take_secret)
         app.router.add_post("/cancel", self._cancel)
         app.router.add_post("/number", self._take_number)
+        if self._street is not None:
+            self._street.add_to(app.router)
+            app.router.add_post("/street-consent", self._take_consent)
+            app.router.add_post("/street-pairing", self._change_pairing)
         return app
 
     @web.middleware
@@ -133,6 +152,8 @@ class Page:
         """Only our own page, in this machine's browser, gets through."""
         if request.headers.getall("Host", []) != [self._host]:
             raise web.HTTPMisdirectedRequest(text="Host")
+        if self._street is not None and request.path.startswith(STREET):
+            return await self._street.guarded(request, handler)
         if request.method == "POST":
             if request.headers.getall("Origin", []) != [f"http://{self._host}"]:
                 raise web.HTTPForbidden(text="Origin")
@@ -149,7 +170,8 @@ class Page:
         return self._page(enrolling=True)
 
     async def _tell_version(self, _request: web.Request) -> web.Response:
-        asks = self._asking is not None or self._numbers.is_wanted
+        consents = self._street is not None and self._street.reads.wants_consent is not None
+        asks = self._asking is not None or self._numbers.is_wanted or consents
         return web.json_response({"version": self._now, "asks": asks})
 
     @property
@@ -186,6 +208,24 @@ class Page:
             return self._page(fault=_NO_NUMBER if self._numbers.is_wanted else _TOO_LATE)
         raise web.HTTPSeeOther("/")
 
+    async def _take_consent(self, request: web.Request) -> web.Response:
+        typed = await _typed(request)
+        if self._street is None or not self._street.reads.answer(
+            typed.get("read_id", ""), agrees=typed.get("answer") == "yes"
+        ):
+            return self._page(fault=_TOO_LATE)
+        raise web.HTTPSeeOther("/")
+
+    async def _change_pairing(self, request: web.Request) -> web.Response:
+        typed = await _typed(request)
+        if self._street is not None and typed.get("act") == "end":
+            self._street.reads.forget()
+            self._street.pairing.end()
+        elif self._street is not None:
+            self._street.pairing.draw()
+        self.changed()
+        raise web.HTTPSeeOther("/")
+
     async def _take_enrolment(self, request: web.Request) -> web.Response:
         typed = await _typed(request)
         try:
@@ -214,6 +254,7 @@ class Page:
             version=self._now,
             question=None if self._asking is None or self._asking.answer.done() else self._asking.question,
             number_wanted=self._numbers.is_wanted,
+            street=None if self._street is None else _street_shown(self._street),
             enrolling=enrolling,
             fault=fault,
             typed=typed or {},
@@ -226,6 +267,10 @@ class Page:
             status=422 if fault else 200,
             headers={"Content-Security-Policy": _policy(f"'nonce-{nonce}'")},
         )
+
+
+def _street_shown(street: StreetDoor) -> StreetShown:
+    return StreetShown(street.pairing.is_paired, street.pairing.code, street.reads.wants_consent)
 
 
 async def _typed(request: web.Request) -> dict[str, str]:

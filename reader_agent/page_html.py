@@ -80,6 +80,15 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class StreetShown:
+    """The street's software: whether it is paired, the code it may pair by, the read that waits for a consent."""
+
+    is_paired: bool
+    code: str | None
+    read_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One page: where it stands, what is asked, what went wrong, what was typed into the enrolment form before."""
 
@@ -89,6 +98,7 @@ class Shown:
     version: str
     question: Question | None = None
     number_wanted: bool = False
+    street: StreetShown | None = None
     enrolling: bool = False
     fault: str = ""
     typed: Mapping[str, str] = field(default_factory=dict)
@@ -101,11 +111,14 @@ def page(shown: Shown) -> str:
         title, main = _question(shown, shown.question)
     elif shown.number_wanted:
         title, main = _number(shown)
+    elif shown.street is not None and shown.street.read_id is not None:
+        title, main = _consent(shown, shown.street.read_id)
     elif shown.enrolling or shown.standing.terminal is None:
         title, main = _enrolment(shown)
     else:
         title, main = _status(shown, shown.standing.terminal)
-    asks = shown.question is not None or shown.number_wanted
+    consents = shown.street is not None and shown.street.read_id is not None
+    asks = shown.question is not None or shown.number_wanted or consents
     keeps = not asks and (shown.enrolling or shown.standing.terminal is None)
     fault = f'<p class="fault" role="alert">{_lines(shown.fault)}</p>' if shown.fault else ""
     return _PAGE.substitute(
@@ -152,6 +165,32 @@ def _number(shown: Shown) -> tuple[str, str]:
     )
 
 
+def _consent(shown: Shown, read_id: UUID) -> tuple[str, str]:
+    read = f'<input type="hidden" name="read_id" value="{read_id}">'
+    return "商店街ポイントIDの通知", (
+        "<p>商店街のソフトに、このカードの方の商店街ポイントIDを知らせます。氏名などは知らせません。"
+        "よろしければカードをカードリーダーに置き、「同意する」を押してください。</p>"
+        f'{_form(shown, "/street-consent")}{read}<button type="submit" name="answer" value="yes">同意する</button>'
+        '<button type="submit" name="answer" value="no" class="quiet">同意しない</button></form>'
+    )
+
+
+def _street(shown: Shown, street: StreetShown) -> str:
+    state = "接続しています。" if street.is_paired else "接続していません。"
+    code = ""
+    if street.code is not None:
+        code = f"<p>接続コード：<strong>{street.code}</strong>（5分間、1回だけ使えます）</p>"
+    end = ""
+    if street.is_paired:
+        end = (
+            f'{_form(shown, "/street-pairing")}<button type="submit" name="act" value="end">接続を解除</button></form>'
+        )
+    return (
+        f"<h2>商店街のソフト</h2><p>{state}</p>{code}{_form(shown, '/street-pairing')}"
+        f'<button type="submit" name="act" value="draw">接続コードを表示</button></form>{end}'
+    )
+
+
 def _enrolment(shown: Shown) -> tuple[str, str]:
     fields = [
         _field(shown, "terminal_id", "端末ID", "text", "off"),
@@ -190,7 +229,8 @@ def _status(shown: Shown, terminal: EnrolmentAnswer) -> tuple[str, str]:
         rows["合算ポイントファイルの受渡しフォルダ"] = _MERGE_TROUBLES[merges.trouble]
         rows["受取待ちの合算ポイントファイル"] = f"{merges.waiting}件"
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows.items())
-    return "端末の状態", f'<dl role="status">{listed}</dl><p><a href="/enrolment">端末を登録し直す</a></p>'
+    street = "" if shown.street is None else _street(shown, shown.street)
+    return "端末の状態", f'<dl role="status">{listed}</dl>{street}<p><a href="/enrolment">端末を登録し直す</a></p>'
 
 
 def _form(shown: Shown, action: str) -> str:

@@ -15,6 +15,7 @@ from schemas.uplink import (
     NumberJob,
     NumberResult,
     ReaderState,
+    StreetCardTold,
 )
 
 TellHub: TypeAlias = Callable[[FromAgent], Awaitable[None]]
@@ -72,3 +73,16 @@ class MergeDesk(Protocol):
 
     async def taken(self, names: Sequence[str]) -> None:
         """The hub has the answers to these files."""
+
+
+class StreetDesk(Protocol):
+    """What the street's software asks of the hub through this agent."""
+
+    def connected(self, tell: TellHub) -> None:
+        """The hub is there, to be asked."""
+
+    def disconnected(self) -> None:
+        """It is not any more."""
+
+    def told(self, answer: StreetCardTold) -> None:
+        """The hub has answered; what nobody waits for is forgotten."""

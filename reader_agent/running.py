@@ -17,8 +17,12 @@ from reader_agent.line_device import read_lines
 from reader_agent.notify.handing_on import HandingOn
 from reader_agent.page import Page
 from reader_agent.page_html import MergesShown, Standing
-from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad
+from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad, StreetDesk
 from reader_agent.settings import Settings
+from reader_agent.street.card_reads import CardReads
+from reader_agent.street.door import StreetDoor
+from reader_agent.street.hub_asking import HubAsking
+from reader_agent.street.pairing import Pairing
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.uplink import ReaderState
 
@@ -39,6 +43,7 @@ class UplinkParts:
     notifier: Notifier
     merges: MergeDesk
     tell: Callable[[UplinkState], None]
+    streets: StreetDesk | None = None
 
 
 OpenDesk: TypeAlias = Callable[[TypedNumbers], AbstractAsyncContextManager[CardDesk]]
@@ -55,7 +60,10 @@ class Agent:
         self._identity = Identity(folder)
         self._standing = Standing()
         self._numbers = TypedNumbers()
-        self.page = Page(settings.page_port, self._standing, self._numbers, self._enrol)
+        self._streets = HubAsking()
+        self._pairing = Pairing(folder) if settings.street_api else None
+        street = None if self._pairing is None else self._street_door(self._pairing)
+        self.page = Page(settings.page_port, self._standing, self._numbers, self._enrol, street)
         self._notifier = HandingOn(settings)
         self._merges = MergeDrop(settings.merge_folder, folder, self._show_merges)
         self._show_merges()
@@ -77,8 +85,15 @@ class Agent:
         finally:
             await self._notifier.close()
 
+    def _street_door(self, pairing: Pairing) -> Callable[[Callable[[], None]], StreetDoor]:
+        return lambda changed: StreetDoor(pairing, CardReads(self._streets.ask, changed))
+
     async def _enrol(self, typed: Mapping[str, str]) -> None:
-        self._take(await enrolment.enrol(self._settings, self._identity, typed))
+        enrolled = await enrolment.enrol(self._settings, self._identity, typed)
+        if self._pairing is not None:
+            # It may be another street's terminal now.
+            self._pairing.end()
+        self._take(enrolled)
 
     def _take(self, enrolled: EnrolledAs) -> None:
         self._standing.terminal = enrolled.terminal
@@ -102,7 +117,7 @@ class Agent:
         while True:
             parts = UplinkParts(
                 self._settings, self._identity, enrolled, desk, self.page, self._notifier, self._merges,
-                self._tell_uplink,
+                self._tell_uplink, self._streets,
             )  # fmt: skip
             running = asyncio.ensure_future(keep_up(parts))
             try:

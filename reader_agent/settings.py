@@ -29,6 +29,7 @@ class Settings(BaseModel):
         page_port: where the agent's own page is, on 127.0.0.1.
         notify_folder: where the method `file` puts numbers; None where this terminal has none.
         merge_folder: where merge files for a shopping street's program are put; None where this terminal has none.
+        street_api: whether a street's own software on this machine may pair with the agent and ask whose card is in.
         line_device: a reader that gives one card number a line, such as /dev/ttyACM0; None is none.
         log_level: the least important level that is logged.
     """
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     page_port: Annotated[int, Field(ge=1024, lt=32_768)] = PAGE_PORT
     notify_folder: Path | None = None
     merge_folder: Path | None = None
+    street_api: bool = False
     line_device: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -31,7 +31,7 @@ from pydantic import ValidationError
 
 from reader_agent.fingerprint import FingerprintError
 from reader_agent.job_runner import JobRunner
-from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad
+from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad, StreetDesk
 from reader_agent.running import UplinkParts, UplinkState
 from reader_agent.settings import LOOPBACK
 from reader_agent.uplink_handshake import RefusedError, Self, WrongHubError, shake_hands
@@ -43,9 +43,11 @@ from schemas.uplink import (
     CardEvent,
     Closing,
     FromAgent,
+    FromHub,
     HubFrame,
     MergeAnswersTaken,
     ReaderState,
+    StreetCardTold,
 )
 
 OPEN_TIMEOUT_S: Final = 20.0
@@ -151,11 +153,16 @@ class Uplink:
         self._notifier = notifier
         self._merges = merges
         self._tell = tell
+        self._streets: StreetDesk | None = None
         self._tls = tls
         self._pauses = pauses
         self._talk: Talk | None = None
         self._has_reader: bool | None = None
         self._insertion: UUID | None = None
+
+    def serve_street(self, streets: StreetDesk) -> None:
+        """Let a street's software ask the hub through us; before `run`."""
+        self._streets = streets
 
     async def run(self) -> NoReturn:
         """Until cancelled; then the hub is told, jobs are broken off, and the card forgets its PIN."""
@@ -230,16 +237,26 @@ class Uplink:
             if self._insertion is not None:
                 await talk.tell(CardEvent(what="inserted", insertion=self._insertion))
             await self._merges.connected(talk.tell)
+            if self._streets is not None:
+                self._streets.connected(talk.tell)
             while True:
-                said = (await talk.next()).said
-                if isinstance(said, MergeAnswersTaken):
-                    await self._merges.taken(said.names)
-                else:
-                    runner.take(said)
+                await self._take((await talk.next()).said, runner)
         finally:
             self._talk = None
             self._merges.disconnected()
+            if self._streets is not None:
+                self._streets.disconnected()
             await runner.close()
+
+    async def _take(self, said: FromHub, runner: JobRunner) -> None:
+        match said:
+            case MergeAnswersTaken():
+                await self._merges.taken(said.names)
+            case StreetCardTold():
+                if self._streets is not None:
+                    self._streets.told(said)
+            case _:
+                runner.take(said)
 
     async def _watch(self) -> None:
         """Tell the hub what happens at the reader; a new connection is told how it is."""
@@ -286,7 +303,10 @@ async def keep_up(parts: UplinkParts) -> None:
     """Keep the terminal of these parts connected, until cancelled."""
     tls = ssl.create_default_context(cafile=parts.settings.hub_ca_file)
     who = await _identified(parts)
-    await Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.merges, parts.tell, tls=tls).run()
+    uplink = Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.merges, parts.tell, tls=tls)
+    if parts.streets is not None:
+        uplink.serve_street(parts.streets)
+    await uplink.run()
 
 
 async def _identified(parts: UplinkParts) -> Self:

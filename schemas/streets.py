@@ -12,7 +12,7 @@ from schemas.message import Answered, Command, Query, Said
 from schemas.municipalities import Registered
 from schemas.parties import KeyAlgorithm
 from schemas.service_ids import issuer_key
-from schemas.uplink import AnswerReason
+from schemas.uplink import AnswerReason, StreetMemberId
 from schemas.values import NO_ORIGIN, IssuerId, LgCode, LinkId, Name, Points, Pool, TerminalId
 
 MERGES_LIMIT: Final = 500
@@ -270,6 +270,29 @@ class StartMerge(Command, Answered[MergeAnswer]):
     def key(self) -> UUID:
         """The citizen."""
         return self.citizen_id
+
+
+class StreetCardAnswer(Said):
+    """What the street knows the card's citizen by, or why nothing is told (`code`)."""
+
+    member_id: StreetMemberId | None = None
+    code: str | None = None
+
+
+class ReadStreetCard(Command, Answered[StreetCardAnswer]):
+    """Whose card is in, asked by the street's software beside this terminal's agent (mission III.16).
+
+    Waits for the card. Of a terminal that is no street's, `unknown_terminal`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.read-street-card.v1"
+    PERSONAL: ClassVar[bool] = True
+    ask_id: UUID
+    terminal_id: TerminalId
+
+    def key(self) -> UUID:
+        """The asking."""
+        return self.ask_id
 
 
 class DeliverMerge(Command):

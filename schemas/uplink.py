@@ -36,6 +36,8 @@ FileName: TypeAlias = Annotated[str, StringConstraints(strict=True, pattern=r"^[
 """A merge file's name: no folder, nothing hidden, the same on every system."""
 AnswerReason: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\p{C}]*$")]
 """Why a street does not want points, in its own words."""
+StreetMemberId: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+"""What a street knows a citizen by: the street point ID, or the MyKey ID where it keeps those."""
 MERGE_FILE_LIMIT_BYTES: Final = 1_024
 MERGE_FILES_LIMIT: Final = 32
 """Of one frame: so many of the largest fit into it."""
@@ -208,6 +210,15 @@ class MergeAnswersTaken(Said):
     names: Annotated[list[FileName], Field(max_length=MERGE_FILES_LIMIT)]
 
 
+class StreetCardTold(Said):
+    """The answer to a StreetCardAsk: what the street knows the card's citizen by, or `code` (schemas.problems)."""
+
+    kind: Literal["street_card"] = "street_card"
+    ask_id: UUID
+    member_id: Annotated[StreetMemberId | None, Field(repr=False)] = None
+    code: str | None = None
+
+
 # ----------------------------------------------------------------------------------------------------- results
 
 
@@ -318,6 +329,16 @@ class MergeAnswers(Said):
     answers: Annotated[list[MergeFileAnswer], Field(min_length=1, max_length=MERGE_FILES_LIMIT)]
 
 
+class StreetCardAsk(Said):
+    """The street's software beside the agent asks whose card is in, and the person at the terminal agrees.
+
+    One at a time; the hub has the card read by a CardJob, and answers by StreetCardTold.
+    """
+
+    kind: Literal["street_card"] = "street_card"
+    ask_id: UUID
+
+
 class CardEvent(Said):
     """A card was put in or taken out."""
 
@@ -334,10 +355,19 @@ class ReaderState(Said):
 
 
 FromHub: TypeAlias = Annotated[
-    CardJob | ReleaseJob | NumberJob | NotifyJob | MergeFilesJob | MergeAnswersTaken, Field(discriminator="kind")
+    CardJob | ReleaseJob | NumberJob | NotifyJob | MergeFilesJob | MergeAnswersTaken | StreetCardTold,
+    Field(discriminator="kind"),
 ]
 FromAgent: TypeAlias = Annotated[
-    CardResult | NumberResult | NotifyResult | MergeFilesResult | CardEvent | ReaderState | MergeFolder | MergeAnswers,
+    CardResult
+    | NumberResult
+    | NotifyResult
+    | MergeFilesResult
+    | CardEvent
+    | ReaderState
+    | MergeFolder
+    | MergeAnswers
+    | StreetCardAsk,
     Field(discriminator="kind"),
 ]
 

@@ -12,7 +12,7 @@ from schemas.cards import ProveCard
 from schemas.citizens import ProfileOf
 from schemas.problems import RefusalCode
 from schemas.service_ids import ServiceIdOf
-from schemas.streets import IdKind, Street
+from schemas.streets import IdKind, ReadStreetCard, Street, StreetCardAnswer
 from schemas.terminals import AgentKeyOf
 from schemas.uplink import Outcome
 
@@ -40,12 +40,27 @@ class CardAsking:
 
     async def member_at(self, street_id: UUID, terminal_id: str) -> Found:
         """Of the card at this terminal; of a terminal that is another's, unknown_terminal, as of one that is none."""
-        found = await self._bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)
-        street = None
-        if found.issuer_id is not None and found.public_key is not None:
-            street, _ = await self._streets.of_issuer(found.issuer_id)
+        street = await self._street_at(terminal_id)
         if street is None or street.street_id != street_id:
             return Found(code=RefusalCode.unknown_terminal)
+        return await self._member_at(street, terminal_id)
+
+    async def at_terminal(self, command: ReadStreetCard) -> StreetCardAnswer:
+        """The same, asked at the terminal itself by its agent, for whichever street has it."""
+        street = await self._street_at(command.terminal_id)
+        if street is None:
+            return StreetCardAnswer(code=RefusalCode.unknown_terminal)
+        found = await self._member_at(street, command.terminal_id)
+        return StreetCardAnswer(member_id=found.member_id, code=found.code)
+
+    async def _street_at(self, terminal_id: str) -> Street | None:
+        found = await self._bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)
+        if found.issuer_id is None or found.public_key is None:
+            return None
+        street, _ = await self._streets.of_issuer(found.issuer_id)
+        return street
+
+    async def _member_at(self, street: Street, terminal_id: str) -> Found:
         operation_id = uuid4()
         ask = ReadCard(
             terminal_id=terminal_id, operation_id=operation_id, purpose=PURPOSE, how="tap", limit_s=READ_LIMIT_S
@@ -58,7 +73,7 @@ class CardAsking:
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         if proven.code is not None or proven.citizen_id is None:
             return Found(code=proven.code or RefusalCode.card_without_mykey_id)
-        log.info("street_asked_for_card", street_id=street_id, terminal_id=terminal_id)
+        log.info("street_asked_for_card", street_id=street.street_id, terminal_id=terminal_id)
         return await self._member(street, proven.citizen_id)
 
     async def _member(self, street: Street, citizen_id: UUID) -> Found:

@@ -17,6 +17,7 @@ from schemas.streets import (
     DeliverMerge,
     EndMergeKey,
     MergesOf,
+    ReadStreetCard,
     RedeliverMerge,
     RegisterMergeKey,
     RegisterStreet,
@@ -39,7 +40,8 @@ def component(context: Context) -> Component:
     delivering = Delivering(store, context.bus)
     merging = Merging(streets, store, delivering, context.bus)
     street_keys = StreetKeys(streets, context.database, context)
-    door = StreetDoor(street_keys, CardAsking(streets, context.bus), context.bus, context)
+    cards = CardAsking(streets, context.bus)
+    door = StreetDoor(street_keys, cards, context.bus, context)
     return Component(
         "street",
         handlers={
@@ -56,7 +58,7 @@ def component(context: Context) -> Component:
             MergeOverdue: store.overdue,
         },
         answers={StreetOf: streets.street_of, StreetsOf: streets.streets_of, MergesOf: store.merges_of},
-        apart={StartMerge: merging.start},
+        apart={StartMerge: merging.start, ReadStreetCard: cards.at_terminal},
         outside={DeliverMerge: delivering.later},
         outside_limit=DELIVERIES_AT_ONCE,
         destination_of=destination_of,

@@ -7,7 +7,7 @@ And the agents' uplink: `uplink` the door · `handshake` who is let in · `conne
 `jobs` what is asked of it, and the answer · `keeping` what is sent and collected by each process · `uplink_store`
 `uplink_statements` our tables. A job is asked in one process and may be done over a socket of another: its row is what
 they share, a signal tells the other one to look. What agents tell by themselves, cards that come and go and a street's
-answers to merge files, becomes events.
+answers to merge files, becomes events; `street_asking` is what a street's software asks through its agent.
 
 And the counter, what a clerk's browser asks: `counter` the door · `counter_sessions` who comes in ·
 `counter_operations` the card that an operation is bound to, and the rules against the wrong person · `counter_acts`

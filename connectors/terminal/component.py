@@ -14,6 +14,7 @@ from connectors.terminal.enrolment import EnrolmentDoor
 from connectors.terminal.handshake import Handshake
 from connectors.terminal.jobs import Jobs
 from connectors.terminal.keeping import Keeping
+from connectors.terminal.street_asking import StreetAsking
 from connectors.terminal.uplink import CONNECTIONS_LIMIT, UplinkDoor
 from connectors.terminal.uplink_store import UplinkStore
 from hub.component import Component, Context, Job
@@ -34,7 +35,7 @@ def component(context: Context) -> Component:
     store = UplinkStore(context.database, keys.sealer("terminal.job"), uuid7())
     connections, jobs = Connections(), Jobs(store, origin)
     keeping = Keeping(store, connections, jobs, clock)
-    uplink = UplinkDoor(store, connections, Handshake(context.bus, signer, origin), clock)
+    uplink = UplinkDoor(store, connections, Handshake(context.bus, signer, origin), StreetAsking(context.bus), clock)
     enrolment = EnrolmentDoor(context.bus, clock, signer.verifier.pem)
     counter_store = CounterStore(context.database, keys.sealer("terminal.counter"))
     operations = CounterOperations(counter_store, context.bus)

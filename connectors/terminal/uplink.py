@@ -8,6 +8,7 @@ from aiohttp import WSCloseCode
 
 from connectors.terminal.connections import Connection, Connections
 from connectors.terminal.handshake import Handshake, NotLetInError
+from connectors.terminal.street_asking import StreetAsking
 from connectors.terminal.uplink_store import UplinkStore
 from hub.clock import Clock
 from hub.database import UNREACHABLE
@@ -25,6 +26,7 @@ from schemas.uplink import (
     MergeAnswersTaken,
     MergeFolder,
     ReaderState,
+    StreetCardAsk,
 )
 
 CONNECTIONS_LIMIT: Final = 2_000
@@ -46,10 +48,18 @@ log: Final = structlog.get_logger()
 class UplinkDoor:
     """One route; whoever comes in by it is one terminal until the connection ends."""
 
-    def __init__(self, store: UplinkStore, connections: Connections, handshake: Handshake, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: UplinkStore,
+        connections: Connections,
+        handshake: Handshake,
+        streets: StreetAsking,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._connections = connections
         self._handshake = handshake
+        self._streets = streets
         self._clock = clock
         self._frames = RateLimiter(FRAMES_PER_S, FRAMES_BURST, monotonic=clock.monotonic)
 
@@ -101,6 +111,7 @@ class UplinkDoor:
                     await self._take(connection, said)
             finally:
                 log.info("terminal_disconnected", terminal_id=connection.terminal_id)
+                self._streets.gone(connection)
                 await self._store.leave([connection.id])
 
     async def _take(self, connection: Connection, said: FromAgent) -> None:
@@ -115,6 +126,8 @@ class UplinkDoor:
             case MergeAnswers():
                 await self._store.merge_answers(connection.terminal_id, said)
                 await connection.say(MergeAnswersTaken(names=[answer.name for answer in said.answers]))
+            case StreetCardAsk():
+                await self._streets.take(connection, said)
             case _:
                 if not await self._store.consume(connection.id, said):
                     log.warning("job_result_refused", terminal_id=connection.terminal_id, job_id=str(said.job_id))

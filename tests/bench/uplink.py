@@ -21,7 +21,8 @@ from tests.bench.server import started
 from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import HOST, Hub, Terminal, enrolled, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess
-from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.no_merges import NoMerges
 from tests.reader_agent.test_uplink import who_is
 from tests.waiting import wait_until
 

@@ -41,6 +41,7 @@ def test_the_demo_world(tmp_path: Path) -> None:
     }
     assert sum(report["reserve"].values()) + sum(report["scheme"].values()) == report["points"]
     assert report["mails"] > 0
+    assert report["merged"] == 300
     assert report["verify"] == "ok"
     assert report["ok"] is True
     assert set(report["seconds"]) >= {"start", "world", "import", "sweep", "expiry", "mails", "verify", "total"}

@@ -1,17 +1,15 @@
 """A card desk in memory: it says what the test has it say, at once or when it is told to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
-from reader_agent.ports import PinPad, TellHub
+from reader_agent.ports import PinPad
 from schemas.uplink import (
     CardEvent,
     CardJob,
     CardResult,
-    MergeFilesJob,
-    MergeFilesResult,
     NotifyJob,
     NotifyResult,
     NumberJob,
@@ -30,24 +28,6 @@ class NoPinPad:
         raise NotImplementedError
 
     async def ask_signature_password(self, job: CardJob, tries_left: int) -> str:
-        """Never."""
-        raise NotImplementedError
-
-
-class NoMerges:
-    """A terminal that no merge file goes to (reader_agent.ports.MergeDesk)."""
-
-    async def drop(self, job: MergeFilesJob) -> MergeFilesResult:
-        """Never."""
-        raise NotImplementedError
-
-    async def connected(self, tell: TellHub) -> None:
-        """Nothing is told."""
-
-    def disconnected(self) -> None:
-        """Nothing is told."""
-
-    async def taken(self, names: Sequence[str]) -> None:
         """Never."""
         raise NotImplementedError
 

@@ -19,7 +19,8 @@ from schemas.uplink import (
     Outcome,
     ReleaseJob,
 )
-from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.no_merges import NoMerges
 from tests.waiting import wait_until
 
 ORIGIN = "https://hub.example"

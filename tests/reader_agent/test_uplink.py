@@ -44,7 +44,8 @@ from schemas.uplink import (
 from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, RECIPE, Hub, Terminal, enrolled, hub_key, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess, leading_to
-from tests.reader_agent.desk import MemoryDesk, NoMerges, NoPinPad
+from tests.reader_agent.desk import MemoryDesk, NoPinPad
+from tests.reader_agent.no_merges import NoMerges
 from tests.waiting import wait_until
 
 QUICK = Pauses(first_s=0.05, last_s=0.2, long_s=0.2)

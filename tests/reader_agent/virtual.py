@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel
 
 from reader_agent.desk import Desk
+from reader_agent.ports import MergeDesk
 from reader_agent.uplink import Uplink
 from reader_agent.uplink_handshake import Self
 from schemas.terminals import EnrolmentAnswer, EnrolmentForm, TerminalContact
@@ -35,7 +36,7 @@ from schemas.uplink import CardJob, NotifyJob, NotifyResult, Outcome
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
 from tests.reader_agent.card.in_memory import in_memory_desk
-from tests.reader_agent.desk import NoMerges
+from tests.reader_agent.no_merges import NoMerges
 
 PIN: Final = "1234"
 PASSWORD: Final = "ABC123"
@@ -51,6 +52,8 @@ class Issued(BaseModel):
 
     terminal_id: str
     one_time_password: str
+    issuer_id: str | None = None
+    """Of a terminal that registers an issuer's numbers."""
 
 
 class Given(BaseModel):
@@ -96,6 +99,7 @@ class Terminal:
         form = EnrolmentForm(
             terminal_id=self._issued.terminal_id,
             one_time_password=self._issued.one_time_password,
+            issuer_id=self._issued.issuer_id,
             public_key=self._key.public_key().public_bytes_raw().hex(),
             contact=CONTACT,
             fingerprint=self._fingerprint.hex(),
@@ -117,9 +121,9 @@ class Terminal:
             version="virtual",
         )
 
-    async def run(self, who: Self, desk: Desk) -> None:
+    async def run(self, who: Self, desk: Desk, merges: MergeDesk | None = None) -> None:
         """For ever."""
-        await Uplink(who, desk, Typist(), NoProgram(), NoMerges(), self._tell).run()
+        await Uplink(who, desk, Typist(), NoProgram(), merges or NoMerges(), self._tell).run()
 
     def _tell(self, state: str) -> None:
         if state == "on":
@@ -134,7 +138,8 @@ def _write_anchors(authority: CardAuthority, folder: Path) -> None:
         (anchors / f"authority-{number}.pem").write_bytes(pem)
 
 
-def _say(**said: object) -> None:
+def say(**said: object) -> None:
+    """A line for whoever has started it."""
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
 
@@ -142,7 +147,7 @@ def _say(**said: object) -> None:
 async def _main(folder: Path, issued_at: datetime) -> None:
     authority = CardAuthority()
     await asyncio.to_thread(_write_anchors, authority, folder)
-    _say(anchors=str(folder / "anchors"))
+    say(anchors=str(folder / "anchors"))
     line = await asyncio.to_thread(sys.stdin.readline)
     if not line:
         return
@@ -157,7 +162,7 @@ async def _main(folder: Path, issued_at: datetime) -> None:
             running = asyncio.create_task(terminal.run(await terminal.enrol(client), desk))
             stack.callback(running.cancel)
             await asyncio.wait_for(terminal.is_on.wait(), CONNECT_TIMEOUT_S)
-        _say(connected=len(given.terminals))
+        say(connected=len(given.terminals))
         await asyncio.to_thread(sys.stdin.read)
 
 

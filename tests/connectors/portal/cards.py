@@ -19,7 +19,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
 from tests.reader_agent.card.counter import Citizen
 from tests.reader_agent.card.in_memory import InMemoryReader, in_memory_desk
-from tests.reader_agent.desk import NoMerges
+from tests.reader_agent.no_merges import NoMerges
 from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 

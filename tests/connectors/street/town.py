@@ -13,6 +13,7 @@ from hub.bus import Bus
 from hub.clock import AdjustableClock
 from hub.keys import Keys
 from reader_agent.files.merge_folder import MergeDrop
+from reader_agent.street.hub_asking import HubAsking
 from schemas.card_jobs import PresenceOf
 from schemas.citizens import MailChoices, RegisterCitizen
 from schemas.grants import GrantPoints
@@ -65,6 +66,8 @@ class Town:
     keys: list[MergeKey] = field(default_factory=list)
     citizen_id: UUID = field(default_factory=uuid4)
     office: Place | None = None
+    asking: HubAsking = field(default_factory=HubAsking)
+    """What the street's software asks through, at the shop."""
 
     @property
     def drop(self) -> Path:
@@ -150,11 +153,12 @@ async def town(
         await registered(hub.bus, MergeLayout(**layout))
         rows = (*ROWS, OFFICE) if office else ROWS
         terminal, *others = await enrolled(hub.bus, hub.url, rows=rows)
+        asking = HubAsking()
         merges = MergeDrop(folder / "drop", folder / "own")
         running = asyncio.create_task(merges.run())
         stack.callback(running.cancel)
-        shop = await stack.enter_async_context(place(terminal, hub, merges))
-        built = Town(hub, clock, shop, folder, MergeLayout(**layout))
+        shop = await stack.enter_async_context(place(terminal, hub, merges, asking))
+        built = Town(hub, clock, shop, folder, MergeLayout(**layout), asking=asking)
         for one in others:
             built.office = await stack.enter_async_context(place(one, hub))
         assert await built.add_key(_key(built.layout, clock.now())) is None

@@ -44,6 +44,7 @@ from schemas.uplink import (
     Proof,
     Refused,
     Role,
+    StreetCardTold,
     Welcome,
     handshake_text,
 )
@@ -230,7 +231,7 @@ class Agent:
             frame = HubFrame.model_validate_json(await self.socket.receive_str())
         self.heard += 1
         assert frame.seq == self.heard
-        assert not isinstance(frame.said, MergeAnswersTaken)
+        assert not isinstance(frame.said, (MergeAnswersTaken, StreetCardTold))
         return frame.said
 
     async def card_job(self) -> CardJob:

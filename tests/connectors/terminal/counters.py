@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from hub.clock import AdjustableClock
-from reader_agent.ports import MergeDesk
+from reader_agent.ports import MergeDesk, StreetDesk
 from reader_agent.typed_numbers import TypedNumbers
 from reader_agent.uplink import Uplink
 from schemas.counter import TicketParts, ticket_text, written
@@ -29,7 +29,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import Card, JpkiCard
 from tests.reader_agent.card.counter import Citizen
 from tests.reader_agent.card.in_memory import InMemoryReader, in_memory_desk
-from tests.reader_agent.desk import NoMerges
+from tests.reader_agent.no_merges import NoMerges
 from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 
@@ -227,12 +227,16 @@ async def open_town(hub: Hub, **issuer: Any) -> None:  # noqa: ANN401 - the fiel
 
 
 @asynccontextmanager
-async def place(terminal: Terminal, hub: Hub, merges: MergeDesk | None = None) -> AsyncIterator[Place]:
+async def place(
+    terminal: Terminal, hub: Hub, merges: MergeDesk | None = None, streets: StreetDesk | None = None
+) -> AsyncIterator[Place]:
     """A terminal whose agent is connected, and a browser that its clerk has opened the counter in."""
     states: list[str] = []
     citizen, program, numbers = Citizen(), Program(), TypedNumbers()
     async with in_memory_desk(numbers, card_wait_s=0.3) as (desk, reader), ClientSession() as client:
         uplink = Uplink(who_is(terminal), desk, citizen, program, merges or NoMerges(), states.append, pauses=QUICK)
+        if streets is not None:
+            uplink.serve_street(streets)
         running = asyncio.create_task(uplink.run())
         try:
             await wait_until(lambda: states[-1:] == ["on"], DEADLINE_S)
