@@ -146,6 +146,15 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 @asynccontextmanager
+async def reachable() -> AsyncIterator[None]:
+    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again."""
+    try:
+        yield
+    except (*UNREACHABLE, *RETRYABLE) as error:
+        raise TransientError("the database is away") from error
+
+
+@asynccontextmanager
 async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Notify]:
     """A connection that listens on `channel`; yields a function that notifies it. A hint: polling stands behind it."""
     connection = await asyncpg.connect(url, server_settings={"application_name": "mykey-hub-wake"})

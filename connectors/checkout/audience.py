@@ -9,7 +9,7 @@ from hub.component import Context
 from hub.web.app import Audience
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.signatures import Verifier
-from hub.web.signed_parties import Nonces, PartyKeys, SignedByParty, real_now
+from hub.web.signed_parties import Nonces, SignedByParty, party_keys, real_now
 from schemas.parties import PartyKind
 
 PREFIX: Final = "/api/checkout"
@@ -41,7 +41,7 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 def checkout_audience(context: Context, nonces: Nonces) -> Audience:
     """The door `/api/checkout`."""
     settings, clock = context.settings, context.clock
-    keys = PartyKeys(context.bus, clock, KINDS, PERMISSIONS)
+    keys = party_keys(context.bus, clock, KINDS, PERMISSIONS)
     verifier = Verifier(find_key=keys, nonces=nonces, now=real_now, origins=[settings.own_url])
     rate_per_s = settings.partner_requests_per_s
     return Audience(

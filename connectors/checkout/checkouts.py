@@ -12,10 +12,9 @@ from connectors.checkout.returns import Outcome, Returns
 from connectors.checkout.shapes import CheckoutRequest
 from connectors.checkout.store import Wanted
 from hub.clock import Clock
-from hub.database import Database, Row
+from hub.database import Database, Row, reachable
 from hub.transaction import Reading
 from hub.web.problems import ProblemError
-from hub.web.signed_parties import reachable
 from schemas.problems import ProblemCode, RefusalCode
 from schemas.shop_orders import CheckoutConfirmed, CheckoutOf, CheckoutView, ConfirmCheckout, FoundCheckout
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from connectors.checkout import statements
 from hub.clock import Clock
-from hub.database import Database
+from hub.database import Database, reachable
 from hub.transaction import Transaction
-from hub.web.signed_parties import reachable
 from schemas.checkouts import AuthorisationReleased, PointsCaptured
 
 KEPT_FOR: Final = timedelta(days=31)

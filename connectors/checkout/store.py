@@ -6,10 +6,9 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from connectors.checkout import statements
-from hub.database import Database, Row
+from hub.database import Database, Row, reachable
 from hub.transaction import Transaction
 from hub.web.problems import ProblemError
-from hub.web.signed_parties import reachable
 from schemas.problems import ProblemCode, RefusalCode
 from schemas.values import Points, Pool
 

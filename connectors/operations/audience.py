@@ -9,8 +9,7 @@ from pydantic import JsonValue
 from connectors.operations.acts import Actor, Role
 from connectors.operations.operators import Operators
 from hub.clock import Clock
-from hub.database import RETRYABLE, UNREACHABLE, Database
-from hub.errors import TransientError
+from hub.database import Database, reachable
 from hub.web.addresses import address_of
 from hub.web.app import Audience, Caller
 from hub.web.limits import RateLimiter, WaitingRoom
@@ -63,11 +62,8 @@ class ByToken:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         operator = None
         if scheme.lower() == "bearer" and 0 < len(token) <= TOKEN_LIMIT_CHARS and token.isascii():
-            try:
-                async with self._database.reading() as reading:
-                    operator = await self._operators.of_token(reading, token)
-            except (*UNREACHABLE, *RETRYABLE) as error:
-                raise TransientError("the database is away") from error
+            async with reachable(), self._database.reading() as reading:
+                operator = await self._operators.of_token(reading, token)
         if operator is None:
             self._misses.check(address_of(request))
             raise ProblemError(ProblemCode.login, headers={"WWW-Authenticate": "Bearer"})

@@ -1,6 +1,6 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
-from connectors.partner.audience import PartnerNonces, partner_audience, real_now
+from connectors.partner.audience import partner_audience, partner_nonces
 from connectors.partner.coupon_checks import CheckDoor, CouponChecks
 from connectors.partner.coupons import CouponDoor
 from connectors.partner.files import FileDoor
@@ -21,6 +21,7 @@ from hub.component import Component, Context
 from hub.keys import Keys
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
+from hub.web.signed_parties import real_now
 from schemas.connections import PartnerReached
 from schemas.grants import COUPON_KEY, AskCoupon
 from schemas.id_links import RevokeTokens
@@ -34,7 +35,7 @@ def component(context: Context) -> Component:
     settings, keys = context.settings, Keys(context.settings.key())
     pipeline = Pipeline(context.bus)
     store = FileStore(context.database)
-    nonces = PartnerNonces(context.database)
+    nonces = partner_nonces(context.database)
     audience = partner_audience(context, nonces)
     outbound = Outbound(settings.own_url)
     links = link_parts(context, outbound)

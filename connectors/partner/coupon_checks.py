@@ -19,12 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connectors.partner.audience import COUPONS
 from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
 from connectors.partner.shapes import Body
-from connectors.partner.store import reachable
 from connectors.partner.webhooks.door import FORBIDDEN
 from connectors.partner.webhooks.signing import public_key, signed_headers, signer_of
 from hub.apart import committed
 from hub.bus import Bus
-from hub.database import Database
+from hub.database import Database, reachable
 from hub.ids import uuid7
 from hub.keys import Hasher, Keys
 from hub.web.app import Audience, Route, caller_of, json_response

@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Final
 
 from connectors.partner import statements
-from connectors.partner.audience import PartnerNonces
 from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE
-from connectors.partner.store import reachable
 from hub.clock import Clock
 from hub.component import Job
-from hub.database import Database
+from hub.database import Database, reachable
+from hub.web.signed_parties import Nonces
 
 NONCES_EVERY_S: Final = 60.0
 CHUNKS_EVERY_S: Final = 600.0
@@ -35,7 +34,7 @@ class Cleaning:
             await tx.execute(statements.CHUNKS_NEVER_TAKEN, now - ABANDONED_AFTER, FILES_LIMIT)
 
 
-def jobs(nonces: PartnerNonces, cleaning: Cleaning) -> list[Job]:
+def jobs(nonces: Nonces, cleaning: Cleaning) -> list[Job]:
     """The connector's jobs."""
     return [
         Job("forget_nonces", NONCES_EVERY_S, nonces.forget),

@@ -4,10 +4,9 @@ from datetime import timedelta
 from typing import Final
 
 from connectors.partner import statements
-from connectors.partner.store import reachable
 from hub.bus import Bus
 from hub.clock import JAPAN
-from hub.database import Database
+from hub.database import Database, reachable
 from hub.web.signatures import AGE_LIMIT_S, AHEAD_LIMIT_S
 from schemas.connections import ConnectionStep, ConnectionTested, PartnerReached
 from schemas.parties import PartyKeyNames, PartyKeysOf, PartyKind

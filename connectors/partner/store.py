@@ -1,8 +1,7 @@
 """Our tables of files: bytes taken in, progress, results."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -11,7 +10,7 @@ from uuid import UUID
 
 from connectors.partner import statements
 from connectors.partner.pipeline import ItemOutcome
-from hub.database import RETRYABLE, UNREACHABLE, Database, Row
+from hub.database import Database, Row, reachable
 from hub.errors import TransientError
 from schemas.partner_files import TransferFileFinished, WorkTransferFile
 from schemas.points import PostingStatus
@@ -102,15 +101,6 @@ class ResultRow(NamedTuple):
     points: int
     posted_on: date | None
     replayed: bool
-
-
-@asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
-    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again."""
-    try:
-        yield
-    except (*UNREACHABLE, *RETRYABLE) as error:
-        raise TransientError("the database is away") from error
 
 
 class FileStore:

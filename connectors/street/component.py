@@ -4,7 +4,7 @@ from typing import Final
 
 from connectors.street.card_asking import CardAsking
 from connectors.street.delivering import Delivering, destination_of
-from connectors.street.door import StreetDoor, StreetKeys
+from connectors.street.door import StreetDoor, street_keys, street_nonces
 from connectors.street.merge_store import MergeStore
 from connectors.street.merging import Merging
 from connectors.street.streets import StreetBook
@@ -39,9 +39,9 @@ def component(context: Context) -> Component:
     store = MergeStore(context.database, keys.sealer("street.merge"))
     delivering = Delivering(store, context.bus)
     merging = Merging(streets, store, delivering, context.bus)
-    street_keys = StreetKeys(streets, context.database, context)
+    nonces = street_nonces(context.database)
     cards = CardAsking(streets, context.bus)
-    door = StreetDoor(street_keys, cards, context.bus, context)
+    door = StreetDoor(street_keys(streets, context.clock), nonces, cards, context.bus, context)
     return Component(
         "street",
         handlers={
@@ -65,7 +65,7 @@ def component(context: Context) -> Component:
         routes=door.routes(),
         jobs=[
             Job("deliver_late", LATE_EVERY_S, store.deliver_late),
-            Job("forget_nonces", NONCES_EVERY_S, street_keys.forget),
+            Job("forget_nonces", NONCES_EVERY_S, nonces.forget),
         ],
         close=delivering.close,
     )

@@ -3,9 +3,8 @@
 Requests are signed as partners' are (RFC 9421); a street sees its own merges and its own terminals only.
 """
 
-from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
@@ -15,14 +14,15 @@ from connectors.street import statements as sql
 from connectors.street.card_asking import CardAsking
 from connectors.street.streets import StreetBook
 from hub.bus import Bus
+from hub.clock import Clock
 from hub.component import Context
-from hub.database import RETRYABLE, UNREACHABLE, Database
-from hub.errors import TransientError
-from hub.web.app import Answer, Audience, Caller, Route, caller_of, json_response
+from hub.database import Database, reachable
+from hub.web.app import Answer, Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError
 from hub.web.signatures import VerificationKey, Verifier
+from hub.web.signed_parties import Nonces, RememberedKeys, SignedByParty, real_now
 from schemas.problems import FieldError, ProblemCode, Refusal
 from schemas.streets import AnswerMerge, MergesOf, MergeState, MergeView
 from schemas.uplink import AnswerReason
@@ -34,7 +34,6 @@ CARDS: Final = "street.cards"
 DEADLINE_S: Final = 10.0
 BODY_LIMIT_BYTES: Final = 16 * 1024
 PAGE_LIMIT: Final = 100
-KEY_CACHE_S: Final = 30.0
 KEY_CACHE_LIMIT: Final = 1_000
 IN_FLIGHT_LIMIT: Final = 128
 """Some of them wait for a person with a card in the hand, at little cost."""
@@ -94,71 +93,38 @@ class CardRead(Body):
     member_id: str
 
 
-class StreetKeys:
-    """The keys that streets sign with, remembered for at most `KEY_CACHE_S`; and each request's nonce, once."""
+def street_keys(streets: StreetBook, clock: Clock) -> RememberedKeys:
+    """The keys that streets sign with. Finding one may raise TransientError."""
 
-    def __init__(self, streets: StreetBook, database: Database, context: Context) -> None:
-        self._streets = streets
-        self._database = database
-        self._clock = context.clock
-        self._known: OrderedDict[str, tuple[float, VerificationKey]] = OrderedDict()
-
-    async def __call__(self, key_id: str) -> VerificationKey | None:
-        """The key, or None. Raises TransientError."""
-        known = self._known.get(key_id)
-        if known is not None and self._clock.monotonic() < known[0]:
-            return known[1]
-        self._known.pop(key_id, None)
-        try:
-            found = await self._streets.signer(key_id)
-        except (*UNREACHABLE, *RETRYABLE) as error:
-            raise TransientError("the database is away") from error
+    async def find(key_id: str) -> VerificationKey | None:
+        async with reachable():
+            found = await streets.signer(key_id)
         if found is None:
             return None
         street_id, algorithm, key_bytes = found
-        key = VerificationKey(key_id, algorithm, key_bytes, street_id, frozenset({MERGES, CARDS}))
-        self._known[key_id] = self._clock.monotonic() + KEY_CACHE_S, key
-        if len(self._known) > KEY_CACHE_LIMIT:
-            self._known.popitem(last=False)
-        return key
+        return VerificationKey(key_id, algorithm, key_bytes, street_id, frozenset({MERGES, CARDS}))
 
-    async def first_use(self, key_id: str, nonce: str, expires_at: datetime) -> bool:
-        """Whether this key has not used this nonce before."""
-        try:
-            async with self._database.connection() as connection:
-                return await connection.fetchval(sql.FIRST_USE, key_id, nonce, expires_at) is True
-        except (*UNREACHABLE, *RETRYABLE) as error:
-            raise TransientError("the database is away") from error
-
-    async def forget(self) -> None:
-        """Drop nonces whose signatures are too old anyway."""
-        async with self._database.connection() as connection:
-            await connection.execute(sql.FORGET_NONCES, _real_now())
+    return RememberedKeys(find, clock, KEY_CACHE_LIMIT)
 
 
-def _real_now() -> datetime:
-    # How old a signature is, is between two machines, whatever day the hub lives in.
-    return datetime.now(UTC)
+def street_nonces(database: Database) -> Nonces:
+    """Nonces in `street.nonce`."""
+    return Nonces(database, sql.FIRST_USE, sql.FORGET_NONCES)
 
 
 class StreetDoor:
     """The routes."""
 
-    def __init__(self, keys: StreetKeys, cards: CardAsking, bus: Bus, context: Context) -> None:
+    def __init__(self, keys: RememberedKeys, nonces: Nonces, cards: CardAsking, bus: Bus, context: Context) -> None:
         self._cards = cards
         self._bus = bus
-        verifier = Verifier(find_key=keys, nonces=keys, now=_real_now, origins=[context.settings.own_url])
-
-        async def authenticate(request: web.Request) -> Caller:
-            key = await verifier.verify(request)
-            return Caller(key.party_id, key.permissions)
-
+        verifier = Verifier(find_key=keys, nonces=nonces, now=real_now, origins=[context.settings.own_url])
         self._audience = Audience(
             name="street",
             prefix=PREFIX,
             title="Shopping streets",
             title_ja="商店街",
-            authenticate=authenticate,
+            authenticate=SignedByParty(verifier),
             security=SECURITY,
             room=WaitingRoom(IN_FLIGHT_LIMIT),
             at_once=AtOnce(AT_ONCE),

@@ -1,11 +1,10 @@
-"""Who signs as which party: the registry's keys remembered for a while, each nonce once.
+"""Who signs as which party: keys remembered for a while, each nonce once.
 
 For doors whose callers sign by RFC 9421 (`hub.web.signatures`).
 """
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,8 +12,7 @@ from aiohttp import web
 
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.database import RETRYABLE, UNREACHABLE, Database
-from hub.errors import TransientError
+from hub.database import Database, reachable
 from hub.web.app import Caller
 from hub.web.signatures import VerificationKey, Verifier
 from schemas.parties import PartyKeyOf, PartyKind
@@ -24,39 +22,44 @@ KEY_CACHE_LIMIT: Final = 10_000
 KEY_DEADLINE_S: Final = 5.0
 
 
-@asynccontextmanager
-async def reachable() -> AsyncIterator[None]:
-    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again."""
-    try:
-        yield
-    except (*UNREACHABLE, *RETRYABLE) as error:
-        raise TransientError("the database is away") from error
+class RememberedKeys:
+    """Keys as `find` finds them, remembered for at most `KEY_CACHE_S`; what is not there is not remembered."""
 
-
-class PartyKeys:
-    """The keys of parties of these kinds, asked of the registry and remembered for at most `KEY_CACHE_S`."""
-
-    def __init__(self, bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions: frozenset[str]) -> None:
-        self._bus = bus
+    def __init__(
+        self, find: Callable[[str], Awaitable[VerificationKey | None]], clock: Clock, limit: int = KEY_CACHE_LIMIT
+    ) -> None:
+        self._find = find
         self._clock = clock
-        self._kinds = kinds
-        self._permissions = permissions
+        self._limit = limit
         self._known: OrderedDict[str, tuple[float, VerificationKey]] = OrderedDict()
 
     async def __call__(self, key_id: str) -> VerificationKey | None:
-        """The key, or None. Raises TransientError while the registry does not answer."""
+        """The key, or None. Raises what `find` raises."""
         known = self._known.get(key_id)
         if known is not None and self._clock.monotonic() < known[0]:
             return known[1]
-        found = await self._bus.call(PartyKeyOf(key_id=key_id), deadline_s=KEY_DEADLINE_S)
+        key = await self._find(key_id)
         self._known.pop(key_id, None)
-        if found.party_id is None or found.algorithm is None or found.kind not in self._kinds:
-            return None
-        key = VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, self._permissions)
-        self._known[key_id] = self._clock.monotonic() + KEY_CACHE_S, key
-        if len(self._known) > KEY_CACHE_LIMIT:
-            self._known.popitem(last=False)
+        if key is not None:
+            self._known[key_id] = self._clock.monotonic() + KEY_CACHE_S, key
+            if len(self._known) > self._limit:
+                self._known.popitem(last=False)
         return key
+
+
+def party_keys(bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions: frozenset[str]) -> RememberedKeys:
+    """The keys of parties of these kinds, asked of the registry; other parties' are unknown.
+
+    Finding one raises TransientError while the registry does not answer.
+    """
+
+    async def find(key_id: str) -> VerificationKey | None:
+        found = await bus.call(PartyKeyOf(key_id=key_id), deadline_s=KEY_DEADLINE_S)
+        if found.party_id is None or found.algorithm is None or found.kind not in kinds:
+            return None
+        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permissions)
+
+    return RememberedKeys(find, clock)
 
 
 class Nonces:

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.openid import Proof, Secrets
-from connectors.partner.store import reachable
 from hub.apart import committed
-from hub.database import Database
+from hub.database import Database, reachable
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
 from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, OpenIdProvider, TakeProof

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.partner.audience import real_now
 from connectors.partner.id_link.client_keys import ClientKeys
 from connectors.partner.id_link.discovery import Discovery
 from connectors.partner.id_link.key_page import KeyPage
@@ -14,6 +13,7 @@ from connectors.partner.id_link.openid import OpenId
 from connectors.partner.outbound import Outbound
 from hub.component import Context, Job
 from hub.keys import Keys
+from hub.web.signed_parties import real_now
 from schemas.id_links import ACCOUNT_KEY
 
 FORGET_EVERY_S: Final = 600.0

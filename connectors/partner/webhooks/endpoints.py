@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from connectors.partner.store import reachable
 from connectors.partner.webhooks import webhook_statements as sql
 from connectors.partner.webhooks.signing import new_secret
 from hub.apart import committed
-from hub.database import Database, Row
+from hub.database import Database, Row, reachable
 from hub.ids import uuid7
 from hub.keys import Sealer, place
 from hub.transaction import Transaction

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.partner.audience import real_now
 from connectors.partner.outbound import Outbound
 from connectors.partner.webhooks.door import WebhookDoor
 from connectors.partner.webhooks.endpoints import Endpoints
@@ -12,6 +11,7 @@ from connectors.partner.webhooks.sending import WebhookSender
 from connectors.partner.webhooks.telling import Telling
 from hub.component import Context, Handler, Job
 from hub.keys import Keys
+from hub.web.signed_parties import real_now
 from schemas.message import Message
 
 FORGET_EVERY_S: Final = 3_600.0

@@ -6,10 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from connectors.partner.audience import KEY_CACHE_S, PartnerKeys, PartnerNonces
+from connectors.partner.audience import partner_keys, partner_nonces
 from hub.clock import AdjustableClock
 from hub.errors import TransientError
 from hub.web.app import PUBLIC
+from hub.web.signed_parties import KEY_CACHE_S
 from schemas.message import Answered
 from schemas.parties import KeyAlgorithm, PartyKey, PartyKind
 from tests.connectors.partner.town import Partner, Town, town, transfer
@@ -123,7 +124,7 @@ class Stopwatch(AdjustableClock):
 async def test_a_key_is_remembered_for_half_a_minute_and_an_unknown_one_is_not() -> None:
     key = PartyKey(party_id=UUID(int=1), kind=PartyKind.partner, algorithm=KeyAlgorithm.ed25519, key_bytes=bytes(32))
     registry, clock = Registry(key), Stopwatch()
-    keys = PartnerKeys(registry, clock)  # type: ignore[arg-type]
+    keys = partner_keys(registry, clock)  # type: ignore[arg-type]
     for _ in range(3):
         assert await keys("k") is not None
     assert registry.asked == 1
@@ -135,7 +136,7 @@ async def test_a_key_is_remembered_for_half_a_minute_and_an_unknown_one_is_not()
 
 
 async def test_of_many_at_once_with_one_nonce_one_is_first(hub_town: Town) -> None:
-    nonces = PartnerNonces(hub_town.process.database_of("partner"))
+    nonces = partner_nonces(hub_town.process.database_of("partner"))
     later = datetime.now(UTC) + timedelta(minutes=6)
     firsts = await asyncio.gather(*(nonces.first_use("k", "n", later) for _ in range(50)))
     assert firsts.count(True) == 1
@@ -143,7 +144,7 @@ async def test_of_many_at_once_with_one_nonce_one_is_first(hub_town: Town) -> No
 
 
 async def test_nonces_are_forgotten_when_their_signature_is_too_old(hub_town: Town) -> None:
-    nonces = PartnerNonces(hub_town.process.database_of("partner"))
+    nonces = partner_nonces(hub_town.process.database_of("partner"))
     now = datetime.now(UTC)
     assert await nonces.first_use("k", "old", now - timedelta(seconds=1))
     assert await nonces.first_use("k", "new", now + timedelta(minutes=6))
@@ -157,4 +158,4 @@ async def test_without_the_database_the_door_says_not_now(hub_town: Town, airlin
     answer = await airline.ask("GET", "/transfers/t-1")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     with pytest.raises(TransientError):
-        await PartnerNonces(hub_town.process.database_of("partner")).forget()
+        await partner_nonces(hub_town.process.database_of("partner")).forget()
