@@ -1,30 +1,22 @@
 """`mykey-hub streets`: streets taken in, keys drawn and handed over once, merges looked at and dropped again."""
 
 import argparse
-import os
 import secrets
-import sys
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from connectors.street.component import component
-from hub import logs, loop, serving
+from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, run
 from hub.bus import Bus
-from hub.clock import JAPAN, SystemClock
-from hub.component import Component, Context, Installed
-from hub.errors import HubError, PermanentError
+from hub.clock import JAPAN
+from hub.component import Installed
 from hub.ids import uuid7
-from hub.process import HubProcess
-from hub.settings import Settings
-from hub.web.validation import field_errors
 from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
     CipherMode,
@@ -38,51 +30,15 @@ from schemas.streets import (
     StreetsOf,
 )
 
-OWN_NAME: Final = "street"
-DEADLINE_S: Final = 10.0
+ASKER: Final = Installed("street", component)
 PAGES_LIMIT: Final = 20
 SECRET_CHARS: Final = 32
 MAC_KEY_BYTES: Final = 32
 
-Asked = TypeVar("Asked", bound=BaseModel)
-Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
-
-
-class RefusedError(PermanentError):
-    """The hub has refused this."""
-
-
-class BadFileError(PermanentError):
-    """The file cannot be read, or there is one already where a new one is to be."""
-
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
-    options = _parser().parse_args(arguments)
-    logs.configure("error")
-    console = Console(markup=False, highlight=False)
-    try:
-        loop.run(_run(options, Settings(), console))
-    except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-async def _run(options: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """For a moment this is a process of the hub too, which does nothing but ask."""
-    command: Command = options.command
-    async with (
-        serving.database(settings) as owner_url,
-        HubProcess(settings, SystemClock(), [Installed(OWN_NAME, _for_asking)], owner_url) as process,
-    ):
-        await command(process, options, console)
-
-
-def _for_asking(context: Context) -> Component:
-    return replace(component(context), routes=(), jobs=())
+    return run(_parser(), arguments, ASKER)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,8 +83,8 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
         raise BadFileError(f"{options.file.name}: {error}") from error
     known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
     before = known.get(str(told.get("code")))
-    street = _asked(Street, street_id=before.street_id if before else uuid7(), **told)
-    _check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
+    street = asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
@@ -138,7 +94,7 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     """The file is made first, so that there is a place for what is drawn."""
     street = await _street(bus, options.code)
     mode = street.layout.mode
-    key = _asked(
+    key = asked(
         MergeKey,
         key_id=options.key_id,
         valid_from=_in_japan(options.valid_from),
@@ -149,7 +105,7 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     )
     hub_key = (await bus.call(StreetsOf(), DEADLINE_S)).hub_key
     _write_new(options.out, key_file(key, hub_key if mode.is_v2 else ""))
-    _check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
+    check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
     console.print(f"the key is in {options.out}, the only place where it stands: hand it over, then remove the file")
 
 
@@ -169,8 +125,8 @@ def key_file(key: MergeKey, hub_key: str) -> str:
 
 async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, ends = await _street(bus, options.code), _in_japan(options.valid_to)
-    command = _asked(EndMergeKey, street_id=street.street_id, key_id=options.key_id, valid_to=ends)
-    _check((await bus.call(command, DEADLINE_S)).code)
+    command = asked(EndMergeKey, street_id=street.street_id, key_id=options.key_id, valid_to=ends)
+    check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{options.key_id} ends at {ends.isoformat()}")
 
 
@@ -178,8 +134,8 @@ async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> No
     street, after = await _street(bus, options.code), None
     table = Table("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
     for _ in range(PAGES_LIMIT):
-        asked = MergesOf(street_id=street.street_id, open_only=not options.all, after=after)
-        found = await bus.call(asked, DEADLINE_S)
+        query = MergesOf(street_id=street.street_id, open_only=not options.all, after=after)
+        found = await bus.call(query, DEADLINE_S)
         for one in found.merges:
             why = "" if one.undelivered is None else Refusal.of(one.undelivered).detail_ja
             at = f"{one.started_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}"
@@ -193,8 +149,8 @@ async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> No
 
 
 async def _redeliver(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    command = _asked(RedeliverMerge, merge_id=options.merge_id)
-    _check((await bus.call(command, DEADLINE_S)).code)
+    command = asked(RedeliverMerge, merge_id=options.merge_id)
+    check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{command.merge_id} is dropped again")
 
 
@@ -202,7 +158,7 @@ async def _street(bus: Bus, code: str) -> Street:
     for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets:
         if one.code == code:
             return one
-    _check(RefusalCode.unknown_street)
+    check(RefusalCode.unknown_street)
     raise RefusedError(code)
 
 
@@ -213,25 +169,7 @@ def _in_japan(at: datetime) -> datetime:
 
 def _write_new(path: Path, text: str) -> None:
     try:
-        with open(path, "x", encoding="utf-8", opener=_for_us_alone) as file:
+        with new_file(path) as file:
             file.write(text)
     except OSError as error:
         raise BadFileError(f"{path}: {error}") from error
-
-
-def _for_us_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
-
-
-def _asked(model: type[Asked], **values: object) -> Asked:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in field_errors(error))
-        raise RefusedError(faults) from None
-
-
-def _check(code: str | None) -> None:
-    if code is not None:
-        refusal = Refusal.of(code)
-        raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")

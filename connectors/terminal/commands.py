@@ -2,30 +2,20 @@
 
 import argparse
 import csv
-import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import Final, TextIO, TypeVar
+from typing import Final, TextIO
 
-from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from connectors.terminal import issuing
 from connectors.terminal.component import component
 from connectors.terminal.issuing import HandedOut, NotIssued
-from hub import logs, loop, serving
+from hub.asking import DEADLINE_S, BadFileError, Command, asked, check, new_file, run
 from hub.bus import Bus
-from hub.clock import SystemClock
-from hub.component import Component, Context, Installed
-from hub.errors import HubError, PermanentError
-from hub.process import HubProcess
-from hub.settings import Settings
-from hub.web.validation import field_errors
-from schemas.problems import Refusal
+from hub.component import Installed
 from schemas.terminals import (
     AgentKeyOf,
     FileTerminalPlan,
@@ -37,49 +27,13 @@ from schemas.terminals import (
     shown_password,
 )
 
-OWN_NAME: Final = "terminal"
-DEADLINE_S: Final = 10.0
+ASKER: Final = Installed("terminal", component)
 PLAN_COLUMNS: Final = ("kind", "place", "issuer_id", "point_use_too", "mobile", "count")
-
-Asked = TypeVar("Asked", bound=BaseModel)
-Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
-
-
-class RefusedError(PermanentError):
-    """The hub has refused this."""
-
-
-class BadFileError(PermanentError):
-    """The file cannot be read, or there is one already where a new one is to be."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
-    options = _parser().parse_args(arguments)
-    logs.configure("error")
-    console = Console(markup=False, highlight=False)
-    try:
-        loop.run(_run(options, Settings(), console))
-    except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-async def _run(options: argparse.Namespace, settings: Settings, console: Console) -> None:
-    """For a moment this is a process of the hub too, which does nothing but ask."""
-    command: Command = options.command
-    async with (
-        serving.database(settings) as owner_url,
-        HubProcess(settings, SystemClock(), [Installed(OWN_NAME, _for_asking)], owner_url) as process,
-    ):
-        await command(process, options, console)
-
-
-def _for_asking(context: Context) -> Component:
-    return replace(component(context), routes=(), jobs=())
+    return run(_parser(), arguments, ASKER)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,8 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _plan(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     if options.file is not None:
-        _check((await bus.call(_filed(options.lg_code, options.file), DEADLINE_S)).code)
-    found = await bus.call(_asked(TerminalPlanOf, lg_code=options.lg_code), DEADLINE_S)
+        check((await bus.call(_filed(options.lg_code, options.file), DEADLINE_S)).code)
+    found = await bus.call(asked(TerminalPlanOf, lg_code=options.lg_code), DEADLINE_S)
     table = Table(*PLAN_COLUMNS)
     for row in found.rows:
         table.add_row(*(str(getattr(row, name) or "") for name in PLAN_COLUMNS))
@@ -122,7 +76,7 @@ def _filed(lg_code: str, path: Path) -> FileTerminalPlan:
             rows = [{name: _value(name or "", text) for name, text in row.items() if text} for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise BadFileError(f"{path.name}: {error}") from error
-    return _asked(FileTerminalPlan, lg_code=lg_code, rows=rows)
+    return asked(FileTerminalPlan, lg_code=lg_code, rows=rows)
 
 
 def _value(name: str, text: str) -> str | int | bool:
@@ -134,13 +88,13 @@ def _value(name: str, text: str) -> str | int | bool:
 
 async def _issue(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     """The file is made first, so that there is a place for what is issued; which is shown whatever comes after it."""
-    asked = _asked(TerminalPlanOf, lg_code=options.lg_code)
+    lg_code = asked(TerminalPlanOf, lg_code=options.lg_code).lg_code
     handed_out: list[HandedOut] = []
     with nullcontext() if options.csv is None else _new_file(options.csv) as file:
         try:
-            async for one in issuing.issue(bus, asked.lg_code):
+            async for one in issuing.issue(bus, lg_code):
                 if isinstance(one, NotIssued):
-                    _check(one.code)
+                    check(one.code)
                 else:
                     handed_out.append(one)
         finally:
@@ -161,17 +115,13 @@ def _hand_out(handed_out: Sequence[HandedOut], file: TextIO | None, console: Con
 
 def _new_file(path: Path) -> TextIO:
     try:
-        return open(path, "x", encoding="utf-8", newline="", opener=_for_us_alone)
+        return new_file(path)
     except OSError as error:
         raise BadFileError(f"{path.name}: {error}") from error
 
 
-def _for_us_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
-
-
 async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    found = await bus.call(_asked(TerminalsOf, lg_code=options.lg_code), DEADLINE_S)
+    found = await bus.call(asked(TerminalsOf, lg_code=options.lg_code), DEADLINE_S)
     table = Table("端末ID", "種別", "設置場所", "ID付与事業者", "状態", "担当者")
     for one in found.terminals:
         table.add_row(
@@ -191,36 +141,22 @@ def _state(one: Terminal) -> str:
 
 
 async def _renew(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    terminal_id = _asked(AgentKeyOf, terminal_id=options.terminal_id).terminal_id
+    terminal_id = asked(AgentKeyOf, terminal_id=options.terminal_id).terminal_id
     renewed = await issuing.renew(bus, terminal_id)
     if isinstance(renewed, NotIssued):
-        _check(renewed.code)
+        check(renewed.code)
     else:
         console.print(f"{terminal_id} {shown_password(renewed)}")
         console.print("The password is shown once: hand it over now.")
 
 
 async def _suspend(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    asked = _asked(SuspendTerminal, terminal_id=options.terminal_id, reason=options.reason)
-    _check((await bus.call(asked, DEADLINE_S)).code)
-    console.print(f"{asked.terminal_id} is let in nowhere")
+    command = asked(SuspendTerminal, terminal_id=options.terminal_id, reason=options.reason)
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.terminal_id} is let in nowhere")
 
 
 async def _resume(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    asked = _asked(ResumeTerminal, terminal_id=options.terminal_id)
-    _check((await bus.call(asked, DEADLINE_S)).code)
-    console.print(f"{asked.terminal_id} is let in again")
-
-
-def _asked(model: type[Asked], **values: object) -> Asked:
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        faults = "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in field_errors(error))
-        raise RefusedError(faults) from None
-
-
-def _check(code: str | None) -> None:
-    if code is not None:
-        refusal = Refusal.of(code)
-        raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")
+    command = asked(ResumeTerminal, terminal_id=options.terminal_id)
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.terminal_id} is let in again")

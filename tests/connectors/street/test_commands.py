@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from connectors.street import commands
+from hub.asking import carry_out
 from hub.errors import HubError
 from hub.settings import Settings
 from street_software import settings as of_street
@@ -29,7 +30,7 @@ async def settings(database_url: str) -> AsyncIterator[Settings]:
 async def run(settings: Settings, *words: str) -> str:
     """What a command shows."""
     console = Console(record=True, width=240, file=io.StringIO())
-    await commands._run(commands._parser().parse_args(words), settings, console)
+    await carry_out(commands._parser().parse_args(words), settings, console, commands.ASKER)
     return console.export_text()
 
 

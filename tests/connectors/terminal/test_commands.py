@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from connectors.terminal import commands
+from hub.asking import BadFileError, carry_out
 from hub.errors import HubError
 from hub.settings import Settings
 from tests.running import SECRET_KEY, running
@@ -31,7 +32,7 @@ async def settings(database_url: str) -> AsyncIterator[Settings]:
 async def run(settings: Settings, *words: str) -> str:
     """What a command shows."""
     console = Console(record=True, width=240, file=io.StringIO())
-    await commands._run(commands._parser().parse_args(words), settings, console)
+    await carry_out(commands._parser().parse_args(words), settings, console, commands.ASKER)
     return console.export_text()
 
 
@@ -76,7 +77,7 @@ async def test_nothing_is_issued_without_a_place_for_the_list(settings: Settings
     file = tmp_path / "plan.csv"
     file.write_text(PLAN, encoding="utf-8")
     await run(settings, "plan", CITY, "--file", str(file))
-    with pytest.raises(commands.BadFileError):
+    with pytest.raises(BadFileError):
         await run(settings, "issue", CITY, "--csv", str(file))
     assert "3 still to be issued" in await run(settings, "plan", CITY)
 

@@ -1,0 +1,101 @@
+"""Commands that ask the hub at work: for a moment they are a process of it too, which does nothing but ask.
+
+A connector's command line (an entry point `mykey_hub.commands`) makes its parser, sets `command` for each of its
+commands, and leaves the rest to `run`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TextIO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+
+from hub import logs, loop, serving
+from hub.bus import Bus
+from hub.clock import SystemClock
+from hub.component import Component, Context, Factory, Installed
+from hub.errors import HubError, PermanentError
+from hub.process import HubProcess
+from hub.settings import Settings
+from hub.web.validation import field_errors
+from schemas.problems import Refusal
+
+DEADLINE_S: Final = 10.0
+
+Asked = TypeVar("Asked", bound=BaseModel)
+Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
+
+
+class RefusedError(PermanentError):
+    """The hub has refused this."""
+
+
+class BadFileError(PermanentError):
+    """The file cannot be read, or there is one already where a new one is to be."""
+
+
+def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Installed) -> int:
+    """Run the command that was called, in the name of the component `asker`.
+
+    Returns:
+        Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
+    options = parser.parse_args(arguments)
+    logs.configure("error")
+    console = Console(markup=False, highlight=False)
+    try:
+        loop.run(carry_out(options, Settings(), console, asker))
+    except HubError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def carry_out(options: argparse.Namespace, settings: Settings, console: Console, asker: Installed) -> None:
+    """One command that was parsed. Raises HubError."""
+    command: Command = options.command
+    only_asking = Installed(asker.name, _without_work(asker.factory))
+    async with (
+        serving.database(settings) as owner_url,
+        HubProcess(settings, SystemClock(), [only_asking], owner_url) as process,
+    ):
+        await command(process, options, console)
+
+
+def _without_work(factory: Factory) -> Factory:
+    def built(context: Context) -> Component:
+        return replace(factory(context), routes=(), jobs=())
+
+    return built
+
+
+def asked(model: type[Asked], **values: object) -> Asked:
+    """The message or value that these make. Raises RefusedError, which names what does not fit."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(f"{one.pointer.strip('/')}: {one.detail}" for one in field_errors(error))
+        raise RefusedError(faults) from None
+
+
+def check(code: str | None) -> None:
+    """Raises RefusedError where the hub's answer is a refusal: what to do, in both languages."""
+    if code is not None:
+        refusal = Refusal.of(code)
+        raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")
+
+
+def new_file(path: Path) -> TextIO:
+    """A file that was not there before, for us alone; lines end as they are written. Raises OSError."""
+    return open(path, "x", encoding="utf-8", newline="", opener=_for_us_alone)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
