@@ -31,7 +31,7 @@ from schemas.values import LANES
 from tests.reliability import listener
 from tests.reliability.checker import Violation, check
 from tests.reliability.history import History
-from tests.reliability.snapshot import RESET_SQL, TOTAL, Snapshot, from_postgres
+from tests.reliability.snapshot import TOTAL, Snapshot, forget_everything, from_postgres
 from tests.reliability.worker_process import AMQP_URL, PLANTED, over
 from tests.reliability.workload import Workload
 from tests.running import SECRET_KEY
@@ -193,7 +193,7 @@ class Cluster:
     async def begin(self) -> None:
         """Forget the last run."""
         self.history = History()
-        await self.owner.execute(RESET_SQL)
+        await forget_everything(self.owner)
         rules = [(r.pool, r.lg_code, r.expiry, r.first, r.last, sorted(r.usable_in)) for r in RULES]
         await self.owner.executemany(statements.REGISTER_POOL, rules)
 

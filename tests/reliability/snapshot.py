@@ -1,5 +1,6 @@
 """All rows that count, as they stand when everything is drained; read from PostgreSQL or from the simulator's twin."""
 
+from contextlib import suppress
 from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -108,18 +109,30 @@ SELECT type, body FROM hub.message WHERE type ~ '^jp.mykey.points.(credited|move
 _SENT: Final = "SELECT notice_id FROM mail.sent"
 _HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.heard ORDER BY id"
 
-RESET_SQL: Final = """
+RESET_TRIES: Final = 5
+_RESET: Final = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
     ledger.checkpoint, hub.message, hub.delivery, mail.heard, mail.sent;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 SET session_replication_role = DEFAULT;
 """
-"""Everything forgotten, for the next run in the same database; who owns which lane stays."""
 
 TOTAL: Final = """
 SELECT (SELECT coalesce(sum(balance), 0) FROM ledger.lot) + (SELECT coalesce(sum(balance), 0) FROM ledger.contra)
 """
+
+
+async def forget_everything(owner: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Begin anew in the same database; who owns which lane stays.
+
+    The processes go on looking meanwhile, and PostgreSQL may end either side where both wait for each other.
+    """
+    for _ in range(RESET_TRIES - 1):
+        with suppress(asyncpg.DeadlockDetectedError):
+            await owner.execute(_RESET)
+            return
+    await owner.execute(_RESET)
 
 
 async def from_postgres(connection: "asyncpg.Connection[asyncpg.Record]") -> Snapshot:

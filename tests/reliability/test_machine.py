@@ -25,7 +25,7 @@ from tests.reliability.checker import check
 from tests.reliability.history import History
 from tests.reliability.planted.bugs import BUGS
 from tests.reliability.sizes import MACHINE_EXAMPLES
-from tests.reliability.snapshot import RESET_SQL, TOTAL, from_postgres
+from tests.reliability.snapshot import TOTAL, forget_everything, from_postgres
 from tests.reliability.workload import CITIZENS, COUNTERS, POOLS
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
@@ -96,7 +96,7 @@ class World:
 
     async def forget(self) -> None:
         """Begin anew; who owns which lane stays."""
-        await self.owner.execute(RESET_SQL)
+        await forget_everything(self.owner)
         for clock in self.clocks:
             clock.moved = timedelta()
         await open_pools(self.processes[0].database_of("ledger"))
