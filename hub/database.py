@@ -35,14 +35,16 @@ SESSION: Final = {
 once may be planned while its table is empty, when reading all of it looks cheapest: so an index is taken where there is
 one. Whole tables are read in a snapshot."""
 
+ALREADY_THERE: Final = asyncpg.UniqueViolationError
+"""What PostgreSQL says of a row whose key is taken."""
 RETRYABLE: Final = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
-    asyncpg.UniqueViolationError,
+    ALREADY_THERE,
 )
 """Two at once met: the whole transaction is rolled back and may be run again at once. A unique violation is one
-of them, because handlers look before they insert: it means that somebody was faster."""
+of them: handlers look before they insert, or do so once they have met one."""
 
 UNREACHABLE: Final = (
     asyncpg.PostgresConnectionError,

@@ -11,7 +11,9 @@ import threading
 import time
 from array import array
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, SafeUUID
+from uuid import UUID
+
+from asyncpg.pgproto import pgproto
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -27,10 +29,6 @@ _SEED_HIGH_MASK = (1 << 12) - 1
 _UUID_MAX_MS = (1 << 48) - 1
 
 _POOL_BYTES = 4096
-
-_new = UUID.__new__
-_set = object.__setattr__
-_UNKNOWN = SafeUUID.unknown
 
 
 class _Generator:
@@ -59,11 +57,8 @@ class _Generator:
             else:
                 self._last += _ONE
             value = self._last | self._tails.pop()
-        # What `UUID(int=value)` makes, without its checks: they take longer than all the rest of an id.
-        made = _new(UUID)
-        _set(made, "int", value)
-        _set(made, "is_safe", _UNKNOWN)
-        return made
+        # As the database gives them: cheaper to make, to hash, to print and to send than the standard library's own.
+        return pgproto.UUID(value.to_bytes(16))
 
 
 _generator = _Generator()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -25,10 +26,16 @@ class Said(BaseModel):
         """
         made = cls.__new__(cls)
         _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", set(fields))
+        _set(made, "__pydantic_fields_set__", _all_fields(cls))
         _set(made, "__pydantic_extra__", None)
         _set(made, "__pydantic_private__", None)
         return made
+
+
+@cache
+def _all_fields(kind: type[Said]) -> set[str]:
+    """One set for all: a copy of a message gets a copy of it."""
+    return set(kind.model_fields)
 
 
 class Message(Said):

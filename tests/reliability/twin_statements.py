@@ -23,14 +23,16 @@ OUTCOME_ANSWER: Final = (
 # the ledger
 
 
-async def lock_head(tx: Tx, partition: int) -> Rows:
+async def lock_head(tx: Tx, partition: int, earlier: int) -> Rows:
     await tx.lock(("head", partition))
-    return await read_head(tx, partition)
+    return await read_head(tx, partition, earlier)
 
 
-async def read_head(tx: Tx, partition: int) -> Rows:
+async def read_head(tx: Tx, partition: int, earlier: int) -> Rows:
     revisions = [pool["revision"] for pool in tx.scan("pool")]
-    return [(tx.get("head", partition) or {}) | {"revision": max(revisions, default=None)}]
+    block = tx.get("block", (partition, earlier)) or {"hash": None}
+    more = {"revision": max(revisions, default=None), "earlier_hash": block["hash"]}
+    return [(tx.get("head", partition) or {}) | more]
 
 
 async def pools(tx: Tx) -> Rows:
@@ -58,13 +60,13 @@ async def outcomes(tx: Tx, parties: Sequence[UUID], ids: Sequence[str]) -> Rows:
     return [{name: row[name] for name in OUTCOME_ANSWER} for row in found if row is not None]
 
 
-LOT: Final = ("place", "account", "pool", "expires_on", "origin", "balance")
+LOT: Final = ("place", "account", "expires_on", "origin", "balance")
 
 
 async def lots(tx: Tx, citizens: Sequence[UUID], pools: Sequence[str], today: date) -> Rows:
     asked = enumerate(zip(citizens, pools, strict=True), start=1)
     return [
-        {"n": number} | row
+        {"n": number} | {name: row[name] for name in LOT}
         for number, (citizen, pool) in asked
         for row in _lots_of(tx, citizen, today)
         if row["pool"] == pool
@@ -72,15 +74,17 @@ async def lots(tx: Tx, citizens: Sequence[UUID], pools: Sequence[str], today: da
 
 
 async def all_lots(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
-    return [{"citizen_id": citizen} | row for citizen in citizens for row in _lots_of(tx, citizen, today)]
+    names = ("citizen_id", "place", "account", "pool", "expires_on", "origin", "balance")
+    return [{name: row[name] for name in names} for citizen in citizens for row in _lots_of(tx, citizen, today)]
 
 
 def _lots_of(tx: Tx, citizen: UUID, today: date) -> Rows:
     own = tx.writes.get("lot", {})
     rows: dict[Any, Fields] = dict(tx.twin.lots_of.get(citizen, {}))
     rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] == citizen})
+    # Where a row is: nobody but its partition's writer moves it, so its number says as much.
     return [
-        {name: (row | _place(row))[name] for name in LOT}
+        row | {"place": (0, row["account"])}
         for row in rows.values()
         if row["balance"] > 0 or row["expires_on"] >= today
     ]
@@ -88,12 +92,7 @@ def _lots_of(tx: Tx, citizen: UUID, today: date) -> Rows:
 
 async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
     found = (tx.get("contra", (partition, name)) for name in names)
-    return [{"name": row["name"], **_place(row), "account": row["account"]} for row in found if row is not None]
-
-
-def _place(row: Fields) -> Fields:
-    """Where the row is: nobody but its partition's writer moves it, so its number says as much."""
-    return {"place": (0, row["account"])}
+    return [{"name": row["name"], "account": row["account"]} for row in found if row is not None]
 
 
 async def nothing(_tx: Tx, *_args: object) -> Rows:
@@ -112,9 +111,7 @@ async def change_lots(
     return [{} for _ in accounts]
 
 
-async def change_contras(
-    tx: Tx, partition: int, _places: Sequence[object], accounts: Sequence[int], added: Sequence[int]
-) -> Rows:
+async def change_contras(tx: Tx, partition: int, accounts: Sequence[int], added: Sequence[int]) -> Rows:
     changed: Rows = []
     by_account = {row["account"]: row for row in tx.scan("contra") if row["partition"] == partition}
     for account, points in zip(accounts, added, strict=True):
@@ -146,27 +143,35 @@ async def open_contras(
 
 
 ROLLUP: Final = (
-    "partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points", "transactions",
+    "partition", "day", "lg_code", "counterparty_id", "pool", "kind", "transfers", "points", "transactions", "line",
 )  # fmt: skip
 
 
-async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
+async def lines(tx: Tx, partition: int, day: date, *columns: Sequence[Any]) -> Rows:
+    asked = enumerate(zip(*columns, strict=True), start=1)
+    found = ((n, tx.get("rollup", (partition, day, *key))) for n, key in asked)
+    return [{"n": n, "line": row["line"]} for n, row in found if row is not None]
+
+
+async def roll_up(tx: Tx, _block: int, *columns: Sequence[Any]) -> Rows:
     there: Rows = []
-    for n, line in enumerate(zip(*columns, strict=True), start=1):
-        key = (partition, day, *line[:4])
+    by_line = {row["line"]: row for row in tx.scan("rollup")}
+    for line, *added in zip(*columns, strict=True):
+        key = tuple(by_line[line][name] for name in ROLLUP[:6])
         await tx.lock(("rollup", key))
         row = tx.get("rollup", key)
-        if row is not None:
-            sums = (row["transfers"] + line[4], row["points"] + line[5], row["transactions"] + line[6])
-            tx.put("rollup", key, dict(zip(ROLLUP, (*key, *sums), strict=True)))
-            there.append({"n": n})
+        assert row is not None
+        sums = {name: row[name] + more for name, more in zip(ROLLUP[6:9], added, strict=True)}
+        tx.put("rollup", key, row | sums)
+        there.append({})
     return there
 
 
 async def open_rollups(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
     for line in zip(*columns, strict=True):
         key = (partition, day, *line[:4])
-        await tx.insert("rollup", key, dict(zip(ROLLUP, (*key, *line[4:]), strict=True)))
+        row = dict(zip(ROLLUP, (*key, *line[4:], tx.twin.next_id()), strict=True))
+        await tx.insert("rollup", key, row)
     return []
 
 
@@ -410,6 +415,7 @@ STATEMENTS: Final[dict[str, Statement]] = {
     statements.CHANGE_LOTS: change_lots,
     statements.CHANGE_CONTRAS: change_contras,
     statements.OPEN_CONTRAS: open_contras,
+    statements.LINES: lines,
     statements.ROLL_UP: roll_up,
     statements.OPEN_ROLLUPS: open_rollups,
     statements.SEAL: seal,

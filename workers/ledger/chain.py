@@ -7,11 +7,15 @@ a head line, one line per outcome, one line per transfer, each ended by LF, fiel
 import hashlib
 from collections.abc import Iterable
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
 GENESIS: Final = b"\x00"
 """The hash before the first block."""
+
+
+DAYS_LIMIT: Final = 16
 
 
 class OutcomeRow(NamedTuple):
@@ -47,20 +51,28 @@ class TransferRow(NamedTuple):
     business_date: date
 
 
+@lru_cache(DAYS_LIMIT)
+def _day(day: date) -> str:
+    """All rows of a block have the same."""
+    return day.isoformat()
+
+
 def outcome_line(row: OutcomeRow) -> str:
     """An outcome as the chain hashes it."""
     hold = f"\t{row.hold_id.hex}" if row.hold_id else ""
     terms = f"\t{row.hold_terms.hex()}" if row.hold_terms else ""
     return (
         f"o\t{row.number}\t{row.party_id.hex}\t{row.command_id}\t{row.request_hash.hex()}\t{row.citizen_id.hex}"
-        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{row.posted_on.isoformat()}{hold}{terms}\n"
+        f"\t{row.kind}\t{row.code or ''}\t{row.points}\t{row.balances}\t{_day(row.posted_on)}{hold}{terms}\n"
     )
 
 
 def transfer_line(row: TransferRow) -> str:
     """A transfer as the chain hashes it."""
-    day = row.business_date.isoformat()
-    return f"t\t{row.line}\t{row.outcome}\t{row.kind}\t{row.debit}\t{row.credit}\t{row.points}\t{day}\n"
+    return (
+        f"t\t{row.line}\t{row.outcome}\t{row.kind}\t{row.debit}\t{row.credit}\t{row.points}"
+        f"\t{_day(row.business_date)}\n"
+    )
 
 
 def block_hash(

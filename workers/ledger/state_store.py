@@ -22,15 +22,16 @@ from workers.ledger.holds import CouponRow, Hold, Original, Part
 from workers.ledger.operations import OPERATIONS, REVERSIBLE
 
 
-async def load(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
+async def load(
+    tx: Transaction, partition: int, commands: Sequence[PostingCommand], citizens: AbstractSet[UUID], book: Book
+) -> None:
     """What these commands need besides lots; nothing is asked that none of them needs, but for the exceptions."""
     types = {type(command) for command in commands}
     hold_ids: set[UUID] = set()
     if any(OPERATIONS[one].is_about_hold for one in types):
         hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
-    citizens = list({command.citizen_id for command in commands})
     over: set[UUID] = set()
-    for citizen_id, hold_id in await tx.fetch(statements.EXCEPTIONS, citizens, tx.now):
+    for citizen_id, hold_id in await tx.fetch(statements.EXCEPTIONS, list(citizens), tx.now):
         if hold_id is None:
             book.revoked.add(citizen_id)
         else:

@@ -3,9 +3,11 @@
 from typing import Final
 
 LOCK: Final = """
-SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision
+SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision,
+    (SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2) AS earlier_hash
 FROM ledger.head WHERE partition = $1 FOR UPDATE
 """
+"""With the hash of an earlier block: whoever remembers another one remembers another history."""
 POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool"
 OUTCOMES: Final = """
 SELECT o.* FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
@@ -19,7 +21,7 @@ rows might otherwise read it from end to end, or a whole partition."""
 LOTS: Final = """
 SELECT asked.n, l.* FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS asked (citizen_id, pool, n)
 CROSS JOIN LATERAL (
-    SELECT ctid AS place, account, pool, expires_on, origin, balance FROM ledger.lot
+    SELECT ctid AS place, account, expires_on, origin, balance FROM ledger.lot
     WHERE citizen_id = asked.citizen_id AND pool = asked.pool AND (balance > 0 OR expires_on >= $3) OFFSET 0
 ) AS l
 """
@@ -31,9 +33,9 @@ CROSS JOIN LATERAL (
 ) AS l
 """
 CONTRAS: Final = """
-SELECT c.name, c.place, c.account FROM unnest($2::text[]) AS asked (name)
+SELECT c.name, c.account FROM unnest($2::text[]) AS asked (name)
 CROSS JOIN LATERAL (
-    SELECT name, ctid AS place, account FROM ledger.contra
+    SELECT name, account FROM ledger.contra
     WHERE name = asked.name AND partition IS NOT DISTINCT FROM $1 LIMIT 1
 ) AS c
 """
@@ -56,8 +58,12 @@ WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1, u.
 """By the places where they were read: only the partition's writer changes its accounts, so they are there still."""
 CHANGE_CONTRAS: Final = """
 UPDATE ledger.contra AS c SET balance = c.balance + u.points
-FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, points)
-WHERE c.ctid = u.place AND (c.partition, c.account) IS NOT DISTINCT FROM ($1, u.account)
+FROM unnest($2::bigint[], $3::bigint[]) AS u (account, points)
+CROSS JOIN LATERAL (
+    SELECT ctid AS place FROM ledger.contra
+    WHERE account = u.account AND partition IS NOT DISTINCT FROM $1 LIMIT 1
+) AS there
+WHERE c.ctid = there.place
 """
 OPEN_CONTRAS: Final = """
 INSERT INTO ledger.contra (partition, account, name, party_id, balance)
@@ -65,20 +71,24 @@ SELECT $1, u.account, u.name, u.party_id, u.points
 FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, points)
 ON CONFLICT (partition, name) DO NOTHING
 """
-ROLL_UP: Final = """
-UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
-    transactions = r.transactions + u.transactions, last_block = $3,
-    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $3::bigint END
-FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
-    WITH ORDINALITY AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions, n)
+LINES: Final = """
+SELECT u.n, there.line
+FROM unnest($3::text[], $4::uuid[], $5::text[], $6::smallint[])
+    WITH ORDINALITY AS u (lg_code, counterparty_id, pool, kind, n)
 CROSS JOIN LATERAL (
-    SELECT ctid AS place FROM ledger.rollup
+    SELECT line FROM ledger.rollup
     WHERE partition = $1 AND day = $2 AND lg_code = u.lg_code AND counterparty_id = u.counterparty_id
         AND pool = u.pool AND kind = u.kind
     LIMIT 1
 ) AS there
+"""
+ROLL_UP: Final = """
+UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
+    transactions = r.transactions + u.transactions, last_block = $1,
+    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $1::bigint END
+FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS u (line, transfers, points, transactions)
+CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger.rollup WHERE line = u.line LIMIT 1) AS there
 WHERE r.ctid = there.place
-RETURNING u.n
 """
 OPEN_ROLLUPS: Final = """
 INSERT INTO ledger.rollup (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -12,11 +13,12 @@ from hub.errors import PermanentError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
-from workers.ledger.accounts import LotKey, PoolRule
+from workers.ledger.accounts import Contra, LotKey, PoolRule
 from workers.ledger.book import Balance, Book, Place
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
+from workers.ledger.remembered import Remembered
 
 
 class StrayAccountError(PermanentError):
@@ -50,10 +52,14 @@ class Written:
     transfers: list[TransferRow] = field(default_factory=list)
 
 
-async def lock(tx: Transaction, partition: int) -> Head:
-    """Become the partition's one writer until the commit."""
-    row = await tx.fetch_row(statements.LOCK, partition)
+async def lock(tx: Transaction, partition: int, remembered: Remembered) -> Head:
+    """Become the partition's one writer until the commit; what is remembered of another history is forgotten."""
+    block, block_hash = remembered.block, remembered.hash
+    row = await tx.fetch_row(statements.LOCK, partition, block)
     assert row is not None  # noqa: S101 - the migration made all partitions
+    if row["earlier_hash"] != block_hash:
+        remembered.forget()
+    remembered.seen(row["block"], row["hash"])
     return Head(row["block"], row["hash"], row["next_account"], row["revision"] or 0)
 
 
@@ -83,19 +89,33 @@ async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dic
     }
 
 
-async def load_book(tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book) -> None:
+async def load_book(
+    tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book, remembered: Remembered
+) -> None:
     """Put the union of the commands' footprints into the book: state, the lots, then the contra accounts."""
-    await state_store.load(tx, partition, commands, book)
-    asked = {(c.citizen_id, pool) for c in commands for pool in OPERATIONS[type(c)].pools(c, book)}
     citizens_here = {command.citizen_id for command in commands}
+    await state_store.load(tx, partition, commands, citizens_here, book)
+    asked = {(c.citizen_id, pool) for c in commands for pool in OPERATIONS[type(c)].pools(c, book)}
     mine = [hold for hold in book.holds.values() if hold.citizen_id in citizens_here]
     await _load_lots(tx, list(asked | {(hold.citizen_id, hold.pool) for hold in mine}), book)
     await state_store.load_past_lots(tx, citizens_here, book)
     contras = {contra for command in commands for contra in OPERATIONS[type(command)].contras(command, book)}
-    names = {contra.name: contra for contra in (*contras, *of_holds(mine))}
+    contras.update(of_holds(mine))
+    await _load_contras(tx, partition, contras, book, remembered)
+
+
+async def _load_contras(
+    tx: Transaction, partition: int, contras: AbstractSet[Contra], book: Book, remembered: Remembered
+) -> None:
+    """Those that there are: each is asked for once."""
+    names = {contra.name: contra for contra in contras if contra not in remembered.accounts}
     if names:
-        for name, place, account in await tx.fetch(statements.CONTRAS, partition, list(names)):
-            book.contras[names[name]] = Balance(account, 0, place)
+        found = await tx.fetch(statements.CONTRAS, partition, list(names))
+        remembered.learn_accounts((names[name], account) for name, account in found)
+    for contra in contras:
+        account = remembered.accounts.get(contra)
+        if account is not None:
+            book.contras[contra] = Balance(account, 0)
 
 
 async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
@@ -104,10 +124,10 @@ async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: B
     if by_pool:
         wallets = [book.lots[citizen_id] for citizen_id, _ in by_pool]
         citizens, pools = zip(*by_pool, strict=True)
-        for number, place, account, pool, expires_on, origin, points in await tx.fetch(
+        for number, place, account, expires_on, origin, points in await tx.fetch(
             statements.LOTS, citizens, pools, book.today
         ):
-            wallets[number - 1][LotKey(pool, expires_on, origin)] = Balance(account, points, place)
+            wallets[number - 1][LotKey(pools[number - 1], expires_on, origin)] = Balance(account, points, place)
     of_all = [citizen_id for citizen_id, pool in asked if not pool]
     if of_all:
         for citizen_id, place, account, pool, expires_on, origin, points in await tx.fetch(
@@ -116,7 +136,9 @@ async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: B
             book.lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, points, place)
 
 
-async def write(tx: Transaction, partition: int, head: Head, book: Book, written: Written) -> None:
+async def write(
+    tx: Transaction, partition: int, head: Head, book: Book, written: Written, remembered: Remembered
+) -> None:
     """Write the batch and seal its block."""
     block = head.block + 1
     await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, written.outcomes)
@@ -124,8 +146,8 @@ async def write(tx: Transaction, partition: int, head: Head, book: Book, written
         await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
         await _write_lots(tx, partition, book)
         failpoints.reach("ledger.mid_write")
-        await _write_contras(tx, partition, book)
-        await _write_rollups(tx, partition, block, book)
+        await _write_contras(tx, partition, head, book)
+        await _write_rollups(tx, partition, block, book, remembered)
     await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     await tx.execute(
@@ -150,16 +172,17 @@ async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
         _all_there(await tx.execute(statements.CHANGE_LOTS, partition, *zip(*old, strict=True)), len(old), partition)
 
 
-async def _write_contras(tx: Transaction, partition: int, book: Book) -> None:
-    changed = [(b.place, b.account, b.points) for _, b in book.changed_contras if b.place is not None]
-    if changed:
-        tag = await tx.execute(statements.CHANGE_CONTRAS, partition, *zip(*changed, strict=True))
-        _all_there(tag, len(changed), partition)
-    opened = [
-        (balance.account, contra.name, contra.party_id, balance.points)
-        for contra, balance in book.changed_contras
-        if balance.place is None
-    ]
+async def _write_contras(tx: Transaction, partition: int, head: Head, book: Book) -> None:
+    opened: list[tuple[int, str, UUID | None, int]] = []
+    there: list[tuple[int, int]] = []
+    for contra, balance in book.changed_contras:
+        if balance.account < head.next_account:
+            there.append((balance.account, balance.points))
+        else:
+            opened.append((balance.account, contra.name, contra.party_id, balance.points))
+    if there:
+        tag = await tx.execute(statements.CHANGE_CONTRAS, partition, *zip(*there, strict=True))
+        _all_there(tag, len(there), partition)
     if opened:
         tag = await tx.execute(statements.OPEN_CONTRAS, partition, *zip(*opened, strict=True))
         _all_there(tag, len(opened), partition)
@@ -171,12 +194,30 @@ def _all_there(tag: str, expected: int, partition: int) -> None:
         raise StrayAccountError(f"partition {partition}: {tag}, not {expected}")
 
 
-async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book) -> None:
-    lines = [
-        (*line.key, int(line.kind), line.transfers, line.points, line.transactions) for line in book.lines.values()
-    ]
-    there = await tx.fetch(statements.ROLL_UP, partition, book.today, block, *zip(*lines, strict=True))
-    if len(there) < len(lines):
-        found = {row["n"] for row in there}
-        new = [line for n, line in enumerate(lines, start=1) if n not in found]
+async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book, remembered: Remembered) -> None:
+    remembered.begin(book.today)
+    await _look_lines_up(tx, partition, book, remembered)
+    there: list[tuple[int, int, int, int]] = []
+    new: list[tuple[Any, ...]] = []
+    for line in book.lines.values():
+        sums = line.transfers, line.points, line.transactions
+        number = remembered.lines.get((line.key, line.kind))
+        if number is not None:
+            there.append((number, *sums))
+        else:
+            new.append((*line.key, int(line.kind), *sums))
+    if there:
+        tag = await tx.execute(statements.ROLL_UP, block, *zip(*there, strict=True))
+        _all_there(tag, len(there), partition)
+    if new:
         await tx.execute(statements.OPEN_ROLLUPS, partition, book.today, block, *zip(*new, strict=True))
+
+
+async def _look_lines_up(tx: Transaction, partition: int, book: Book, remembered: Remembered) -> None:
+    unknown = [
+        (line.key, int(line.kind)) for line in book.lines.values() if (line.key, line.kind) not in remembered.lines
+    ]
+    if unknown:
+        columns = zip(*((*key, kind) for key, kind in unknown), strict=True)
+        found = await tx.fetch(statements.LINES, partition, book.today, *columns)
+        remembered.learn_lines((unknown[n - 1], line) for n, line in found)

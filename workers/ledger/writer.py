@@ -6,18 +6,20 @@ from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID, uuid5
 
+from hub.database import ALREADY_THERE
 from hub.transaction import Transaction
 from schemas.checkouts import ExpireAuthorisation
 from schemas.holds import HoldView
 from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand, PostingStatus
 from schemas.problems import RefusalCode
-from schemas.values import lane_of
+from schemas.values import LANES, lane_of
 from workers.ledger import store
 from workers.ledger.accounts import PoolRule
 from workers.ledger.book import Book, Decision, Terms, refused
 from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.holds import Hold, Original
 from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, REVERSIBLE, SETS_ASIDE, Operation
+from workers.ledger.remembered import Remembered
 from workers.ledger.store import Head, Known, Written
 
 Key: TypeAlias = tuple[UUID, str]
@@ -31,12 +33,13 @@ NOT_SHOWN: Final = frozenset({RefusalCode.no_voucher, RefusalCode.no_hold})
 
 
 class Writer:
-    """Posts batches; remembers only the pools' rules, by the revision that the head's lock shows."""
+    """Posts batches; remembers numbers, which never change, and the pools' rules by the revision that it is shown."""
 
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
         self._pools: dict[str, PoolRule] = {}
         self._revision = -1
+        self._remembered = [Remembered() for _ in range(LANES)]
 
     async def post(self, commands: Sequence[PostingCommand], tx: Transaction) -> list[PostingAnswer]:
         """One outcome for each command, in order; commands of one batch belong to one partition.
@@ -44,14 +47,22 @@ class Writer:
         A command whose id has an outcome already gets that one again, or `id_conflict` where it asks another thing.
         """
         partition = lane_of(commands[0].citizen_id)
-        head = await store.lock(tx, partition)
-        known = await store.load_known(tx, commands)
-        needing = [command for command in commands if _needs_book(command, known)] if known else commands
+        remembered = self._remembered[partition]
+        head = await store.lock(tx, partition, remembered)
+        known = await store.load_known(tx, commands) if remembered.looks_up() else {}
+        needing = commands
+        if known:
+            remembered.met_one()
+            needing = [command for command in commands if _needs_book(command, known)]
         book = await self._book(tx, partition, head, needing)
         batch = _Batch(partition, head, book, known, tx)
         answers = [batch.answer(number, command) for number, command in enumerate(commands)]
         if batch.written.outcomes:
-            await store.write(tx, partition, head, book, batch.written)
+            try:
+                await store.write(tx, partition, head, book, batch.written, remembered)
+            except ALREADY_THERE:
+                remembered.met_one()
+                raise
         return answers
 
     async def _book(self, tx: Transaction, partition: int, head: Head, commands: Sequence[PostingCommand]) -> Book:
@@ -59,7 +70,7 @@ class Writer:
             self._pools, self._revision = await store.load_pools(tx), head.revision
         book = Book(tx.business_date, tx.now, self._terms, self._pools, head.next_account)
         if commands:
-            await store.load_book(tx, partition, commands, book)
+            await store.load_book(tx, partition, commands, book, self._remembered[partition])
         return book
 
 

@@ -24,6 +24,7 @@ from workers.ledger.accounts import LotKey
 from workers.ledger.book import Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.operations import OPERATIONS, Operation
+from workers.ledger.remembered import Remembered
 from workers.ledger.store import Head, Known
 
 
@@ -36,7 +37,8 @@ class Bug(NamedTuple):
 
 
 READ_HEAD: Final = """
-SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision
+SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision,
+    (SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2) AS earlier_hash
 FROM ledger.head WHERE partition = $1
 """
 """The lock statement with its FOR UPDATE forgotten."""
@@ -82,9 +84,10 @@ def no_inbox_mark() -> Iterator[None]:
 def no_row_lock() -> AbstractContextManager[Any]:
     """The head is read without its lock, and blocks get numbers that never collide."""
 
-    async def lock(tx: Transaction, partition: int) -> Head:
-        row = await tx.fetch_row(READ_HEAD, partition)
+    async def lock(tx: Transaction, partition: int, remembered: Remembered) -> Head:
+        row = await tx.fetch_row(READ_HEAD, partition, remembered.block)
         assert row is not None
+        remembered.forget()
         return Head(row["block"] + random.randrange(10**9), row["hash"], row["next_account"], row["revision"] or 0)
 
     return mock.patch.object(store, "lock", lock)

@@ -53,18 +53,21 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000",
     ),
     "CHANGE_CONTRAS": (
-        "smallint, tid[], bigint[], bigint[]",
-        "3::smallint, ARRAY['(0,7)', '(0,9)']::tid[], ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
+        "smallint, bigint[], bigint[]",
+        "3::smallint, ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
     ),
     "CHANGE_LOTS": (
         "smallint, tid[], bigint[], bigint[]",
         "3::smallint, ARRAY['(0,7)', '(0,9)']::tid[], ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
     ),
+    "LINES": (
+        "smallint, date, text[], uuid[], text[], smallint[]",
+        """3::smallint, '2026-01-10', ARRAY['131032', '131032'], ARRAY[md5('7'), md5('9')]::uuid[],
+        ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[]""",
+    ),
     "ROLL_UP": (
-        "smallint, date, bigint, text[], uuid[], text[], smallint[], bigint[], bigint[], bigint[]",
-        """3::smallint, '2026-01-10', 2, ARRAY['131032', '131032'], ARRAY[md5('7'), md5('9')]::uuid[],
-        ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[],
-        ARRAY[1, 1]::bigint[]""",
+        "bigint, bigint[], bigint[], bigint[], bigint[]",
+        """2, ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[]""",
     ),
 }
 """Statements, and arguments that are about two rows each."""

@@ -15,6 +15,7 @@ from hub.process import HubProcess
 from hub.runner import RERUN_LIMIT
 from schemas.audit import VerifyLedger
 from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingCommand, PostingStatus
+from schemas.values import lane_of
 from tests.running import running
 from tests.workers.ledger.faults import TERMS, Failing, everything, first_six, holds_and_ends
 from tests.workers.ledger.naive import Result
@@ -22,6 +23,7 @@ from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
     FOREVER,
+    OTHER_STORE,
     STORE,
     ask,
     ask_all,
@@ -29,6 +31,7 @@ from tests.workers.ledger.world import (
     credit,
     expire,
     move,
+    open_pools,
     refusal,
     result,
     sweep,
@@ -38,6 +41,12 @@ from workers.ledger import store
 from workers.ledger.writer import Writer
 
 ME = citizen(1)
+ALL_GONE = """
+SET session_replication_role = replica;
+TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool;
+UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
+"""
+"""Only its owner can."""
 
 
 async def count(process: HubProcess, sql: str) -> int:
@@ -85,6 +94,41 @@ async def test_the_same_id_twice_in_one_batch(ledger: HubProcess) -> None:
     ]
     assert await count(ledger, "SELECT count(*) FROM ledger.block") == 1
     assert await count(ledger, "SELECT count(*) FROM ledger.transfer") == 1
+
+
+async def test_among_new_commands_those_asked_before_are_told_their_outcome(ledger: HubProcess) -> None:
+    await ask(ledger, credit("1", ME, 100))
+    answers = await ask_all(ledger, credit("2", ME, 7), credit("1", ME, 100), credit("1", ME, 8), credit("3", ME, 5))
+    assert [(a.code, a.replayed, a.balances.get("reserve")) for a in answers] == [
+        (None, False, 107),
+        (None, True, 100),
+        ("id_conflict", False, None),
+        (None, False, 112),
+    ]
+    assert (await ask(ledger, VerifyLedger(partition=lane_of(ME)))).fault is None
+
+
+async def test_what_was_remembered_of_another_history_is_forgotten(
+    ledger: HubProcess, clock: AdjustableClock, database_url: str
+) -> None:
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), use("2", ME, 5), use("3", ME, 5, store_id=OTHER_STORE))
+    await ask(ledger, use("4", ME, 5))
+    await ask(ledger, use("5", ME, 5, store_id=OTHER_STORE))
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute(ALL_GONE)
+    finally:
+        await owner.close()
+    async with running(database_url, "ledger", clock=clock) as another:
+        await open_pools(another.database_of("ledger"))
+        for command in (credit("1", ME, 90, FOREVER), use("2", ME, 7, store_id=OTHER_STORE), use("3", ME, 8)):
+            await ask(another, command)
+    await ask_all(ledger, credit("4", ME, 10, FOREVER), use("5", ME, 4))
+
+    assert (await ask(ledger, VerifyLedger(partition=lane_of(ME)))).fault is None
+    async with ledger.database_of("ledger").reading() as reading:
+        rows = await reading.fetch("SELECT party_id, balance FROM ledger.contra WHERE name LIKE 'store:%'")
+    assert {row["party_id"]: row["balance"] for row in rows} == {STORE: 12, OTHER_STORE: 7}
 
 
 async def test_an_id_is_its_partys_own(ledger: HubProcess) -> None:
