@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
 
-from hub.errors import TransientError
+from hub.errors import HubError, TransientError
 from hub.outbox import ToDo, flush
 from hub.transaction import Reading, Transaction
 
@@ -149,9 +149,14 @@ def is_unreachable(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def reachable() -> AsyncIterator[None]:
-    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again."""
+    """Whatever passes by itself in the database is a TransientError: whoever asks may ask again.
+
+    What is a HubError already is raised as it is: it knows how long to wait.
+    """
     try:
         yield
+    except HubError:
+        raise
     except (*UNREACHABLE, *RETRYABLE) as error:
         raise TransientError("the database is away") from error
 

@@ -15,8 +15,7 @@ from connectors.operations.work import (
     NotPausableError,
     StateConflictError,
 )
-from hub.database import RETRYABLE, UNREACHABLE
-from hub.errors import HubError, TransientError
+from hub.database import reachable
 from hub.redriving import NoSuchDeliveryError, NotParkedError
 from hub.store import NoSuchMessageError
 from hub.web.problems import ProblemError
@@ -45,7 +44,8 @@ CONFLICTS: Final = {
 async def told() -> AsyncIterator[None]:
     """What went wrong, as a problem."""
     try:
-        yield
+        async with reachable():
+            yield
     except NOT_FOUND as error:
         raise ProblemError(ProblemCode.not_found, f"{error}: {error.explanation()}") from error
     except tuple(CONFLICTS) as error:
@@ -54,10 +54,6 @@ async def told() -> AsyncIterator[None]:
     except BadBodyError as error:
         errors = [_inside(one) for one in error.errors]
         raise ProblemError(ProblemCode.bad_field, errors=errors) from error
-    except HubError:
-        raise
-    except (*UNREACHABLE, *RETRYABLE) as error:
-        raise TransientError("the database is away") from error
 
 
 def _inside(error: FieldError) -> FieldError:

@@ -14,11 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import JsonValue
 
 from connectors.terminal import counter_statements as sql
-from connectors.terminal.counter_store import reached
 from hub.apart import committed
 from hub.bus import Bus
 from hub.clock import Clock
-from hub.database import Database
+from hub.database import Database, reachable
 from hub.ids import uuid7
 from hub.keys import Hasher
 from hub.transaction import Transaction
@@ -89,7 +88,7 @@ class CounterSessions:
             raise _refused(RefusalCode.terminal_suspended)
         session = Session(uuid7(), parts.terminal_id, TerminalKind(found.kind), found.issuer_id)
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        with reached():
+        async with reachable():
             if not await committed(self._database, lambda tx: self._begin(session, token, ticket, parts.at_s, tx)):
                 raise _refused(RefusalCode.terminal_unproven)
         log.info("counter_session_begun", terminal_id=session.terminal_id)
@@ -125,7 +124,7 @@ class CounterSessions:
 
     async def _of(self, token: str) -> Session | None:
         now = self._clock.now()
-        with reached():
+        async with reachable():
             async with self._database.reading() as reading:
                 row = await reading.fetch_row(sql.SESSION, self._hash(token), now - IDLE)
             if row is not None and now - row["used_at"] > TOUCH_AFTER:

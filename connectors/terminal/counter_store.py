@@ -4,8 +4,7 @@ An operation is alive while its row says so and its time is not up. Whatever ask
 seen by all processes with its commit. What it knows of a citizen is sealed, and gone when it ends.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 from uuid import UUID
@@ -15,8 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from connectors.terminal import counter_statements as sql
 from connectors.terminal.counter_shapes import OperationHow, Purpose, State
 from hub.apart import committed
-from hub.database import RETRYABLE, UNREACHABLE, Database, Row
-from hub.errors import HubError, TransientError
+from hub.database import Database, Row, reachable
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
 from schemas.card_jobs import CardRemoved
@@ -31,17 +29,6 @@ KEPT: Final = timedelta(days=1)
 """How long an operation that has ended still says so."""
 
 Result = TypeVar("Result")
-
-
-@contextmanager
-def reached() -> Iterator[None]:
-    """Raises TransientError where the database is away."""
-    try:
-        yield
-    except HubError:
-        raise
-    except (*UNREACHABLE, *RETRYABLE) as error:
-        raise TransientError("the database is away") from error
 
 
 class Kept(BaseModel):
@@ -116,10 +103,9 @@ class CounterStore:
 
     async def of(self, operation_id: UUID, session_id: UUID) -> Operation | None:
         """The operation, if it is this session's; one whose time is up is over."""
-        with reached():
-            async with self._database.reading() as reading:
-                row = await reading.fetch_row(sql.OPERATION, operation_id, session_id)
-                return None if row is None else self._operation(row, reading.clock.now())
+        async with reachable(), self._database.reading() as reading:
+            row = await reading.fetch_row(sql.OPERATION, operation_id, session_id)
+            return None if row is None else self._operation(row, reading.clock.now())
 
     async def proven(
         self, operation_id: UUID, insertion: UUID, card_id: UUID | None, citizen_id: UUID | None, kept: Kept
@@ -195,7 +181,7 @@ class CounterStore:
         return [row["operation_id"] for row in rows]
 
     async def _committed(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        with reached():
+        async with reachable():
             return await committed(self._database, work)
 
     def _operation(self, row: Row, now: datetime) -> Operation:

@@ -5,8 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from hub.database import is_retryable, is_unreachable
-from hub.errors import PermanentError, TransientError
+from hub.database import is_retryable, is_unreachable, reachable
+from hub.errors import ContendedError, DeadlineExceededError, HubError, PermanentError, TransientError
 from hub.process import HubProcess
 from tests.hub.parts import Probe, at_work, fake
 
@@ -60,6 +60,23 @@ def test_waiting_does_not_help(error: Exception) -> None:
 )
 def test_two_at_once_met(error: Exception) -> None:
     assert is_retryable(error)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), asyncpg.DeadlockDetectedError(), TimeoutError()])
+async def test_what_passes_by_itself_in_the_database_is_to_be_asked_again(error: Exception) -> None:
+    with pytest.raises(TransientError, match="the database is away"):
+        async with reachable():
+            raise error
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("busy", retry_after_s=7.0), DeadlineExceededError(), ContendedError(), PermanentError()]
+)
+async def test_what_knows_how_long_to_wait_is_raised_as_it_is(error: HubError) -> None:
+    with pytest.raises(HubError) as caught:
+        async with reachable():
+            raise error
+    assert caught.value is error
 
 
 async def test_what_asyncpg_says_of_a_value_that_does_not_fit_is_no_lost_connection(probe: Probe) -> None:
