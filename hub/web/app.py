@@ -96,6 +96,16 @@ class Audience:
     trouble: Trouble | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A webhook, to the address that the operation's body names in `url`: its `type` is `name`; and its `data`."""
+
+    name: str
+    data: type[BaseModel]
+    summary: str
+    summary_ja: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One operation. `path` follows the audience's prefix, in aiohttp's form (`/transfers/{id:[0-9]+}`).
@@ -103,7 +113,7 @@ class Route:
     `permission` must be said, if only `PUBLIC`. `request` and `response` are the JSON bodies; other
     bodies are named by media type in `consumes` and `produces`. `backlog` is the queue that its requests wait in.
     `query` lists the query parameters: any other one is refused. `problems` are those that a caller should be ready for
-    beyond what every route can answer.
+    beyond what every route can answer. `callbacks` are what is sent later because of it.
     """
 
     audience: Audience
@@ -121,6 +131,7 @@ class Route:
     produces: Sequence[str] = ()
     status: int = 200
     problems: Sequence[ProblemCode] = ()
+    callbacks: Sequence[Callback] = ()
 
     @property
     def full_path(self) -> str:

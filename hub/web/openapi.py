@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from hub.web.answers import new_nonce, page_policy
-from hub.web.app import PUBLIC, Audience, Route
+from hub.web.app import PUBLIC, Audience, Callback, Route
 from hub.web.bodies import JSON
 from hub.web.problems import PROBLEM_TYPE
 from hub.web.reference import reference_page
@@ -108,6 +108,7 @@ def _schemas(routes: Iterable[Route]) -> tuple[_Names, Object]:
             models.append((route.request, "validation"))
         if route.response is not None:
             models.append((route.response, "serialization"))
+        models += [(one.data, "serialization") for one in route.callbacks]
     names, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=REFERENCE)
     return {key: names[key] for key in models}, definitions.get("$defs", {})
 
@@ -125,7 +126,29 @@ def _operation(route: Route, names: _Names) -> Object:
     }
     if route.takes_body:
         operation["requestBody"] = {"required": True, "content": dict(_content(route, names))}
+    if route.callbacks:
+        operation["callbacks"] = {one.name: {"{$request.body#/url}": _callback(one, names)} for one in route.callbacks}
     return operation
+
+
+def _callback(callback: Callback, names: _Names) -> Object:
+    schema = {
+        "type": "object",
+        "required": ["type", "timestamp", "data"],
+        "properties": {
+            "type": {"const": callback.name},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "data": names[callback.data, "serialization"],
+        },
+    }
+    return {
+        "post": {
+            "summary": callback.summary,
+            "x-summary-ja": callback.summary_ja,
+            "requestBody": {"required": True, "content": {JSON: {"schema": schema}}},
+            "responses": {"2XX": {"description": "Taken"}},
+        }
+    }
 
 
 def _operation_id(route: Route) -> str:

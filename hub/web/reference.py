@@ -102,6 +102,9 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Html:
     if "requestBody" in operation:
         parts.append(element("p", "Request / リクエスト: ", *_media(operation["requestBody"]["content"])))
     parts.append(_table(("HTTP", "", ""), (_answer_row(*item) for item in operation["responses"].items())))
+    if "callbacks" in operation:
+        rows = (_callback_row(*item) for item in operation["callbacks"].items())
+        parts.append(_table(("We send / 送信する内容", "", ""), rows))
     return element("section", *parts)
 
 
@@ -131,6 +134,13 @@ def _parameter_row(parameter: dict[str, Any]) -> Html:
 
 def _answer_row(status: str, answer: dict[str, Any]) -> Html:
     return _row(status, answer["description"], joined(_media(answer.get("content", {}))))
+
+
+def _callback_row(name: str, callback: dict[str, Any]) -> Html:
+    (sent,) = (methods["post"] for methods in callback.values())
+    (body,) = sent["requestBody"]["content"].values()
+    data = {"data": {"schema": body["schema"]["properties"]["data"]}}
+    return _row(element("code", name), f"{sent['summary']} / {sent['x-summary-ja']}", joined(_media(data)))
 
 
 def _problem_row(code: str, text: dict[str, Any]) -> Html:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from pydantic import BaseModel, Field
 
-from hub.web.app import PUBLIC, Route
+from hub.web.app import PUBLIC, Callback, Route
 from hub.web.health import health_routes
 from hub.web.openapi import document_routes, openapi
 from hub.web.pages import Page, PageQuery
@@ -26,6 +26,10 @@ class Item(BaseModel):
 
 class Receipt(BaseModel):
     id: str
+
+
+class Sold(BaseModel):
+    item: Item
 
 
 async def nothing(_request: web.Request) -> web.Response:
@@ -48,6 +52,14 @@ def table() -> list[Route]:
         route(audience=group, method="GET", path="/items", handler=nothing, query=PageQuery, response=Page[Receipt]),
         route(audience=group, method="GET", path="/items/{id:[A-Z]{1,8}}", handler=nothing, response=Receipt),
         route(audience=group, method="PUT", path="/files", handler=nothing, consumes=("text/csv",)),
+        route(
+            audience=group,
+            method="PUT",
+            path="/hook",
+            handler=nothing,
+            request=Item,
+            callbacks=[Callback("item.sold", Sold, "Sold", "売れました")],
+        ),
         *health_routes([]),
     ]
 
@@ -55,7 +67,10 @@ def table() -> list[Route]:
 def test_the_document_says_what_the_table_says() -> None:
     document = openapi(table())
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {"/api/test/items", "/api/test/items/{id}", "/api/test/files"}
+    assert set(document["paths"]) == {"/api/test/items", "/api/test/items/{id}", "/api/test/files", "/api/test/hook"}
+    (sent,) = document["paths"]["/api/test/hook"]["put"]["callbacks"]["item.sold"].values()
+    told = sent["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert (told["type"], told["data"]) == ({"const": "item.sold"}, {"$ref": "#/components/schemas/Sold"})
     post = document["paths"]["/api/test/items"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Item"}
     assert post["responses"]["201"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Receipt"}
@@ -84,7 +99,7 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
 
 def test_operation_ids_are_unique() -> None:
     ids = [one["operationId"] for path in openapi(table())["paths"].values() for one in path.values()]
-    assert len(ids) == len(set(ids)) == 4
+    assert len(ids) == len(set(ids)) == 5
 
 
 def test_a_public_route_needs_nothing() -> None:
@@ -152,6 +167,7 @@ def test_the_page_has_no_script_no_foreign_address_and_no_dead_link() -> None:
     assert {address.removeprefix("#") for address in reader.addresses} <= {"openapi.json", *reader.ids}
     assert "&lt;script&gt;alert(1)" in text
     assert "リクエスト" in text
+    assert "売れました" in text
     assert {f"problem-{code}" for code in ProblemCode} <= set(reader.ids)
 
 
