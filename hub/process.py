@@ -74,8 +74,8 @@ class _Hosted:
         self.receivers: list[Receiver] = []
         if component.handlers:
             self.receivers.append(Receiver(component.name, runner, database, process_id))
-        if component.outside:
-            self.receivers.append(OutsideReceiver(f"{component.name}.outside", runner, database, process_id, outages))
+        for name in routes.outside_lanes(component):
+            self.receivers.append(OutsideReceiver(name, runner, database, process_id, outages))
         self.jobs = [JobRunner(component.name, job, database, process_id, is_paused) for job in component.jobs]
         self.workers: list[Receiver | JobRunner] = [*self.receivers, *self.jobs]
 

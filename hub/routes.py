@@ -50,20 +50,20 @@ class Route:
 
     receivers: tuple[str, ...]
     retry: RetryPolicy = PROMPT
-    outside: bool = False
-    """Done outside a transaction; has lanes of its own, so that slow work holds nothing else up."""
+    outside: str = ""
+    """Done outside a transaction, in lanes of their own under this name, so that slow work holds nothing else up."""
 
     def delivered_to(self) -> tuple[str, ...]:
         """The receivers' names in hub.delivery."""
-        return tuple(f"{name}.outside" for name in self.receivers) if self.outside else self.receivers
+        return tuple(f"{name}.{self.outside}" for name in self.receivers) if self.outside else self.receivers
 
 
 def _to(*receivers: str) -> Route:
     return Route(receivers)
 
 
-def _outside(receiver: str) -> Route:
-    return Route((receiver,), PATIENT, outside=True)
+def _outside(receiver: str, lanes: str = "outside") -> Route:
+    return Route((receiver,), PATIENT, outside=lanes)
 
 
 ROUTES: Final[Mapping[type[Message], Route]] = {
@@ -119,7 +119,8 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     id_links.TakeProof: _to("partner"),
     id_links.ConfirmLinking: _to("partner"),
     id_links.RevokeTokens: _outside("partner"),
-    webhooks.SendWebhook: _outside("partner"),
+    webhooks.SendWebhook: _outside("partner", "webhooks"),
+    webhooks.ReplayWebhooks: _to("partner"),
     cards.ProveCard: _to("registry"),
     cards.ChooseAddressNotice: _to("registry"),
     mykey_ids.CreateMyKeyId: _to("registry"),
@@ -219,6 +220,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     clockwork.ClockworkDoneOf: _to("clockwork"),
     connections.MailServerReached: _to("mail"),
     connections.PartnerReached: _to("partner"),
+    webhooks.WebhooksOf: _to("partner"),
     card_jobs.PresenceOf: _to("terminal"),
     streets.StreetOf: _to("street"),
     streets.StreetsOf: _to("street"),
@@ -239,6 +241,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     checkouts.PointsCaptured: _to("checkout"),
     checkouts.AuthorisationReleased: _to("checkout"),
     checkouts.PointsRefunded: _to(),
+    shop_orders.OrderExpired: _to("partner"),
     merges.MergeSent: _to("street"),
     merges.MergeAcknowledged: _to("street"),
     merges.MergeReturned: _to("street"),
@@ -247,7 +250,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     municipalities.SupportEventRegistered: _to("ledger", "mail", "goods"),
     parties.PartyRegistered: _to("goods"),
     offers.ApprovalAsked: _to("mail"),
-    offers.OfferDecided: _to(),
+    offers.OfferDecided: _to("partner"),
     offers.ScreeningPassed: _to("mail"),
     citizens.CitizenRegistered: _to("mail"),
     citizens.MailChoicesChanged: _to("mail"),
@@ -279,6 +282,12 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
 
 DELIVERED_TO: Final = {message_type: route.delivered_to() for message_type, route in ROUTES.items()}
 """Message type → the receivers of its deliveries."""
+
+
+def outside_lanes(component: Component) -> list[str]:
+    """The receivers of what the component does outside, by name."""
+    found = {ROUTES[message_type].outside for message_type in component.outside if message_type in ROUTES}
+    return sorted(f"{component.name}.{lanes}" for lanes in found if lanes)
 
 
 def receiver_of_call(message_type: type[Message]) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.message import Answered, Command, Query, Said
+from schemas.message import Answered, Command, Event, Query, Said
 from schemas.values import Points, Pool
 
 
@@ -61,3 +61,21 @@ class ConfirmCheckout(Command, Answered[CheckoutConfirmed]):
     def key(self) -> UUID:
         """The citizen."""
         return self.citizen_id
+
+
+class OrderExpired(Event):
+    """A shop or fund has not captured an order's points in time: they are the citizen's again."""
+
+    TYPE: ClassVar[str] = "jp.mykey.shop-orders.expired.v1"
+    party_id: UUID
+    order_id: str
+    points: int
+    expires_at: datetime
+
+    def key(self) -> UUID:
+        """The shop or fund."""
+        return self.party_id
+
+    def business_key(self) -> str | None:
+        """Its own id of the order."""
+        return self.order_id

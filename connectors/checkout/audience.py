@@ -17,7 +17,7 @@ ORDERS: Final = "checkout.orders"
 BALANCES: Final = "checkout.balances"
 OFFERS: Final = "checkout.offers"
 PERMISSIONS: Final = frozenset({ORDERS, BALANCES, OFFERS})
-KINDS: Final = frozenset({PartyKind.shop, PartyKind.fund})
+OF_KIND: Final = dict.fromkeys((PartyKind.shop, PartyKind.fund), PERMISSIONS)
 
 IN_FLIGHT_LIMIT: Final = 64
 WAITING_LIMIT: Final = 256
@@ -41,7 +41,7 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 def checkout_audience(context: Context, nonces: Nonces) -> Audience:
     """The door `/api/checkout`."""
     settings, clock = context.settings, context.clock
-    keys = party_keys(context.bus, clock, KINDS, PERMISSIONS)
+    keys = party_keys(context.bus, clock, OF_KIND)
     verifier = Verifier(find_key=keys, nonces=nonces, now=real_now, origins=[settings.own_url])
     rate_per_s = settings.partner_requests_per_s
     return Audience(

@@ -64,6 +64,9 @@ UPDATE checkout.day_use AS u SET points = u.points - back.points
 FROM (SELECT party_id, citizen_id, day, sum(points) AS points FROM changed GROUP BY 1, 2, 3) AS back
 WHERE (u.party_id, u.citizen_id, u.day) = (back.party_id, back.citizen_id, back.day)
 """
+ORDERS_OF_HOLDS: Final = """
+SELECT hold_id, party_id, order_id, expires_at FROM checkout.shop_order WHERE hold_id = ANY ($1::uuid[])
+"""
 FORGET_DAYS: Final = "DELETE FROM checkout.day_use WHERE day < $1"
 
 OPEN_CHECKOUT: Final = """

@@ -1,4 +1,7 @@
-"""Who may come in by this door: partners, by their registered keys; each request once."""
+"""Who may come in by this door: partners, by their registered keys; each request once.
+
+Shops and funds too, for what they have in common with partners: their accounts are linked, and they are told.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,7 +27,12 @@ SETTLEMENT: Final = "partner.settlement"
 LINKS: Final = "partner.links"
 COUPONS: Final = "partner.coupons"
 WEBHOOKS: Final = "partner.webhooks"
-PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS, WEBHOOKS})
+COMMON: Final = frozenset({LINKS, WEBHOOKS})
+OF_KIND: Final = {
+    PartyKind.partner: COMMON | {TRANSFERS, FILES, SETTLEMENT, COUPONS},
+    PartyKind.shop: COMMON,
+    PartyKind.fund: COMMON,
+}
 
 IN_FLIGHT_LIMIT: Final = 64
 WAITING_LIMIT: Final = 256
@@ -46,8 +54,8 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 
 
 def partner_keys(bus: Bus, clock: Clock) -> RememberedKeys:
-    """The keys of partners; other parties' keys are unknown at this door."""
-    return party_keys(bus, clock, {PartyKind.partner}, PERMISSIONS)
+    """The keys of partners, shops and funds; other parties' keys are unknown at this door."""
+    return party_keys(bus, clock, OF_KIND)
 
 
 def partner_nonces(database: Database) -> Nonces:
@@ -67,8 +75,8 @@ def partner_audience(context: Context, nonces: Nonces, now: Callable[[], datetim
     return Audience(
         name="partner",
         prefix=PREFIX,
-        title="Partner companies",
-        title_ja="地域経済応援ポイント協力会社",
+        title="Partner companies; shops and funds for links and webhooks",
+        title_ja="地域経済応援ポイント協力会社（ID連携・Webhookはショップ・ファンド事業者も利用）",
         authenticate=SignedByParty(verifier),
         security=SECURITY,
         room=WaitingRoom(IN_FLIGHT_LIMIT, WAITING_LIMIT, WAIT_TIMEOUT_S),

@@ -66,6 +66,7 @@ def component(context: Context) -> Component:
     return Component(
         name="partner",
         handlers={**links.linkings.handlers(), **webhooks.handlers},
+        answers=webhooks.answers,
         apart={**links.linkings.apart(), AskCoupon: checks},
         connection_tests={PartnerReached: Reached(context.bus, context.database)},
         outside={

@@ -5,6 +5,7 @@ redirect is followed, no proxy of the environment used, no answer longer than a 
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +25,20 @@ CONNECTIONS_PER_HOST_LIMIT: Final = 8
 """So that one that is slow does not hold up the others."""
 HTTPS_PORT: Final = 443
 SERVER_FAULT: Final = 500
+RETRY_AFTER_LIMIT_S: Final = 3_600.0
+_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"))
 """IPv6 addresses that stand for an IPv4 address, which could be one of the inside."""
 
 
 class AwayError(Exception):
-    """The other side is not reached, does not answer in time, or has a fault of its own."""
+    """The other side is not reached, does not answer in time, or has a fault of its own, which it told by `status`."""
+
+    def __init__(self, reason: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        """`retry_after_s` is what it asks for."""
+        super().__init__(reason)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class ForbiddenAddressError(Exception):
@@ -43,6 +52,7 @@ class Got:
     status: int
     content_type: str
     body: bytes
+    retry_after_s: float | None
 
 
 class Outbound:
@@ -97,9 +107,10 @@ class Outbound:
             raise AwayError(type(error).__name__) from error
         if len(content) > ANSWER_LIMIT_BYTES:
             raise AwayError("the answer is too long")
+        wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
         if response.status >= SERVER_FAULT:
-            raise AwayError(f"status {response.status}")
-        return Got(response.status, response.content_type, content)
+            raise AwayError(f"status {response.status}", response.status, wait_s)
+        return Got(response.status, response.content_type, content, wait_s)
 
     def _opened(self) -> ClientSession:
         return ClientSession(
@@ -140,6 +151,11 @@ class PublicResolver(AbstractResolver):
         """Nothing is kept."""
         if self._resolver is not None:
             await self._resolver.close()
+
+
+def _retry_after_s(header: str) -> float | None:
+    """Seconds; a date is not understood, and no more than an hour is waited for."""
+    return min(float(header), RETRY_AFTER_LIMIT_S) if _SECONDS.fullmatch(header) else None
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -4,7 +4,7 @@ For doors whose callers sign by RFC 9421 (`hub.web.signatures`).
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,7 +47,7 @@ class RememberedKeys:
         return key
 
 
-def party_keys(bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions: frozenset[str]) -> RememberedKeys:
+def party_keys(bus: Bus, clock: Clock, permissions: Mapping[PartyKind, frozenset[str]]) -> RememberedKeys:
     """The keys of parties of these kinds, asked of the registry; other parties' are unknown.
 
     Finding one raises TransientError while the registry does not answer.
@@ -55,9 +55,10 @@ def party_keys(bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions
 
     async def find(key_id: str) -> VerificationKey | None:
         found = await bus.call(PartyKeyOf(key_id=key_id), deadline_s=KEY_DEADLINE_S)
-        if found.party_id is None or found.algorithm is None or found.kind not in kinds:
+        permitted = None if found.kind is None else permissions.get(found.kind)
+        if found.party_id is None or found.algorithm is None or permitted is None:
             return None
-        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permissions)
+        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permitted)
 
     return RememberedKeys(find, clock)
 

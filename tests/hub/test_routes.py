@@ -13,7 +13,9 @@ from hub.routes import ROUTES, Route, RouteTableError, check
 from schemas.catalog import CATALOG
 from schemas.message import Command, Query
 from schemas.notices import SendNotice
+from schemas.partner_files import WorkTransferFile
 from schemas.points import BalanceOf, CreditPoints, PointsCredited, PointsUsed
+from schemas.webhooks import SendWebhook
 from tests.hub.parts import Probe, at_work, fake
 from tests.waiting import wait_until
 
@@ -111,3 +113,12 @@ def test_the_table_as_text_names_all() -> None:
     text = "\n".join(routes.lines())
 
     assert all(one.__name__ in text and one.TYPE in text for one in ROUTES)
+
+
+async def test_what_one_component_does_outside_may_have_lanes_apart(probe: Probe) -> None:
+    """So that a party whose endpoint is slow holds no file of transfers up."""
+    async with at_work(probe.url, fake("partner")) as process:
+        names = {one.receiver for one in process.receivers_of("partner")}
+    assert names == {"partner", "partner.outside", "partner.webhooks"}
+    assert ROUTES[SendWebhook].delivered_to() == ("partner.webhooks",)
+    assert ROUTES[WorkTransferFile].delivered_to() == ("partner.outside",)

@@ -1,8 +1,8 @@
-"""A partner sets its endpoint up, changes its secret, tries it, looks at its events, has some of them sent again."""
+"""A party sets its endpoint up, changes its secret, tries it, looks at its events, has some of them sent again."""
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from aiohttp import web
@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from connectors.partner.audience import WEBHOOKS
 from connectors.partner.outbound import ForbiddenAddressError, Outbound
 from connectors.partner.shapes import Body
-from connectors.partner.webhooks.endpoints import Endpoints, EventType
+from connectors.partner.webhooks.endpoints import Endpoints
+from connectors.partner.webhooks.events import CALLBACKS, EventType
 from connectors.partner.webhooks.signing import public_key, signer_of
 from hub.keys import Keys
 from hub.web.app import Audience, Route, caller_of, json_response, query_of
@@ -62,6 +63,12 @@ class WebhookEvents(Page[WebhookEvent]):
     """The latest first; events are kept for 30 days."""
 
 
+class EventQuery(PageQuery):
+    """Which events."""
+
+    undelivered: Literal["true", "false"] = Field("false", description="`true`: only what you have not taken.")
+
+
 class EventsToReplay(Body):
     """1 to 100 events."""
 
@@ -99,6 +106,7 @@ class WebhookDoor:
                 summary_ja="Webhookの送信先の設定",
                 request=WebhookToSet,
                 response=WebhookSecret,
+                callbacks=CALLBACKS,
             ),
             make(
                 method="GET",
@@ -148,7 +156,7 @@ class WebhookDoor:
                 handler=self.events,
                 summary="Your events and what became of them",
                 summary_ja="Webhookの送信履歴",
-                query=PageQuery,
+                query=EventQuery,
                 response=WebhookEvents,
                 problems=[ProblemCode.bad_cursor],
             ),
@@ -197,23 +205,24 @@ class WebhookDoor:
         return self._told(party_id, whsec)
 
     async def test(self, request: web.Request) -> web.Response:
-        """`webhook.test`."""
-        party_id = caller_of(request).party_id
-        if await self._endpoints.endpoint(party_id) is None:
+        """`webhook.test`; not to an endpoint that is disabled."""
+        said = await self._endpoints.test(caller_of(request).party_id)
+        if not said:
             raise ProblemError(ProblemCode.not_found)
-        return json_response(EventsSaid(event_ids=[await self._endpoints.test(party_id)]), status=202)
+        return json_response(EventsSaid(event_ids=said), status=202)
 
     async def events(self, request: web.Request) -> web.Response:
         """The caller's own."""
-        page = query_of(request, PageQuery)
+        page = query_of(request, EventQuery)
         before = None if page.cursor is None else decode_cursor(page.cursor, _Position).event_id
-        kept = await self._endpoints.events(caller_of(request).party_id, before, page.limit)
-        items = [WebhookEvent.model_validate(one._asdict()) for one in kept]
+        party_id, undelivered = caller_of(request).party_id, page.undelivered == "true"
+        kept = await self._endpoints.events(party_id, before, page.limit, undelivered=undelivered)
+        items = [WebhookEvent(**one.model_dump()) for one in kept]
         last = encode_cursor(_Position(event_id=items[-1].event_id)) if len(items) == page.limit else None
         return json_response(WebhookEvents(items=items, next=last))
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Another partner's events are left out, as ones that never were."""
+        """Another party's events are left out, as ones that never were."""
         asked = (await read_model(request, EventsToReplay, BODY_LIMIT_BYTES)).event_ids
         sent = await self._endpoints.replay(caller_of(request).party_id, asked)
         return json_response(EventsSaid(event_ids=sent), status=202)

@@ -1,37 +1,28 @@
-"""A partner's endpoint, its secrets, and the events that are kept for it. Secrets and bodies are sealed."""
+"""A party's endpoint, its secrets, and the events that are kept for it. Secrets and bodies are sealed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from connectors.partner.webhooks import webhook_statements as sql
+from connectors.partner.webhooks.events import Tested, Told
 from connectors.partner.webhooks.signing import new_secret
 from hub.apart import committed
-from hub.database import Database, Row, reachable
+from hub.database import Database, reachable
 from hub.ids import uuid7
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
-from schemas.webhooks import SendWebhook
+from schemas.webhooks import KeptWebhook, SendWebhook
 
 OLD_SECRET_FOR: Final = timedelta(hours=24)
 EVENTS_KEPT: Final = timedelta(days=30)
 FORGET_PIECE_ROWS: Final = 10_000
 
 
-class EventType(StrEnum):
-    """What partners are told of."""
-
-    link_created = "link.created"
-    link_ended = "link.ended"
-    transfer_file_finished = "transfer_file.finished"
-    test = "webhook.test"
-
-
 class Endpoint(NamedTuple):
-    """Where a partner is told, and the secrets that sign now, the newest first."""
+    """Where a party is told, and the secrets that sign now, the newest first."""
 
     url: str
     whsecs: Sequence[str]
@@ -39,13 +30,10 @@ class Endpoint(NamedTuple):
 
 
 class KeptEvent(NamedTuple):
-    """What became of an event."""
+    """What an event says, and what has become of it."""
 
-    event_id: UUID
-    type: EventType
-    happened_at: datetime
+    body: bytes
     tries: int
-    last_status: int | None
     delivered_at: datetime | None
 
 
@@ -89,31 +77,42 @@ class Endpoints:
         whsecs = [self._open("secret", party_id, one).decode() for one in sealed]
         return Endpoint(row["url"], whsecs, row["disabled_at"])
 
-    async def listening(self, party_ids: Sequence[UUID], tx: Transaction) -> set[UUID]:
-        """Those of these parties who have an endpoint."""
-        return {row["party_id"] for row in await tx.fetch(sql.LISTENING, list(set(party_ids)))}
+    async def tell(self, told: Sequence[Told], tx: Transaction) -> list[UUID]:
+        """Keep what is told to parties that have an endpoint, and have it sent after the commit; returns the ids.
 
-    async def say(
-        self, party_id: UUID, kind: EventType, data: Mapping[str, str | int], tx: Transaction, about: int = 0
-    ) -> UUID:
-        """Keep an event, and have it sent after the commit; returns its id."""
+        Who has none is told nothing, and nothing is kept.
+        """
+        if not told:
+            return []
+        found = await tx.fetch(sql.LISTENING, list({one.party_id for one in told}))
+        listening = {row["party_id"] for row in found}
+        rows = [self._kept(one, tx) for one in told if one.party_id in listening]
+        if rows:
+            await tx.copy("partner", "webhook_event", sql.EVENT_COLUMNS, rows)
+        return [row[0] for row in rows]
+
+    def _kept(self, one: Told, tx: Transaction) -> tuple[UUID, UUID, str, bytes, datetime]:
         event_id = uuid7()
-        told = {"type": kind.value, "timestamp": tx.now.isoformat(timespec="seconds"), "data": dict(data)}
-        body = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
-        sealed = self._seal("body", event_id, body)
-        await tx.execute(sql.KEEP, event_id, party_id, kind.value, sealed, tx.now)
-        tx.send(SendWebhook(party_id=party_id, event_id=event_id), about)
-        return event_id
+        said = {
+            "type": one.data.TYPE.value,
+            "timestamp": tx.now.isoformat(timespec="seconds"),
+            "data": one.data.model_dump(mode="json"),
+        }
+        body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+        tx.send(SendWebhook(party_id=one.party_id, event_id=event_id), one.about)
+        return event_id, one.party_id, one.data.TYPE.value, self._seal("body", event_id, body), tx.now
 
-    async def test(self, party_id: UUID) -> UUID:
-        """An event that tells nothing."""
-        return await committed(self._database, lambda tx: self.say(party_id, EventType.test, {}, tx))
+    async def test(self, party_id: UUID) -> list[UUID]:
+        """An event that tells nothing; none where there is no endpoint, or it is disabled."""
+        return await committed(self._database, lambda tx: self.tell([Told(party_id, Tested())], tx))
 
-    async def body(self, message: SendWebhook) -> bytes | None:
-        """What the event says; None where it is kept no longer."""
+    async def event(self, message: SendWebhook) -> KeptEvent | None:
+        """What is to be sent; None where it is kept no longer."""
         async with reachable(), self._database.reading() as reading:
-            sealed = await reading.fetch_value(sql.EVENT, message.event_id, message.party_id)
-        return None if sealed is None else self._open("body", message.event_id, sealed)
+            row = await reading.fetch_row(sql.EVENT, message.event_id, message.party_id)
+        if row is None:
+            return None
+        return KeptEvent(self._open("body", message.event_id, row["body_sealed"]), row["tries"], row["delivered_at"])
 
     async def tried(self, message: SendWebhook, status: int | None, *, delivered: bool, gone: bool) -> None:
         """What the endpoint answered; one that is `gone` is asked no more."""
@@ -125,22 +124,17 @@ class Endpoints:
 
         await committed(self._database, work)
 
-    async def events(self, party_id: UUID, before: UUID | None, limit: int) -> list[KeptEvent]:
-        """The latest first."""
+    async def events(
+        self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool = False
+    ) -> list[KeptWebhook]:
+        """What became of a party's events, the latest first."""
         async with reachable(), self._database.reading() as reading:
-            rows = await reading.fetch(sql.EVENTS, party_id, before, limit)
-        return [_kept(row) for row in rows]
+            rows = await reading.fetch(sql.UNDELIVERED if undelivered else sql.EVENTS, party_id, before, limit)
+        return [KeptWebhook.model_validate(dict(row)) for row in rows]
 
     async def replay(self, party_id: UUID, event_ids: Sequence[UUID]) -> list[UUID]:
         """Have those of these events that are the party's sent again, under the same ids."""
-
-        async def work(tx: Transaction) -> list[UUID]:
-            found = [row["event_id"] for row in await tx.fetch(sql.OWN, party_id, list(event_ids))]
-            for event_id in found:
-                tx.send(SendWebhook(party_id=party_id, event_id=event_id))
-            return found
-
-        return await committed(self._database, work)
+        return await committed(self._database, lambda tx: send_again(party_id, event_ids, tx))
 
     async def forget(self) -> None:
         """Events that have had their time, a piece at a time."""
@@ -153,12 +147,9 @@ class Endpoints:
         return self._sealer.open(sealed, place("partner.webhook", column, row_id))
 
 
-def _kept(row: Row) -> KeptEvent:
-    return KeptEvent(
-        row["event_id"],
-        EventType(row["type"]),
-        row["happened_at"],
-        row["tries"],
-        row["last_status"],
-        row["delivered_at"],
-    )
+async def send_again(party_id: UUID, event_ids: Sequence[UUID], tx: Transaction, about: int = 0) -> list[UUID]:
+    """Those of these events that are the party's, taken already or not; returns which."""
+    found = [row["event_id"] for row in await tx.fetch(sql.OWN, party_id, list(event_ids))]
+    for event_id in found:
+        tx.send(SendWebhook(party_id=party_id, event_id=event_id, again=True), about)
+    return found

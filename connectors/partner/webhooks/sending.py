@@ -8,8 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
-from connectors.partner.webhooks.endpoints import Endpoints
+from connectors.partner.outbound import AwayError, ForbiddenAddressError, Got, Outbound
+from connectors.partner.webhooks.endpoints import Endpoints, KeptEvent
 from connectors.partner.webhooks.signing import signed_headers, signer_of
 from hub.component import Unasked
 from hub.errors import NoAnswerError, PermanentError, TransientError
@@ -19,21 +19,23 @@ from schemas.webhooks import SendWebhook
 
 RETRY_AFTER_S: Final = 1.0
 BUSY_AFTER_S: Final = 60.0
+JUDGED_TRIES_LIMIT: Final = 10
+"""An event that was tried as often tells nothing of its endpoint: it may be the one that the endpoint breaks on."""
 TAKEN: Final = range(200, 300)
 
 log = structlog.get_logger()
 
 
 class EndpointForbiddenError(PermanentError):
-    """The partner's endpoint is at an address that we do not go to; it has to name another one, then redrive."""
+    """The party's endpoint is at an address that we do not go to; it has to name another one, then redrive."""
 
 
 class WebhookRefusedError(TransientError):
-    """The partner's endpoint answered, and did not take the event; it is sent again later, for about a day."""
+    """The party's endpoint did not take the event; it is sent again later, for about a day."""
 
 
 def destination_of(party_id: UUID) -> str:
-    """The other side, for outages: a partner's endpoint is not its OpenID provider."""
+    """The other side, for outages: a party's endpoint is not its OpenID provider."""
     return f"webhook:{party_id}"
 
 
@@ -51,27 +53,35 @@ class WebhookSender:
         message = envelope.message
         if not isinstance(message, SendWebhook):
             raise TypeError(envelope.type)
-        endpoint, body = await self._endpoints.endpoint(message.party_id), await self._endpoints.body(message)
-        if endpoint is None or endpoint.disabled_at is not None or body is None:
+        endpoint, event = await self._endpoints.endpoint(message.party_id), await self._endpoints.event(message)
+        if endpoint is None or endpoint.disabled_at is not None or event is None:
+            return Unasked.UNASKED
+        if event.delivered_at is not None and not message.again:
             return Unasked.UNASKED
         signer = signer_of(self._keys, message.party_id)
-        headers = signed_headers(message.event_id, body, self._real_now(), endpoint.whsecs, signer)
+        headers = signed_headers(message.event_id, event.body, self._real_now(), endpoint.whsecs, signer)
         try:
-            got = await self._outbound.post(endpoint.url, body, {**headers, "Content-Type": "application/json"})
+            got = await self._outbound.post(endpoint.url, event.body, {**headers, "Content-Type": "application/json"})
         except AwayError as error:
-            await self._endpoints.tried(message, None, delivered=False, gone=False)
-            destination = destination_of(message.party_id)
-            raise NoAnswerError(str(error), destination=destination, retry_after_s=RETRY_AFTER_S) from error
+            await self._endpoints.tried(message, error.status, delivered=False, gone=False)
+            raise _away(message, event, error) from error
         except ForbiddenAddressError as error:
             raise EndpointForbiddenError(str(message.party_id)) from error
-        await self._answered(message, got.status)
+        await self._answered(message, got)
         return None
 
-    async def _answered(self, message: SendWebhook, status: int) -> None:
-        is_gone = status == HTTPStatus.GONE
-        await self._endpoints.tried(message, status, delivered=status in TAKEN, gone=is_gone)
+    async def _answered(self, message: SendWebhook, got: Got) -> None:
+        is_gone = got.status == HTTPStatus.GONE
+        await self._endpoints.tried(message, got.status, delivered=got.status in TAKEN, gone=is_gone)
         if is_gone:
             log.warning("webhook_endpoint_gone", party_id=message.party_id)
-        elif status not in TAKEN:
-            is_busy = status == HTTPStatus.TOO_MANY_REQUESTS
-            raise WebhookRefusedError(f"status {status}", retry_after_s=BUSY_AFTER_S if is_busy else RETRY_AFTER_S)
+        elif got.status not in TAKEN:
+            wait_s = BUSY_AFTER_S if got.status == HTTPStatus.TOO_MANY_REQUESTS else RETRY_AFTER_S
+            raise WebhookRefusedError(f"status {got.status}", retry_after_s=got.retry_after_s or wait_s)
+
+
+def _away(message: SendWebhook, event: KeptEvent, error: AwayError) -> TransientError:
+    wait_s = error.retry_after_s or RETRY_AFTER_S
+    if event.tries >= JUDGED_TRIES_LIMIT:
+        return WebhookRefusedError(str(error), retry_after_s=wait_s)
+    return NoAnswerError(str(error), destination=destination_of(message.party_id), retry_after_s=wait_s)

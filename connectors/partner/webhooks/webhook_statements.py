@@ -18,10 +18,10 @@ SELECT url, secret_sealed, old_secret_sealed, old_until, disabled_at FROM partne
 LISTENING: Final = """
 SELECT party_id FROM partner.webhook WHERE party_id = ANY ($1::uuid[]) AND disabled_at IS NULL
 """
-KEEP: Final = """
-INSERT INTO partner.webhook_event (event_id, party_id, type, body_sealed, happened_at) VALUES ($1, $2, $3, $4, $5)
+EVENT_COLUMNS: Final = ("event_id", "party_id", "type", "body_sealed", "happened_at")
+EVENT: Final = """
+SELECT body_sealed, tries, delivered_at FROM partner.webhook_event WHERE event_id = $1 AND party_id = $2
 """
-EVENT: Final = "SELECT body_sealed FROM partner.webhook_event WHERE event_id = $1 AND party_id = $2"
 TRIED: Final = """
 UPDATE partner.webhook_event SET tries = tries + 1, last_status = $2,
   delivered_at = CASE WHEN $3 THEN $4 ELSE delivered_at END
@@ -32,8 +32,30 @@ EVENTS: Final = """
 SELECT event_id, type, happened_at, tries, last_status, delivered_at FROM partner.webhook_event
 WHERE party_id = $1 AND ($2::uuid IS NULL OR event_id < $2) ORDER BY event_id DESC LIMIT $3
 """
+UNDELIVERED: Final = """
+SELECT event_id, type, happened_at, tries, last_status, delivered_at FROM partner.webhook_event
+WHERE party_id = $1 AND delivered_at IS NULL AND ($2::uuid IS NULL OR event_id < $2) ORDER BY event_id DESC LIMIT $3
+"""
+COUNT_UNDELIVERED: Final = """
+SELECT count(*) FROM (
+  SELECT FROM partner.webhook_event WHERE party_id = $1 AND delivered_at IS NULL LIMIT $2) AS found
+"""
+UNDELIVERED_FROM: Final = """
+SELECT event_id FROM partner.webhook_event
+WHERE party_id = $1 AND delivered_at IS NULL AND event_id <= $2 AND ($3::uuid IS NULL OR event_id > $3)
+ORDER BY event_id LIMIT $4
+"""
 OWN: Final = "SELECT event_id FROM partner.webhook_event WHERE party_id = $1 AND event_id = ANY ($2::uuid[])"
 FORGET: Final = """
 DELETE FROM partner.webhook_event WHERE event_id IN (
   SELECT event_id FROM partner.webhook_event WHERE happened_at < $1 ORDER BY happened_at LIMIT $2)
+"""
+FINISHED_FILES: Final = """
+SELECT f.file_id, f.party_id, f.rows, f.posted, f.points, f.replayed, f.refused::text AS refused,
+  first.rows AS refused_rows
+FROM partner.transfer_file AS f JOIN partner.webhook AS w USING (party_id) CROSS JOIN LATERAL (
+  SELECT coalesce(json_agg(r ORDER BY r.line), '[]')::text AS rows FROM (
+    SELECT line, transfer_id, code FROM partner.file_result
+    WHERE file_id = f.file_id AND code IS NOT NULL ORDER BY line LIMIT $2) AS r) AS first
+WHERE f.file_id = ANY ($1::uuid[]) AND w.disabled_at IS NULL
 """

@@ -49,7 +49,7 @@ PARTIES: Final = {
 
 @dataclass(frozen=True)
 class Shop:
-    """Somebody who signs with a key at the shops' door."""
+    """Somebody who signs with a key at the shops' door, or at what is theirs of the partners' (`/api/partner/…`)."""
 
     session: ClientSession
     url: str
@@ -59,7 +59,7 @@ class Shop:
     async def send(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and JSON."""
         sent = None if body is None else json.dumps(body).encode()
-        url = f"{self.url}/api/checkout{path}"
+        url = f"{self.url}{path if path.startswith('/api/') else f'/api/checkout{path}'}"
         signed = sign_request(
             method=method,
             url=url,
@@ -71,7 +71,8 @@ class Shop:
         )
         headers = signed | ({} if sent is None else {"Content-Type": "application/json"})
         async with self.session.request(method, url, data=sent, headers=headers) as response:
-            return response.status, json.loads(await response.read())
+            raw = await response.read()
+            return response.status, json.loads(raw) if raw else None
 
     async def done(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever was answered
         """The JSON of what succeeds."""

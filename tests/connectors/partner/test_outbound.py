@@ -9,6 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from connectors.partner.outbound import (
     ANSWER_LIMIT_BYTES,
+    RETRY_AFTER_LIMIT_S,
     AwayError,
     ForbiddenAddressError,
     Outbound,
@@ -105,6 +106,18 @@ async def test_a_name_is_looked_at_each_time_it_is_connected_to() -> None:
         await resolver.resolve("party.example", 443)
 
 
+async def test_what_is_connected_to_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebinding = Rebinding()
+    rebinding.addresses = ["127.0.0.1"]
+    monkeypatch.setattr("connectors.partner.outbound.ThreadedResolver", lambda: rebinding)
+    outbound = Outbound(REAL)
+    assert outbound.check("https://party.example/hooks")
+    with pytest.raises(AwayError) as caught:
+        await outbound.post("https://party.example/hooks", b"{}")
+    assert "inside" in repr(caught.value.__cause__), "the resolver has refused it, nobody was connected to"
+    await outbound.close()
+
+
 @pytest.mark.loopback
 async def test_redirects_are_not_followed_and_long_answers_not_read() -> None:
     async def away(_request: web.Request) -> web.Response:
@@ -114,7 +127,7 @@ async def test_redirects_are_not_followed_and_long_answers_not_read() -> None:
         return web.Response(body=b"x" * (ANSWER_LIMIT_BYTES + 1))
 
     async def faulty(_request: web.Request) -> web.Response:
-        return web.Response(status=503)
+        return web.Response(status=503, headers={"Retry-After": "99999"})
 
     app = web.Application()
     app.add_routes([web.get("/away", away), web.get("/long", long), web.get("/faulty", faulty)])
@@ -127,8 +140,9 @@ async def test_redirects_are_not_followed_and_long_answers_not_read() -> None:
         assert (await outbound.get(f"http://127.0.0.1:{port}/away")).status == 302
         with pytest.raises(AwayError, match="too long"):
             await outbound.get(f"http://127.0.0.1:{port}/long")
-        with pytest.raises(AwayError, match="503"):
+        with pytest.raises(AwayError, match="503") as caught:
             await outbound.get(f"http://127.0.0.1:{port}/faulty")
+        assert (caught.value.status, caught.value.retry_after_s) == (503, RETRY_AFTER_LIMIT_S)
         with pytest.raises(AwayError):
             await outbound.get(f"http://127.0.0.1:{free_port()}/")
     finally:

@@ -1,51 +1,35 @@
-"""Webhooks, as a receiver on loopback sees them, verified by Standard Webhooks' rules."""
+"""Webhooks to partners, as a receiver on loopback sees them, verified by Standard Webhooks' rules."""
 
-import base64
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
-from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from standardwebhooks import Webhook, WebhookVerificationError
+from jsonschema import Draft202012Validator
 
+from hub.web.openapi import openapi
+from schemas.citizens import LinkCitizen
 from schemas.links import UnlinkCitizen
-from tests.connectors.partner.town import AIRLINE, DEADLINE_S, HOST, Partner, Town, free_port
+from tests.connectors.partner.receivers import Receiver, receiving, signed_by, verify_by_key
+from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Partner, Town, town, transfer
+from tests.running import running
 from tests.waiting import wait_until
+from tests.workers.registry.asking import ask as ask_hub
+from tests.workers.registry.asking import rows_of
 
 JSON = {"Content-Type": "application/json"}
-
-
-@dataclass
-class Receiver:
-    """A partner's endpoint."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.came.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
-        return web.Response(status=self.answers.pop(0) if self.answers else 204)
-
-    def types(self) -> list[str]:
-        return [json.loads(body)["type"] for _headers, body in self.came]
+DUE_NOW: Final = """
+UPDATE hub.delivery SET due_at = now() WHERE receiver = 'partner.webhooks' AND state = 'scheduled' RETURNING 1
+"""
+WAITING: Final = "SELECT state, reason FROM hub.delivery WHERE receiver = 'partner.webhooks'"
+KEPT: Final = "SELECT event_id, type, tries, delivered_at FROM partner.webhook_event ORDER BY event_id"
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    port = free_port()
-    made = Receiver(f"http://{HOST}:{port}/hooks")
-    app = web.Application()
-    app.add_routes([web.post("/hooks", made.take)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
-    yield made
-    await runner.cleanup()
+    async with receiving() as made:
+        yield made
 
 
 async def ask(partner: Partner, method: str, path: str, body: object = None, status: int = 200) -> Any:  # noqa: ANN401 - whatever was answered
@@ -55,20 +39,12 @@ async def ask(partner: Partner, method: str, path: str, body: object = None, sta
     return answer.json if answer.body else None
 
 
-def signed_by(headers: dict[str, str], body: bytes, secret: str) -> bool:
-    """By the library that receivers use."""
-    try:
-        Webhook(secret).verify(body, headers)
-    except WebhookVerificationError:
-        return False
-    return True
+async def unlink(opened: Town, number: int) -> None:
+    await ask_hub(opened.process, UnlinkCitizen(citizen_id=UUID(int=number), party_id=AIRLINE))
 
 
-def verify_by_key(headers: dict[str, str], body: bytes, public: str) -> None:
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    given = next(one for one in headers["webhook-signature"].split(" ") if one.startswith("v1a,"))
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
-    key.verify(base64.b64decode(given.removeprefix("v1a,")), signed)
+async def link(opened: Town, number: int, link_id: str) -> None:
+    await ask_hub(opened.process, LinkCitizen(citizen_id=UUID(int=number), party_id=AIRLINE, link_id=link_id))
 
 
 async def test_what_happens_is_told_signed_until_it_is_taken_and_again_when_asked(
@@ -76,12 +52,10 @@ async def test_what_happens_is_told_signed_until_it_is_taken_and_again_when_aske
 ) -> None:
     assert await ask(airline, "GET", "/webhook", status=404)
     told = await ask(airline, "PUT", "/webhook", {"url": receiver.url})
-    receiver.answers = [500, 404]
-    unlink = UnlinkCitizen(citizen_id=UUID(int=1), party_id=AIRLINE)
-    await hub_town.process.bus.call(unlink, DEADLINE_S)
+    receiver.answers = [500, 302]  # neither taken nor followed
+    await unlink(hub_town, 1)
     await wait_until(lambda: len(receiver.came) == 3, deadline_s=60)
-    ids = {headers["webhook-id"] for headers, _body in receiver.came}
-    assert len(ids) == 1, "a repeat is known by its id"
+    assert len(set(receiver.ids())) == 1, "a repeat is known by its id"
     for headers, body in receiver.came:
         assert json.loads(body) == {
             "type": "link.ended",
@@ -107,7 +81,9 @@ async def test_what_happens_is_told_signed_until_it_is_taken_and_again_when_aske
     await wait_until(lambda: receiver.types().count("link.ended") == 4)
 
 
-async def test_an_endpoint_that_is_gone_is_asked_no_more(airline: Partner, receiver: Receiver) -> None:
+async def test_an_endpoint_that_is_gone_is_asked_no_more(
+    hub_town: Town, airline: Partner, receiver: Receiver, database_url: str
+) -> None:
     await ask(airline, "PUT", "/webhook", {"url": receiver.url})
     receiver.answers = [410]
     await ask(airline, "POST", "/webhook-tests", status=202)
@@ -117,14 +93,112 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(airline: Partner, recei
         return (await airline.get("/webhook"))["disabled_at"] is not None
 
     await wait_until(disabled)
+    await ask(airline, "POST", "/webhook-tests", status=404)
+    await unlink(hub_town, 1)
+    await hub_town.process.drained(DEADLINE_S)
+    assert len(await rows_of(database_url, KEPT)) == 1, "nothing is kept for whoever is told nothing"
+    (missed,) = (await airline.get("/webhook-events?undelivered=true"))["items"]
     await ask(airline, "PUT", "/webhook", {"url": receiver.url})
     assert (await airline.get("/webhook"))["disabled_at"] is None
+    await ask(airline, "POST", "/webhook-replays", {"event_ids": [missed["event_id"]]}, 202)
+    await wait_until(lambda: receiver.ids() == [missed["event_id"]] * 2)
     assert await ask(airline, "DELETE", "/webhook", status=204) is None
     await ask(airline, "POST", "/webhook-tests", status=404)
     await ask(airline, "POST", "/webhook-secrets", status=404)
 
 
 async def test_no_endpoint_on_the_inside(airline: Partner) -> None:
-    for url in ("http://169.254.169.254/", "http://party.example/", "https://10.0.0.1/", "https://party.example:8443/"):
+    for url in (
+        "http://169.254.169.254/",
+        "http://party.example/",
+        "https://10.0.0.1/",
+        "https://party.example:8443/",
+        "http://10.0.0.1/",
+        "https://100.64.0.1/",
+    ):
         problem = await ask(airline, "PUT", "/webhook", {"url": url}, 400)
         assert problem["errors"][0]["pointer"] == "/url", url
+
+
+async def test_what_happens_to_one_citizen_is_told_in_its_order_each_once_by_two_of_every_worker(
+    hub_town: Town, airline: Partner, receiver: Receiver, database_url: str
+) -> None:
+    await ask(airline, "PUT", "/webhook", {"url": receiver.url})
+    expected: dict[int, list[str]] = {number: [] for number in (1, 2, 3)}
+    async with running(database_url, "registry", "ledger", "partner"):
+        for turn in range(4):
+            for number, told in expected.items():
+                before, after = f"l-{number}" if turn == 0 else f"l-{number}-{turn - 1}", f"l-{number}-{turn}"
+                await unlink(hub_town, number)
+                await link(hub_town, number, after)
+                told += [f"link.ended {before}", f"link.created {after}"]
+        await wait_until(lambda: len(receiver.came) == 24)
+        await hub_town.process.drained(DEADLINE_S)
+    assert len(set(receiver.ids())) == len(receiver.ids()) == 24
+    for number, told in expected.items():
+        ours = [one for one in receiver.told() if one["data"]["link_id"].startswith(f"l-{number}")]
+        assert [f"{one['type']} {one['data']['link_id']}" for one in ours] == told
+
+
+async def test_a_file_is_told_of_once_with_its_counts_and_its_first_refused_rows(
+    hub_town: Town, airline: Partner, card_company: Partner, receiver: Receiver, database_url: str
+) -> None:
+    await ask(airline, "PUT", "/webhook", {"url": receiver.url})
+    await airline.batch(transfer("t-1"), transfer("t-0", link=99))
+    rows = [json.dumps(transfer(f"t-{n}", link=1 if n < 30 else 99)) for n in range(1, 141)]
+    content = "\n".join([*rows, "{", json.dumps(transfer("t-2"))]).encode()
+    taken = (await airline.file(content, "f-1", "application/x-ndjson")).json
+    assert (await airline.file(content, "f-1", "application/x-ndjson")).json == taken
+    assert (await card_company.file(content, "f-1", "application/x-ndjson")).status == 202
+    await wait_until(lambda: receiver.came)
+    await hub_town.process.drained(DEADLINE_S)
+    assert len(receiver.came) == 1, "a batch was answered, and a partner without an endpoint is told nothing"
+    (told,) = receiver.told()
+    assert told["type"] == "transfer_file.finished"
+    refused_rows = told["data"].pop("refused_rows")
+    assert told["data"] == {
+        "file_id": taken["file_id"],
+        "rows": 142,
+        "posted": 28,
+        "points": 28_000,
+        "replayed": 2,
+        "refused": {"unknown_link": 111, "bad_row": 1},
+    }
+    assert refused_rows[0] == {"line": 30, "transfer_id": "t-30", "code": "unknown_link"}
+    assert [one["line"] for one in refused_rows] == list(range(30, 130))
+    assert len(await rows_of(database_url, KEPT)) == 1
+    _as_documented(hub_town, told | {"data": told["data"] | {"refused_rows": refused_rows}})
+
+
+def _as_documented(opened: Town, told: dict[str, Any]) -> None:
+    document = openapi(opened.component("partner").routes)
+    (sent,) = document["paths"]["/api/partner/webhook"]["put"]["callbacks"][told["type"]].values()
+    schema = sent["post"]["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator({**schema, "components": document["components"]}).validate(told)
+
+
+async def test_an_event_that_an_endpoint_breaks_on_does_not_keep_the_others_from_it(
+    database_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.partner.webhooks.sending.JUDGED_TRIES_LIMIT", 2)
+    async with town(database_url, outage_no_answer_limit=1) as opened:
+        airline = opened.partner()
+        await ask(airline, "PUT", "/webhook", {"url": receiver.url})
+        receiver.usual = 503
+        await unlink(opened, 1)
+        await wait_until(lambda: receiver.came)
+        receiver.breaks_on = UUID(receiver.ids()[0])
+        await unlink(opened, 2)
+        receiver.usual = 204
+        await wait_until(lambda: len(set(receiver.ids())) == 2, deadline_s=60)
+        assert len(receiver.ids()) - receiver.ids().count(str(receiver.breaks_on)) == 1
+        (broken,) = (await airline.get("/webhook-events?undelivered=true"))["items"]
+        assert (broken["event_id"], broken["last_status"]) == (str(receiver.breaks_on), 500)
+        receiver.breaks_on = None
+
+        async def taken() -> bool:
+            await rows_of(database_url, DUE_NOW)
+            return not (await airline.get("/webhook-events?undelivered=true"))["items"]
+
+        await wait_until(taken, deadline_s=60)
+        assert await rows_of(database_url, WAITING) == []
