@@ -22,7 +22,7 @@ class Role(StrEnum):
     viewer = "viewer"
     """Sees what flows and what is parked; personal data is masked."""
     operator = "operator"
-    """Redrives, pauses, leaves notes, tests connections."""
+    """Redrives, replays webhooks, pauses, leaves notes, tests connections."""
     supervisor = "supervisor"
     """Sees personal data, edits and retries, adds and revokes operators."""
 
@@ -31,6 +31,7 @@ class ActKind(StrEnum):
     """Everything that operators can do."""
 
     redrive = "redrive"
+    webhook_replay = "webhook_replay"
     note = "note"
     reveal = "reveal"
     copy = "copy"
@@ -51,7 +52,7 @@ class Actor:
 
 
 class Act(BaseModel, frozen=True):
-    """One line of the audit. Targets are named `delivery:12`, `message:<id>`, `component:mail`."""
+    """One line of the audit. Targets are named `delivery:12`, `message:<id>`, `component:mail`, `party:<id>`."""
 
     act_id: UUID
     at: datetime

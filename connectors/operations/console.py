@@ -31,6 +31,7 @@ from connectors.operations.shapes import (
     ReasonAsked,
     RedriveAsked,
     RemarkAsked,
+    ReplayAsked,
 )
 from hub import logs, loop
 from hub.errors import HubError, PermanentError
@@ -165,6 +166,11 @@ async def _deliveries(desk: Desk, options: argparse.Namespace, _console: Console
     return Told(found, tables.deliveries_table(found))
 
 
+async def _webhooks(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    found = await desk.webhooks(options.party, options.before, options.limit, undelivered=options.undelivered)
+    return Told(found, tables.webhooks_table(found))
+
+
 async def _acts(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
     found = await desk.acts(options.before, options.limit)
     return Told(found, tables.acts_table(found))
@@ -194,6 +200,18 @@ async def _redrive(desk: Desk, options: argparse.Namespace, console: Console) ->
             found = await desk.redriven(found.redrive_id)
             bar.update(task, total=found.total, completed=found.done)
     return Told(found, Text(f"{found.done:,} deliveries are tried afresh"))
+
+
+async def _replay(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    asked = _asked(
+        ReplayAsked,
+        party_id=options.party,
+        event_id=options.event,
+        undelivered=options.undelivered,
+        reason=options.reason,
+    )
+    replayed = await desk.replay(asked)
+    return Told(replayed, Text(f"asked for; `show {replayed.message_id}` tells how far it is"))
 
 
 async def _note(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
@@ -277,8 +295,10 @@ COMMANDS: Final[dict[str, Command]] = {
     "parked": _parked,
     "outages": _outages,
     "deliveries": _deliveries,
+    "webhooks": _webhooks,
     "acts": _acts,
     "redrive": _redrive,
+    "replay": _replay,
     "note": _note,
     "copy": _copy,
     "pause": _pause,

@@ -38,7 +38,10 @@ from connectors.operations.shapes import (
     Redrive,
     RedriveAsked,
     RemarkAsked,
+    ReplayAsked,
+    Replayed,
     Resumed,
+    WebhookPage,
 )
 from connectors.operations.work import OWN_NAME, Work, system_actor
 from hub import serving
@@ -55,6 +58,7 @@ from hub.store import Search, StoredMessage, WaitingDelivery, Way
 from hub.web.pages import encode_cursor
 from schemas.connections import ConnectionTested
 from schemas.problems import Problem
+from schemas.webhooks import Webhooks
 
 TOKEN_VARIABLE: Final = "MYKEY_OPERATOR_TOKEN"  # noqa: S105 - the name of an environment variable
 CONNECTIONS: Final = 2
@@ -113,6 +117,9 @@ class Desk(Protocol):
     async def operators(self) -> list[Operator]:
         """All operators."""
 
+    async def webhooks(self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool) -> Webhooks:
+        """A party's endpoint and what it was told, latest first."""
+
     async def reveal(self, message_id: UUID, asked: ReasonAsked) -> Way:
         """One message's whole way with personal data."""
 
@@ -121,6 +128,9 @@ class Desk(Protocol):
 
     async def redriven(self, redrive_id: UUID) -> Redrive:
         """How far that is by now."""
+
+    async def replay(self, asked: ReplayAsked) -> Replayed:
+        """Have a party told again."""
 
     async def note(self, asked: NoteAsked) -> Noted:
         """Leave a note."""
@@ -207,6 +217,10 @@ class LocalDesk:
         """See Desk; here `redriven` is what goes on with it."""
         return await self._work.redrive(self._actor, asked)
 
+    async def replay(self, asked: ReplayAsked) -> Replayed:
+        """See Desk."""
+        return await self._work.replay(self._actor, asked)
+
     async def note(self, asked: NoteAsked) -> Noted:
         """See Desk."""
         return await self._work.note(self._actor, asked)
@@ -224,11 +238,21 @@ class LocalDesk:
         return await self._work.resume(self._actor, name, asked)
 
     async def test_connection(self, name: str, asked: ConnectionAsked) -> ConnectionTested:
-        """See Desk; asked of the processes at work, so for a moment this is a process too."""
+        """See Desk."""
+        async with self._asking() as work:
+            return await work.test_connection(self._actor, name, asked)
+
+    async def webhooks(self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool) -> Webhooks:
+        """See Desk."""
+        async with self._asking() as work:
+            return await work.webhooks(party_id, before, limit, undelivered=undelivered)
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[Work]:
+        """For what is asked of the processes at work: for a moment this is a process too."""
         made = [Installed(OWN_NAME, _for_asking)]
         async with HubProcess(self._settings, SystemClock(), made, self._owner_url) as process:
-            work = Work(self._database, process, self._operators)
-            return await work.test_connection(self._actor, name, asked)
+            yield Work(self._database, process, self._operators)
 
     async def add_operator(self, asked: OperatorAsked) -> OperatorAdded:
         """See Desk."""
@@ -291,6 +315,12 @@ class RemoteDesk:
         """See Desk."""
         return await self._get(f"/messages/{message_id}", Way)
 
+    async def webhooks(self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool) -> Webhooks:
+        """See Desk."""
+        cursor = encode_cursor(After(id=before)) if before else None
+        query = {"undelivered": "true" if undelivered else "false", "cursor": cursor, "limit": limit}
+        return await self._get(f"/webhooks/{party_id}", WebhookPage, query)
+
     async def acts(self, before: UUID | None, limit: int) -> list[Act]:
         """See Desk."""
         cursor = encode_cursor(After(id=before)) if before else None
@@ -307,6 +337,10 @@ class RemoteDesk:
     async def redrive(self, asked: RedriveAsked) -> Redrive:
         """See Desk."""
         return await self._post("/redrives", asked, Redrive)
+
+    async def replay(self, asked: ReplayAsked) -> Replayed:
+        """See Desk."""
+        return await self._post("/webhook-replays", asked, Replayed)
 
     async def redriven(self, redrive_id: UUID) -> Redrive:
         """See Desk."""

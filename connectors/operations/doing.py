@@ -22,6 +22,8 @@ from connectors.operations.shapes import (
     Redrive,
     RedriveAsked,
     RemarkAsked,
+    ReplayAsked,
+    Replayed,
     Resumed,
 )
 from connectors.operations.telling import BY_ID, BY_NAME, id_in, name_in, told
@@ -62,6 +64,15 @@ class DoingDoor:
                 summary="Let one delivery, a group or all that is parked be tried afresh",
                 summary_ja="再実行（1件・障害別・すべて）",
                 problems=(gone,),
+            ),
+            act(
+                path="/webhook-replays",
+                handler=self.replay,
+                request=ReplayAsked,
+                response=Replayed,
+                status=ACCEPTED,
+                summary="Have a party told an event again, or all that it has not taken",
+                summary_ja="Webhookの再送（1件・未達すべて）",
             ),
             act(
                 path="/notes",
@@ -151,6 +162,12 @@ class DoingDoor:
         actor, asked = await _asked(request, RedriveAsked)
         async with told():
             return json_response(await self._work.redrive(actor, asked), status=ACCEPTED)
+
+    async def replay(self, request: web.Request) -> web.Response:
+        """202: it is asked for."""
+        actor, asked = await _asked(request, ReplayAsked)
+        async with told():
+            return json_response(await self._work.replay(actor, asked), status=ACCEPTED)
 
     async def note(self, request: web.Request) -> web.Response:
         """A note."""

@@ -21,6 +21,7 @@ from connectors.operations.shapes import (
     OperatorList,
     OutageList,
     Redrive,
+    WebhookPage,
 )
 from connectors.operations.telling import BY_ID, id_in, told
 from connectors.operations.work import Work
@@ -62,6 +63,12 @@ class DeliveryQuery(PageQuery):
         "parked", description="due; scheduled; held, for another side that is down; or parked."
     )
     fingerprint: str | None = Field(None, pattern=FINGERPRINT, description="Only of this kind of failure.")
+
+
+class WebhookQuery(PageQuery):
+    """Which events."""
+
+    undelivered: Literal["true", "false"] = Field("false", description="`true`: only what the party has not taken.")
 
 
 class OutageQuery(BaseModel):
@@ -149,6 +156,15 @@ class SeeingDoor:
                 problems=(gone,),
             ),
             see(
+                path=f"/webhooks/{BY_ID}",
+                handler=self.webhooks,
+                query=WebhookQuery,
+                response=WebhookPage,
+                summary="A party's endpoint, and what it was told",
+                summary_ja="Webhookの送信先と送信履歴",
+                problems=(ProblemCode.bad_cursor,),
+            ),
+            see(
                 path="/acts",
                 handler=self.acts,
                 query=PageQuery,
@@ -223,6 +239,15 @@ class SeeingDoor:
         """How far a redrive is."""
         async with told():
             return json_response(await self._work.redrives.progress(id_in(request)))
+
+    async def webhooks(self, request: web.Request) -> web.Response:
+        """A page of what a party was told; the id in the address is the party's."""
+        query = query_of(request, WebhookQuery)
+        undelivered = query.undelivered == "true"
+        async with told():
+            found = await self._work.webhooks(id_in(request), _before(query), query.limit, undelivered=undelivered)
+        last = encode_cursor(After(id=found.events[-1].event_id)) if len(found.events) == query.limit else None
+        return json_response(WebhookPage(**dict(found), next=last))
 
     async def acts(self, request: web.Request) -> web.Response:
         """A page of the audit."""

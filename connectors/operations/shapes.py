@@ -11,6 +11,7 @@ from connectors.operations.operators import Operator
 from hub.outages import Outage
 from hub.store import ParkedGroup, StoredMessage, WaitingDelivery
 from schemas.values import IssuerId
+from schemas.webhooks import Webhooks
 
 TEXT_LIMIT_CHARS: Final = 500
 FINGERPRINT: Final = r"^[0-9a-f]{12}$"
@@ -168,6 +169,32 @@ class Redrive(Answer):
     done: int
     total: int
     finished: bool
+
+
+class WebhookPage(Webhooks):
+    """A party's endpoint, and a page of what it was told; `next` is the cursor of the next one."""
+
+    next: str | None = None
+
+
+class ReplayAsked(RemarkAsked):
+    """Have a party told again: one event, or all that it has not taken."""
+
+    party_id: UUID
+    event_id: UUID | None = None
+    undelivered: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _names_one(self) -> "ReplayAsked":
+        if (self.event_id is not None) + self.undelivered != 1:
+            raise ValueError("name an event, or all that is undelivered")
+        return self
+
+
+class Replayed(Answer):
+    """It is asked for; how far it is tells the whole way of this message."""
+
+    message_id: UUID
 
 
 class NoteAsked(Asked):

@@ -20,6 +20,7 @@ from hub.clock import JAPAN
 from hub.outages import Outage
 from hub.store import Delivered, DeliveryState, StoredMessage, WaitingDelivery, Way
 from schemas.connections import ConnectionTested
+from schemas.webhooks import Webhooks
 
 LATE_S: Final = 60.0
 """What waits longer than this is shown in colour."""
@@ -241,6 +242,23 @@ def _chain(way: Way) -> Table:
 def _took(one: Delivered) -> str:
     """How long from saying to effect; a point where it is done and nothing came of it that would tell."""
     return _ms(one.critical_ms) or ("·" if one.state is DeliveryState.done else "")
+
+
+def webhooks_table(found: Webhooks) -> RenderableType:
+    """A party's endpoint, and what it was told, a line an event."""
+    gone = f", disabled since {clock(found.disabled_at)}" if found.disabled_at else ""
+    place = Text(f"{found.url}{gone}" if found.url else "it has no endpoint", WARN if gone or not found.url else "")
+    made = table("event", "type", "time", "tries", "last answer", "taken")
+    for one in found.events:
+        made.add_row(
+            Text(str(one.event_id), "bold"),
+            Text(one.type),
+            Text(clock(one.happened_at)),
+            Text(str(one.tries)),
+            Text("" if one.last_status is None else str(one.last_status)),
+            Text(clock(one.delivered_at) if one.delivered_at else "no", GOOD if one.delivered_at else BAD),
+        )
+    return Lines(place, Text(f"{found.undelivered:,} events are not taken"), made)
 
 
 def acts_table(found: Sequence[Act]) -> RenderableType:

@@ -27,6 +27,8 @@ from connectors.operations.shapes import (
     Redrive,
     RedriveAsked,
     RemarkAsked,
+    ReplayAsked,
+    Replayed,
     Resumed,
 )
 from hub import outages, redriving, store
@@ -38,9 +40,11 @@ from hub.installed import names
 from hub.outages import Outage
 from hub.store import Search, StoredMessage, WaitingDelivery, Way
 from schemas.connections import ConnectionTest, ConnectionTested, LibraryReached, MailServerReached, PartnerReached
+from schemas.webhooks import ReplayWebhooks, Webhooks, WebhooksOf
 
 OWN_NAME: Final = "operations"
 CONNECTION_DEADLINE_S: Final = 20.0
+WEBHOOKS_DEADLINE_S: Final = 10.0
 NOTES_LIMIT: Final = 1_000
 DELIVERIES_SHOWN: Final = 50
 
@@ -109,6 +113,13 @@ class Work:
         """One message's whole way; what is personal is masked. Raises NoSuchMessageError."""
         return await store.way_of(self._database, message_id)
 
+    async def webhooks(self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool) -> Webhooks:
+        """A party's endpoint and what it was told, latest first. Raises why nobody answered."""
+        if self._bus is None:
+            raise NoSuchComponentError("partner")
+        asked = WebhooksOf(party_id=party_id, undelivered=undelivered, before=before, limit=limit)
+        return await self._bus.call(asked, WEBHOOKS_DEADLINE_S)
+
     async def acts(self, before: UUID | None, limit: int) -> list[Act]:
         """The audit, latest first."""
         async with self._database.reading() as reading:
@@ -132,6 +143,15 @@ class Work:
     async def redrive(self, actor: Actor, asked: RedriveAsked) -> Redrive:
         """Begin it; where it is not finished at once, `redrives` tells how far it is. Raises NoSuchDeliveryError."""
         return await self.redrives.begin(asked, actor)
+
+    async def replay(self, actor: Actor, asked: ReplayAsked) -> Replayed:
+        """Have a party told again, by a command that goes out with the act; what is not the party's is left out."""
+        async with self._database.transaction() as tx:
+            command = ReplayWebhooks(party_id=asked.party_id, event_id=asked.event_id, until=uuid7())
+            message_id = tx.send(command)
+            targets = [f"party:{asked.party_id}"] + ([f"webhook:{asked.event_id}"] if asked.event_id else [])
+            await acts.record(tx, actor, ActKind.webhook_replay, targets, asked.reason, message_id=message_id)
+        return Replayed(message_id=message_id)
 
     async def note(self, actor: Actor, asked: NoteAsked) -> Noted:
         """Leave a note at a delivery or a kind of failure. Raises NoSuchDeliveryError."""

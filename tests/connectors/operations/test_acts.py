@@ -25,6 +25,11 @@ async def _redrive(desk: Desk, _ids: list[UUID], _probe: Probe) -> Any:  # noqa:
     return await desk.do("/redrives", {"all": True, "reason": "mended"}, Role.operator)
 
 
+async def _replay(desk: Desk, _ids: list[UUID], _probe: Probe) -> Any:  # noqa: ANN401 - any JSON
+    asked = {"party_id": str(PARTY), "undelivered": True, "reason": "they asked"}
+    return await desk.do("/webhook-replays", asked, Role.operator)
+
+
 async def _note(desk: Desk, _ids: list[UUID], probe: Probe) -> Any:  # noqa: ANN401 - any JSON
     return await desk.do("/notes", {"fingerprint": await _fingerprint(probe), "note": "asked the city"}, Role.operator)
 
@@ -64,6 +69,7 @@ async def _revoke(desk: Desk, _ids: list[UUID], _probe: Probe) -> Any:  # noqa: 
 
 DONE_BY: Final[dict[tuple[str, ActKind], Act]] = {
     ("/redrives", ActKind.redrive): _redrive,
+    ("/webhook-replays", ActKind.webhook_replay): _replay,
     ("/notes", ActKind.note): _note,
     ("/components/{name}/pause", ActKind.pause): _pause,
     ("/components/{name}/resume", ActKind.resume): _resume,
@@ -75,6 +81,7 @@ DONE_BY: Final[dict[tuple[str, ActKind], Act]] = {
 }
 """Route and act → how it is done."""
 TARGETS: Final[dict[ActKind, Callable[[list[UUID]], list[str] | None]]] = {
+    ActKind.webhook_replay: lambda _ids: [f"party:{PARTY}"],
     ActKind.pause: lambda _ids: ["component:mail"],
     ActKind.resume: lambda _ids: ["component:mail"],
     ActKind.connection_test: lambda _ids: ["component:partner", f"party:{PARTY}"],

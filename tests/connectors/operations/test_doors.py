@@ -10,7 +10,9 @@ from connectors.operations.acts import Role
 from connectors.operations.audience import MISS_BURST
 from hub.component import Installed, Job
 from hub.errors import TransientError
+from hub.transaction import Reading
 from schemas.points import BalanceOf
+from schemas.webhooks import Webhooks, WebhooksOf
 from tests.connectors.operations.desk import ACTS, SECRET, desk_at, hold, park, plain
 from tests.hub.parts import Probe, at_work, credited, fake, key_in, say
 from tests.waiting import wait_until
@@ -63,6 +65,7 @@ async def test_a_token_is_nowhere_in_the_database(probe: Probe) -> None:
     "path,least",
     [
         ("/redrives", Role.operator),
+        ("/webhook-replays", Role.operator),
         ("/notes", Role.operator),
         ("/components/mail/pause", Role.operator),
         ("/components/mail/resume", Role.operator),
@@ -84,16 +87,21 @@ async def test_each_act_needs_its_role(probe: Probe, path: str, least: Role) -> 
     assert len(await probe.connection.fetch(ACTS)) == before
 
 
+async def no_webhooks(_query: WebhooksOf, _reading: Reading) -> Webhooks:
+    return Webhooks()
+
+
 async def test_everything_there_is_to_see_is_seen_by_all_and_masked_for_all(probe: Probe) -> None:
     ids = await park(probe)
     await hold(probe)
     fingerprint = (await probe.deliveries("parked"))[0]["fingerprint"]
-    async with desk_at(probe.url) as desk:
+    async with desk_at(probe.url, fake("partner", answer=no_webhooks)) as desk:
         redrive = await desk.do("/redrives", {"fingerprint": "000000000000"})
         seen = {
             "/parked/{fingerprint}": f"/parked/{fingerprint}",
             "/messages/{id}": f"/messages/{ids[3]}",
             "/redrives/{id}": f"/redrives/{redrive['redrive_id']}",
+            "/webhooks/{id}": f"/webhooks/{uuid4()}",
         } | {path: path for path in SEEN}
         routes = next(one.routes for one in desk.process.components if one.name == "operations")
         assert {plain(route) for route in routes if route.method == "GET"} == set(seen)

@@ -201,4 +201,5 @@ async def test_an_event_that_an_endpoint_breaks_on_does_not_keep_the_others_from
             return not (await airline.get("/webhook-events?undelivered=true"))["items"]
 
         await wait_until(taken, deadline_s=60)
+        await opened.process.drained(DEADLINE_S)
         assert await rows_of(database_url, WAITING) == []
