@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from hub.metrics import ARRIVED, FROM_STORE
 from hub.transaction import Transaction
 from hub.transports import receiver as receiver_module
+from hub.transports.rabbitmq import publisher as publisher_module
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, queue_name
 from schemas.values import LANES
 from tests.hub.parts import Probe, credit, credited, fake, key_in, record, say
@@ -89,11 +90,14 @@ async def test_what_was_not_done_goes_back_to_its_queue(start: Start, view: Brok
         await wait_until(lambda: _is_given_back(view))
 
 
-async def test_calls_go_by_the_broker_and_leave_nothing(start: Start, probe: Probe, view: BrokerView) -> None:
+async def test_calls_go_by_the_broker_and_leave_nothing(
+    start: Start, probe: Probe, view: BrokerView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT_S", DRAIN_LIMIT_S)  # what is late would go by the database
     async with start(fake("registry")) as asking, start(fake("ledger")):
         await wait_until(lambda: _is_consumed(view, queue_name(CALLS, "ledger")), READY_LIMIT_S)
         await probe.connection.execute("DROP TABLE hub.call, hub.reply")
-        answers = await asyncio.gather(*(asking.bus.call(credit(n), DEADLINE_S) for n in range(1, 101)))
+        answers = await asyncio.gather(*(asking.bus.call(credit(n), DRAIN_LIMIT_S) for n in range(1, 101)))
         assert [answer.points for answer in answers] == list(range(1, 101))
         await wait_until(view.is_empty)
 
