@@ -27,6 +27,7 @@ from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError, Reference, problem_error, problem_response
 from hub.web.validation import field_errors
+from schemas.parties import NO_LIMITS, PartyLimits
 from schemas.problems import FieldError, ProblemCode
 
 PUBLIC: Final = "public"
@@ -53,6 +54,8 @@ class Caller:
 
     party_id: UUID
     permissions: frozenset[str] = frozenset()
+    limits: PartyLimits = NO_LIMITS
+    """What was agreed with this one, where it is a party."""
 
 
 class Authenticate(Protocol):
@@ -303,7 +306,8 @@ async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
             if audience.address_rate is not None:
                 audience.address_rate.check(address_of(request))
             who = await _who(route, request)
-            with audience.at_once.place(who) if audience.at_once else nullcontext():
+            limits = request[CALLER].limits if CALLER in request else NO_LIMITS
+            with audience.at_once.place(who, limit=limits.requests_at_once) if audience.at_once else nullcontext():
                 if request.body_exists and not route.takes_body:
                     raise ProblemError(ProblemCode.body_not_expected)
                 request[QUERY] = _query(route, request.rel_url.raw_query_string)
@@ -320,7 +324,7 @@ async def _who(route: Route, request: web.Request) -> Hashable:
     caller = await audience.authenticate(request)
     request[CALLER] = caller
     if audience.rate is not None:
-        audience.rate.check(caller.party_id)
+        audience.rate.check(caller.party_id, rate_per_s=caller.limits.requests_per_s)
     if route.permission not in caller.permissions:
         raise ProblemError(ProblemCode.forbidden)
     return caller.party_id

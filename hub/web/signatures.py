@@ -28,7 +28,7 @@ from hub.clock import SystemClock
 from hub.web.digests import EXPECTED_DIGEST, content_digest, parse_content_digest
 from hub.web.problems import ProblemError
 from hub.web.signature_base import SignatureRuleError, SignedRequest, Stated, parse_stated, signature_base
-from schemas.parties import KeyAlgorithm
+from schemas.parties import NO_LIMITS, KeyAlgorithm, PartyLimits
 from schemas.problems import ProblemCode
 
 AGE_LIMIT_S: Final = 300
@@ -71,6 +71,7 @@ class VerificationKey:
     key_bytes: bytes = field(repr=False)
     party_id: UUID
     permissions: frozenset[str] = frozenset()
+    limits: PartyLimits = NO_LIMITS
 
 
 class KeyFinder(Protocol):
