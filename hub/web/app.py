@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import WSCloseCode, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from hub.errors import PermanentError
@@ -196,16 +196,19 @@ def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str,
     )
 
 
-def make_app(routes: Sequence[Route], proxies: Sequence[Network] = ()) -> web.Application:
+def make_app(
+    routes: Sequence[Route], proxies: Sequence[Network] = (), watching: Sequence[Middleware] = ()
+) -> web.Application:
     """The application that serves these routes, one sub-application for each audience.
 
-    What comes from `proxies` is somebody else's, whose address they tell.
+    What comes from `proxies` is somebody else's, whose address they tell. `watching` stand right behind the door: they
+    see each request before anybody is let in, and what it comes to.
 
     Raises RouteTableError: a route without a permission, or with one that nobody can prove; two routes of
     one method and path; two audiences of one prefix.
     """
     check_routes(routes)
-    app = web.Application(middlewares=[door], client_max_size=UNREAD_BODY_LIMIT_BYTES)
+    app = web.Application(middlewares=[door, *watching], client_max_size=UNREAD_BODY_LIMIT_BYTES)
     app[PROXIES] = proxies
     app.on_response_prepare.append(add_headers)
     app[OPEN] = set()

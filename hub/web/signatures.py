@@ -123,12 +123,7 @@ class Verifier:
             ) from error
 
     async def _verify(self, request: web.Request) -> VerificationKey:
-        signed = SignedRequest(
-            method=request.method,
-            target=request.raw_path,
-            origin=self._origin(request.headers.getall("Host", [])),
-            fields={name: request.headers.getall(name) for name in {key.lower() for key in request.headers}},
-        )
+        signed = request_as_signed(request, self._origin(request.headers.getall("Host", [])))
         stated = parse_stated(signed.fields)
         has_body = request.body_exists
         _check_covered(stated, signed.fields, has_body=has_body)
@@ -175,6 +170,16 @@ class Verifier:
         if "alg" in stated.parameters and stated.parameters["alg"] != key.algorithm.value:
             raise SignatureRuleError("alg", "alg is not the algorithm registered for this key.")
         return key
+
+
+def request_as_signed(request: web.Request, origin: str) -> SignedRequest:
+    """The parts of a request that came in that can be signed."""
+    return SignedRequest(
+        method=request.method,
+        target=request.raw_path,
+        origin=origin,
+        fields={name: request.headers.getall(name) for name in {key.lower() for key in request.headers}},
+    )
 
 
 def is_signed_by(key: VerificationKey, base: bytes, signature: bytes) -> bool:
