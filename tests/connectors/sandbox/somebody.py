@@ -45,7 +45,7 @@ class Somebody:
     async def ask(
         self, method: str, path: str, content: object = None, headers: dict[str, str] | None = None, **other: str
     ) -> Answer:
-        """A request, signed by the key; `key_id` and `host` as others than they are."""
+        """A request, signed by the key; where it is said so, under another `key_id`, or `signed_for` another hub."""
         body = None if content is None else json.dumps(content).encode()
         signed = sign_request(
             method=method,
