@@ -4,7 +4,7 @@
 .POSIX:
 .SUFFIXES:
 .DEFAULT_GOAL := help
-.PHONY: help run story test check bench reliability screens fuzz conformance mutants contracts format lock clean
+.PHONY: help run story sandbox test check bench reliability screens fuzz conformance mutants contracts format lock clean
 
 # The system's own Python first, where it is new enough and can make virtual environments: distributions build theirs
 # with profile-guided optimisation, which a Python compiled by hand seldom is; measured: a quarter less processor time.
@@ -50,6 +50,9 @@ run: $(VENV)/.project $(VENV)/.assets ## Start the demo: a small world, the main
 story: $(VENV)/.project ## Play the main story and check every number (ARGS="--json out.json", TRANSPORT=rabbitmq)
 	@$(if $(filter rabbitmq,$(TRANSPORT)),$(NEEDS) rabbitmq)
 	$(BIN)/mykey-hub story $(if $(TRANSPORT),--transport $(TRANSPORT)) $(ARGS)
+
+sandbox: $(VENV)/.project ## A sandbox for partners, shops and funds (docs/partners.md; ARGS="--keep DIR --port N")
+	$(BIN)/mykey-hub sandbox $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")
 	@$(NEEDS)

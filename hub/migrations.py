@@ -67,6 +67,7 @@ CREATE TABLE IF NOT EXISTS hub.migration (
 """
 
 _APPLIED_SQL = "SELECT name, sha256 FROM hub.migration WHERE component = $1 ORDER BY number"
+_COMPONENTS_SQL = "SELECT DISTINCT component FROM hub.migration"
 _RECORD_SQL = "INSERT INTO hub.migration (component, number, name, sha256) VALUES ($1, $2, $3, $4)"
 _SET_LOCAL_SQL = "SELECT set_config($1, $2, true)"
 
@@ -134,6 +135,18 @@ async def migrate(
     finally:
         # Closing also gives the lock back, whatever happened.
         await connection.close()
+
+
+async def components_of(owner_url: str) -> frozenset[str]:
+    """Whose files were ever applied to this database; nobody's where it is new."""
+    connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        rows = await connection.fetch(_COMPONENTS_SQL)
+    except asyncpg.UndefinedTableError:
+        return frozenset()
+    finally:
+        await connection.close()
+    return frozenset(row["component"] for row in rows)
 
 
 async def make_roles(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 import structlog
+from aiohttp.typedefs import Middleware
 
 from hub import migrations, telemetry
 from hub.clock import Clock
@@ -60,11 +61,17 @@ async def database(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, clock: Clock, installed: Sequence[Installed], owner_url: str, *, public: bool = True
+    settings: Settings,
+    clock: Clock,
+    installed: Sequence[Installed],
+    owner_url: str,
+    *,
+    public: bool = True,
+    watching: Sequence[Middleware] = (),
 ) -> AsyncIterator[Serving]:
     """Components at work, behind their public door if they are to have one, and the inside one if there is a port.
 
-    Leaving it closes the doors first, then finishes what is under way.
+    `watching` see what comes to the public door. Leaving it closes the doors first, then finishes what is under way.
     """
     async with AsyncExitStack() as stack:
         process = HubProcess(settings, clock, installed, owner_url)
@@ -82,7 +89,7 @@ async def serving(
             for component in process.components
             for route in component.routes
         ]
-        app = make_app([*routes, *document_routes(routes)], settings.proxy_networks)
+        app = make_app([*routes, *document_routes(routes)], settings.proxy_networks, watching)
         door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
         yield Serving(process, f"http://{settings.http_host}:{door.port}")
 

@@ -52,6 +52,17 @@ class PartnerReached(ConnectionTest):
         return self.party_id
 
 
+class ShopReached(ConnectionTest):
+    """Can this shop or fund sign its requests, and has it lately?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.connections.shop-reached.v1"
+    party_id: UUID
+
+    def key(self) -> UUID:
+        """The shop or fund."""
+        return self.party_id
+
+
 class LibraryReached(ConnectionTest):
     """Does the library system of this issuer let us in? Connects, logs in, asks how it is; and of no citizen."""
 

@@ -324,6 +324,7 @@ class RefusalCode(StrEnum):
     no_merge = "no_merge"
     no_merge_key = "no_merge_key"
     no_number = "no_number"
+    no_party_key = "no_party_key"
     no_plan = "no_plan"
     no_posting = "no_posting"
     no_referral = "no_referral"
@@ -355,6 +356,7 @@ class RefusalCode(StrEnum):
     password_short = "password_short"  # noqa: S105 - a code
     pin_blocked = "pin_blocked"
     pin_wrong = "pin_wrong"
+    pool_not_agreed = "pool_not_agreed"
     read_cancelled = "read_cancelled"
     read_timeout = "read_timeout"
     reader_failed = "reader_failed"
@@ -637,6 +639,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "All voucher numbers offered are taken. Try again.",
         "発券番号を確保できませんでした。もう一度お試しください。",
     ),
+    RefusalCode.no_party_key: RefusalText(
+        "This party has no key of that id. Check the ids with `mykey-hub parties show`.",
+        "この事業者にそのIDの鍵はありません。`mykey-hub parties show`でIDを確認してください。",
+    ),
     RefusalCode.no_plan: RefusalText(
         "This municipality has filed no plan of its terminals. File one first.",
         "この自治体の端末の設置計画（様式I）が登録されていません。先に登録してください。",
@@ -760,6 +766,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.pin_wrong: RefusalText(
         "The PIN was wrong. Check it and begin anew.",
         "暗証番号が違います。確認して最初からやり直してください。",
+    ),
+    RefusalCode.pool_not_agreed: RefusalText(
+        "Points for this destination were not agreed with you. Ask the operator if you need it.",
+        "この移行先へのポイント移行は取り決められていません。必要な場合は運用担当者に依頼してください。",
     ),
     RefusalCode.read_cancelled: RefusalText(
         "The reading was cancelled. Begin anew.",

@@ -13,7 +13,7 @@ from typing import Final
 
 FUNCTION_LIMIT_LINES: Final = 70
 PRODUCT: Final = ("hub", "connectors", "workers", "schemas", "reader_agent", "street_software")
-CHECKED: Final = (*PRODUCT, "tests", "tools")
+CHECKED: Final = (*PRODUCT, "examples", "tests", "tools")
 
 # Who may import what: everybody else in the product goes through them.
 FENCES: Final[Mapping[str, tuple[str, ...]]] = {

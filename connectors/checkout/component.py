@@ -3,7 +3,7 @@
 from typing import Final
 
 from connectors.checkout import counting, statements
-from connectors.checkout.audience import checkout_audience
+from connectors.checkout.audience import OF_KIND, checkout_audience
 from connectors.checkout.authorizations import AuthorizationDoor
 from connectors.checkout.balances import BalanceDoor
 from connectors.checkout.checkouts import Checkouts
@@ -16,8 +16,10 @@ from connectors.checkout.store import OrderStore
 from hub.component import Component, Context, Job
 from hub.keys import Keys
 from hub.web.backlog import Backlog
+from hub.web.party_reached import PartyReached
 from hub.web.signed_parties import Nonces
 from schemas.checkouts import AuthorisationReleased, PointsCaptured
+from schemas.connections import ShopReached
 from schemas.shop_orders import CheckoutOf, ConfirmCheckout
 
 NONCES_EVERY_S: Final = 60.0
@@ -45,6 +47,7 @@ def component(context: Context) -> Component:
         handlers={PointsCaptured: counting.captured, AuthorisationReleased: counting.released},
         answers={CheckoutOf: checkouts.show},
         apart={ConfirmCheckout: checkouts.confirm},
+        connection_tests={ShopReached: PartyReached(context, statements.LAST_NONCE, OF_KIND.keys())},
         routes=[route for door in doors for route in door.routes(audience)],
         jobs=[
             Job("forget_nonces", NONCES_EVERY_S, nonces.forget),

@@ -12,6 +12,7 @@ INSERT INTO checkout.nonce (key_id, nonce, expires_at)
 SELECT $1::text, $2::text, $3::timestamptz WHERE set_config('synchronous_commit', 'off', true) = 'off'
 ON CONFLICT DO NOTHING RETURNING true
 """
+LAST_NONCE: Final = "SELECT max(expires_at) FROM checkout.nonce WHERE key_id = ANY ($1::text[])"
 FORGET_NONCES: Final = "DELETE FROM checkout.nonce WHERE expires_at < $1"
 
 TAKE: Final = """

@@ -266,8 +266,8 @@ async def _resume(desk: Desk, options: argparse.Namespace, _console: Console) ->
 
 
 async def _test(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
-    if options.component == "partner" and options.party is None:
-        raise BadCallError("which partner? --party ID")
+    if options.component in {"partner", "checkout"} and options.party is None:
+        raise BadCallError(f"whose {options.component}? --party ID")
     if options.component == "library" and options.issuer is None:
         raise BadCallError("which library? --issuer ID")
     asked = _asked(ConnectionAsked, party_id=options.party, issuer_id=options.issuer, reason=options.reason)

@@ -109,9 +109,9 @@ def _to_do(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     resume = add("resume", "let a paused component go on")
     resume.add_argument("component")
     resume.add_argument("--reason", default="", metavar="WHY", help=WHY)
-    test = add("test", "try the connection to a partner, a library or the mail server")
-    test.add_argument("component", choices=("mail", "partner", "library"))
-    test.add_argument("--party", type=UUID, metavar="ID", help="which partner")
+    test = add("test", "try the connection to a partner, a shop or fund (checkout), a library or the mail server")
+    test.add_argument("component", choices=("mail", "partner", "checkout", "library"))
+    test.add_argument("--party", type=UUID, metavar="ID", help="which partner, shop or fund")
     test.add_argument("--issuer", metavar="ID", help="which library, by its issuer id of six digits")
     test.add_argument("--reason", default="", metavar="WHY", help=WHY)
 

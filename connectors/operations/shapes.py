@@ -238,7 +238,7 @@ class Resumed(Answer):
 
 
 class ConnectionAsked(RemarkAsked):
-    """Which connection to test; a partner's needs the party, a library's the issuer."""
+    """Which connection to test; a partner's and a shop's need the party, a library's the issuer."""
 
     party_id: UUID | None = None
     issuer_id: IssuerId | None = None

@@ -39,7 +39,14 @@ from hub.ids import uuid7
 from hub.installed import names
 from hub.outages import Outage
 from hub.store import Search, StoredMessage, WaitingDelivery, Way
-from schemas.connections import ConnectionTest, ConnectionTested, LibraryReached, MailServerReached, PartnerReached
+from schemas.connections import (
+    ConnectionTest,
+    ConnectionTested,
+    LibraryReached,
+    MailServerReached,
+    PartnerReached,
+    ShopReached,
+)
 from schemas.webhooks import ReplayWebhooks, Webhooks, WebhooksOf
 
 OWN_NAME: Final = "operations"
@@ -248,6 +255,8 @@ def _connection_test(component: str, asked: ConnectionAsked) -> ConnectionTest:
         return MailServerReached()
     if component == "partner" and asked.party_id is not None:
         return PartnerReached(party_id=asked.party_id)
+    if component == "checkout" and asked.party_id is not None:
+        return ShopReached(party_id=asked.party_id)
     if component == "library" and asked.issuer_id is not None:
         return LibraryReached(issuer_id=asked.issuer_id)
     raise NoSuchComponentError(component)

@@ -5,7 +5,7 @@
 to them · `shapes` what the routes take and answer · `items` what is right and wrong with one transfer · `canonical` the
 text its hash is taken over · `pipeline` from items to outcomes, the same for batches and files · `intake` a body taken
 durably · `lines` `rows` from a file's bytes to items · `work` a file worked through · `result_file` its results as CSV
-· `reached` whether a partner is in order · `store` `statements` our tables · `jobs` what is cleaned up.
+· `destinations` where a partner's points may go · `store` `statements` our tables · `jobs` what is cleaned up.
 
 May import `hub` and `schemas`. Everything about points is decided by the ledger, everything about links
 by the registry; both are asked through the bus. To add a partner: register the party and its key, no

@@ -1,8 +1,10 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
+from connectors.partner import statements
 from connectors.partner.audience import partner_audience, partner_nonces
 from connectors.partner.coupon_checks import CheckDoor, CouponChecks
 from connectors.partner.coupons import CouponDoor
+from connectors.partner.destinations import Destinations
 from connectors.partner.files import FileDoor
 from connectors.partner.id_link.linking import unlinked
 from connectors.partner.id_link.parts import link_parts
@@ -10,7 +12,6 @@ from connectors.partner.intake import FileIntake
 from connectors.partner.jobs import Cleaning, jobs
 from connectors.partner.outbound import Outbound
 from connectors.partner.pipeline import Pipeline
-from connectors.partner.reached import Reached
 from connectors.partner.settlement import SettlementDoor
 from connectors.partner.store import FileStore
 from connectors.partner.transfers import TransferDoor
@@ -21,11 +22,13 @@ from hub.component import Component, Context
 from hub.keys import Keys
 from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce
+from hub.web.party_reached import PartyReached
 from hub.web.signed_parties import real_now
 from schemas.connections import PartnerReached
 from schemas.grants import COUPON_KEY, AskCoupon
 from schemas.id_links import RevokeTokens
 from schemas.message import Message
+from schemas.parties import PartyKind
 from schemas.partner_files import WorkTransferFile
 from schemas.webhooks import SendWebhook
 
@@ -33,7 +36,8 @@ from schemas.webhooks import SendWebhook
 def component(context: Context) -> Component:
     """Builds the connector."""
     settings, keys = context.settings, Keys(context.settings.key())
-    pipeline = Pipeline(context.bus)
+    destinations = Destinations(context.bus, context.clock)
+    pipeline = Pipeline(context.bus, destinations)
     store = FileStore(context.database)
     nonces = partner_nonces(context.database)
     audience = partner_audience(context, nonces)
@@ -49,7 +53,7 @@ def component(context: Context) -> Component:
         ),
         FileDoor(store, FileIntake(store, settings.partner_files_at_once)),
         SettlementDoor(context.bus),
-        CouponDoor(context.bus, keys.hasher(COUPON_KEY)),
+        CouponDoor(context.bus, keys.hasher(COUPON_KEY), destinations),
         CheckDoor(context.database, outbound, keys),
         *links.doors,
         webhooks.door,
@@ -61,14 +65,16 @@ def component(context: Context) -> Component:
         hasher=keys.hasher(COUPON_KEY),
         bus=context.bus,
         real_now=real_now,
+        destinations=destinations,
     )
+    reached = PartyReached(context, statements.LAST_NONCE, {PartyKind.partner})
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
         handlers={**links.linkings.handlers(), **webhooks.handlers},
         answers=webhooks.answers,
         apart={**links.linkings.apart(), AskCoupon: checks},
-        connection_tests={PartnerReached: Reached(context.bus, context.database)},
+        connection_tests={PartnerReached: reached},
         outside={
             WorkTransferFile: FileWorker(store, pipeline),
             RevokeTokens: links.linkings.give_back,

@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.partner.audience import COUPONS
+from connectors.partner.destinations import Destinations
 from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
 from connectors.partner.shapes import Body
 from connectors.partner.webhooks.door import FORBIDDEN
@@ -81,8 +82,10 @@ class CouponChecks:
         hasher: Hasher,
         bus: Bus,
         real_now: Callable[[], datetime],
+        destinations: Destinations,
     ) -> None:
         self._database = database
+        self._destinations = destinations
         self._outbound = outbound
         self._keys = keys
         self._hasher = hasher
@@ -100,7 +103,7 @@ class CouponChecks:
         except (AwayError, ForbiddenAddressError) as error:
             log.warning("coupon_check_unanswered", party_id=message.party_id, reason=type(error).__name__)
             return AskedCoupon(answered=False)
-        if coupon is not None:
+        if coupon is not None and await self._destinations.are_agreed(message.party_id, coupon.to):
             kept = Coupon(
                 code_hash=self._hasher.hash(message.code.encode()),
                 points=coupon.points,

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from connectors.partner.audience import COUPONS
+from connectors.partner.destinations import Destinations
 from connectors.partner.settlement import BAD_PERIOD, PERIOD_LIMIT, Period
 from connectors.partner.shapes import Body
 from hub.bus import Bus
@@ -19,6 +20,7 @@ from hub.keys import Hasher
 from hub.web.app import Audience, Route, caller_of, json_response, query_of
 from hub.web.bodies import read_model
 from hub.web.problems import ProblemError
+from hub.web.validation import pointer_to
 from schemas.grants import (
     COUPONS_LIMIT,
     Coupon,
@@ -29,7 +31,7 @@ from schemas.grants import (
     VoidCoupons,
     coupon_number,
 )
-from schemas.problems import ProblemCode
+from schemas.problems import REFUSALS, FieldError, ProblemCode, RefusalCode
 from schemas.values import NO_EXPIRY, Points, Pool
 
 BODY_LIMIT_BYTES: Final = 1 << 20
@@ -115,8 +117,9 @@ class CouponCounts(Body):
 class CouponDoor:
     """`/coupons`, `/coupon-voidings`, `/coupon-report`."""
 
-    def __init__(self, bus: Bus, hasher: Hasher) -> None:
+    def __init__(self, bus: Bus, hasher: Hasher, destinations: Destinations) -> None:
         self._bus = bus
+        self._destinations = destinations
         self._hasher = hasher
 
     def routes(self, audience: Audience) -> list[Route]:
@@ -155,6 +158,10 @@ class CouponDoor:
     async def register(self, request: web.Request) -> web.Response:
         """All or none; a code is known once and for ever."""
         batch = await read_model(request, CouponBatch, BODY_LIMIT_BYTES)
+        agreed = await self._destinations.agreed(caller_of(request).party_id)
+        faults = [] if agreed is None else [n for n, one in enumerate(batch.coupons) if one.to not in agreed]
+        if faults:
+            raise ProblemError(ProblemCode.bad_field, errors=[_not_agreed(place) for place in faults])
         coupons = tuple(
             Coupon(code_hash=self._hash(one.code), points=one.points, pool=one.to, last=one.last_day)
             for one in batch.coupons
@@ -182,3 +189,9 @@ class CouponDoor:
 
     def _hash(self, code: str) -> bytes:
         return self._hasher.hash(code.encode())
+
+
+def _not_agreed(place: int) -> FieldError:
+    text = REFUSALS[RefusalCode.pool_not_agreed]
+    pointer = pointer_to("coupons", place, "to")
+    return FieldError(pointer=pointer, code=RefusalCode.pool_not_agreed, detail=text.detail, detail_ja=text.detail_ja)

@@ -99,7 +99,7 @@ class FileDoor:
         async with self._uploads.place():
             body = stream_bytes(request, SIZE_LIMIT_BYTES, (CSV, NDJSON), UPLOAD_PACE)
             media_type = request.content_type
-            taken = await self._intake.take(caller_of(request).party_id, key, media_type, sha256, body)
+            taken = await self._intake.take(caller_of(request), key, media_type, sha256, body)
         place = f"{PREFIX}{PATH}/{taken.file_id}"
         answer = FileTaken(file_id=taken.file_id, rows=taken.rows)
         return json_response(answer, status=202, headers={"Location": place})

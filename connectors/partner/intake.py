@@ -9,6 +9,7 @@ from connectors.partner.rows import CSV, HEADER, HEADER_LINES
 from connectors.partner.store import CHUNK_BYTES, FileStore, Received, Taken
 from hub import failpoints
 from hub.ids import uuid7
+from hub.web.app import Caller
 from hub.web.bodies import Pace
 from hub.web.problems import ProblemError
 from schemas.problems import FieldError, ProblemCode
@@ -23,17 +24,17 @@ class FileIntake:
     """Takes files in."""
 
     def __init__(self, store: FileStore, files_limit: int) -> None:
-        """`files_limit`: how many files of a party may wait or be in work."""
+        """`files_limit`: how many files of a party may wait or be in work, where nothing else was agreed with it."""
         self._store = store
         self._files_limit = files_limit
 
     async def take(
-        self, party_id: UUID, idempotency_key: str, media_type: str, sha256: bytes, body: AsyncIterator[bytes]
+        self, caller: Caller, idempotency_key: str, media_type: str, sha256: bytes, body: AsyncIterator[bytes]
     ) -> Taken:
         """Take a file durably; the same one again under the same key is taken once.
 
         Args:
-            party_id: whose file it is.
+            caller: whose file it is.
             idempotency_key: the party's own id of the file.
             media_type: `rows.CSV` or `rows.NDJSON`.
             sha256: what was signed; `body` ends with an error if it is another body.
@@ -43,9 +44,10 @@ class FileIntake:
             ProblemError: too_many (so many are not finished yet), id_conflict, too_large, bad_field (an empty
                 file, or another header), and what reading the body raises.
         """
+        party_id, files_limit = caller.party_id, caller.limits.files_at_once or self._files_limit
         known = await self._store.taken(party_id, idempotency_key)
         if known is None:
-            if await self._store.unfinished(party_id, self._files_limit) == self._files_limit:
+            if await self._store.unfinished(party_id, files_limit) == files_limit:
                 raise ProblemError(ProblemCode.too_many, retry_after_s=FILES_RETRY_AFTER_S)
             return await self._receive(party_id, idempotency_key, media_type, sha256, body)
         async for _ in body:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Final, TypeAlias
 from uuid import UUID
 
+from connectors.partner.destinations import Destinations
 from connectors.partner.items import Checked, Fault, Faulty, Good
 from hub import failpoints
 from hub.bus import Bus
@@ -32,6 +33,7 @@ FIELD_OF: Final[Mapping[str, str]] = {
     RefusalCode.event_closed: "to",
     RefusalCode.bad_to: "to",
     RefusalCode.bad_code: "to",
+    RefusalCode.pool_not_agreed: "to",
     RefusalCode.bad_time: "occurred_at",
 }
 """The field that a refusal is about."""
@@ -68,8 +70,9 @@ class Prepared:
 class Pipeline:
     """Puts a partner's items to the registry and the ledger."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, destinations: Destinations) -> None:
         self._bus = bus
+        self._destinations = destinations
 
     async def outcomes(self, party_id: UUID, items: Sequence[Checked]) -> list[ItemOutcome]:
         """Each item's outcome, in order; posted means committed.
@@ -81,6 +84,8 @@ class Pipeline:
 
     async def prepare(self, party_id: UUID, items: Sequence[Checked]) -> Prepared:
         """Look the links up, all at once. Raises TransientError."""
+        agreed = await self._destinations.agreed(party_id)
+        items = items if agreed is None else [_within(item, agreed) for item in items]
         link_ids = list({item.link_id for item in items if isinstance(item, Good)})
         if not link_ids:
             return Prepared(items, [_asked(party_id, item, {}) for item in items])
@@ -99,6 +104,14 @@ class Pipeline:
             failpoints.reach("partner.after_posting")
             answers.update(zip(places, answered, strict=True))
         return [_outcome(item, answers.get(place)) for place, item in enumerate(prepared.items)]
+
+
+def _within(item: Checked, agreed: frozenset[str]) -> Checked:
+    """A good item with a destination that was not agreed is a faulty one."""
+    if isinstance(item, Faulty) or item.pool in agreed:
+        return item
+    fault = Fault("to", RefusalCode.pool_not_agreed)
+    return Faulty(item.transfer_id, item.transfer_id, (fault,), item.request_hash)
 
 
 def _asked(party_id: UUID, item: Checked, citizens: Mapping[str, UUID]) -> Asked | None:

@@ -71,8 +71,9 @@ class TransferDoor:
     async def post(self, request: web.Request) -> web.Response:
         """Only the envelope's own faults are the request's; each item answers for itself."""
         envelope = await read_model(request, BatchEnvelope, BATCH_LIMIT_BYTES)
-        party_id = caller_of(request).party_id
-        with self._rows.place(party_id, len(envelope.transfers)):
+        caller = caller_of(request)
+        party_id = caller.party_id
+        with self._rows.place(party_id, len(envelope.transfers), caller.limits.rows_at_once):
             outcomes = await self._pipeline.outcomes(party_id, check(envelope.transfers))
         return json_response(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
 

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import WSCloseCode, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from hub.errors import PermanentError
@@ -27,6 +27,7 @@ from hub.web.backlog import Backlog
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError, Reference, problem_error, problem_response
 from hub.web.validation import field_errors
+from schemas.parties import NO_LIMITS, PartyLimits
 from schemas.problems import FieldError, ProblemCode
 
 PUBLIC: Final = "public"
@@ -53,6 +54,8 @@ class Caller:
 
     party_id: UUID
     permissions: frozenset[str] = frozenset()
+    limits: PartyLimits = NO_LIMITS
+    """What was agreed with this one, where it is a party."""
 
 
 class Authenticate(Protocol):
@@ -193,16 +196,19 @@ def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str,
     )
 
 
-def make_app(routes: Sequence[Route], proxies: Sequence[Network] = ()) -> web.Application:
+def make_app(
+    routes: Sequence[Route], proxies: Sequence[Network] = (), watching: Sequence[Middleware] = ()
+) -> web.Application:
     """The application that serves these routes, one sub-application for each audience.
 
-    What comes from `proxies` is somebody else's, whose address they tell.
+    What comes from `proxies` is somebody else's, whose address they tell. `watching` stand right behind the door: they
+    see each request before anybody is let in, and what it comes to.
 
     Raises RouteTableError: a route without a permission, or with one that nobody can prove; two routes of
     one method and path; two audiences of one prefix.
     """
     check_routes(routes)
-    app = web.Application(middlewares=[door], client_max_size=UNREAD_BODY_LIMIT_BYTES)
+    app = web.Application(middlewares=[door, *watching], client_max_size=UNREAD_BODY_LIMIT_BYTES)
     app[PROXIES] = proxies
     app.on_response_prepare.append(add_headers)
     app[OPEN] = set()
@@ -303,7 +309,8 @@ async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
             if audience.address_rate is not None:
                 audience.address_rate.check(address_of(request))
             who = await _who(route, request)
-            with audience.at_once.place(who) if audience.at_once else nullcontext():
+            limits = request[CALLER].limits if CALLER in request else NO_LIMITS
+            with audience.at_once.place(who, limit=limits.requests_at_once) if audience.at_once else nullcontext():
                 if request.body_exists and not route.takes_body:
                     raise ProblemError(ProblemCode.body_not_expected)
                 request[QUERY] = _query(route, request.rel_url.raw_query_string)
@@ -320,7 +327,7 @@ async def _who(route: Route, request: web.Request) -> Hashable:
     caller = await audience.authenticate(request)
     request[CALLER] = caller
     if audience.rate is not None:
-        audience.rate.check(caller.party_id)
+        audience.rate.check(caller.party_id, rate_per_s=caller.limits.requests_per_s)
     if route.permission not in caller.permissions:
         raise ProblemError(ProblemCode.forbidden)
     return caller.party_id

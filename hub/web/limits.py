@@ -40,14 +40,17 @@ class RateLimiter:
         self._monotonic = monotonic
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
 
-    def wait_s(self, key: Hashable, cost: int = 1) -> float:
+    def wait_s(self, key: Hashable, cost: int = 1, rate_per_s: float | None = None) -> float:
         """Take `cost` tokens (at most a bucketful).
 
-        0.0 if they were there, else the seconds until they will be.
+        0.0 if they were there, else the seconds until they will be. A key may have a rate of its own; its bucket holds
+        as many seconds' worth as the others', and at least one token.
         """
         now = self._monotonic()
-        full_at = max(now, self._full_at.get(key, now)) + min(cost * self._token_s, self._bucket_s)
-        over_s = full_at - now - self._bucket_s
+        token_s = self._token_s if rate_per_s is None else 1.0 / rate_per_s
+        bucket_s = max(self._bucket_s, token_s)
+        full_at = max(now, self._full_at.get(key, now)) + min(cost * token_s, bucket_s)
+        over_s = full_at - now - bucket_s
         if over_s > ROUNDING_S:
             return over_s
         self._full_at[key] = full_at
@@ -56,9 +59,9 @@ class RateLimiter:
             self._full_at.popitem(last=False)
         return 0.0
 
-    def check(self, key: Hashable, cost: int = 1) -> None:
+    def check(self, key: Hashable, cost: int = 1, rate_per_s: float | None = None) -> None:
         """Take `cost` tokens. Raises ProblemError too_many (429, Retry-After)."""
-        wait_s = self.wait_s(key, cost)
+        wait_s = self.wait_s(key, cost, rate_per_s)
         if wait_s > 0:
             raise ProblemError(ProblemCode.too_many, retry_after_s=wait_s)
 
@@ -71,10 +74,14 @@ class AtOnce:
         self._under_way = Counter[Hashable]()
 
     @contextmanager
-    def place(self, key: Hashable, cost: int = 1) -> Iterator[None]:
-        """Hold `cost` places (at most all there are). Raises ProblemError too_many (429, Retry-After)."""
-        cost = min(cost, self._limit)
-        if self._under_way[key] + cost > self._limit:
+    def place(self, key: Hashable, cost: int = 1, limit: int | None = None) -> Iterator[None]:
+        """Hold `cost` places (at most all there are); a key may have a limit of its own.
+
+        Raises ProblemError too_many (429, Retry-After).
+        """
+        limit = limit or self._limit
+        cost = min(cost, limit)
+        if self._under_way[key] + cost > limit:
             raise ProblemError(ProblemCode.too_many, retry_after_s=_between(*AT_ONCE_RETRY_AFTER_S))
         self._under_way[key] += cost
         try:

@@ -28,7 +28,7 @@ from hub.clock import SystemClock
 from hub.web.digests import EXPECTED_DIGEST, content_digest, parse_content_digest
 from hub.web.problems import ProblemError
 from hub.web.signature_base import SignatureRuleError, SignedRequest, Stated, parse_stated, signature_base
-from schemas.parties import KeyAlgorithm
+from schemas.parties import NO_LIMITS, KeyAlgorithm, PartyLimits
 from schemas.problems import ProblemCode
 
 AGE_LIMIT_S: Final = 300
@@ -71,6 +71,7 @@ class VerificationKey:
     key_bytes: bytes = field(repr=False)
     party_id: UUID
     permissions: frozenset[str] = frozenset()
+    limits: PartyLimits = NO_LIMITS
 
 
 class KeyFinder(Protocol):
@@ -122,12 +123,7 @@ class Verifier:
             ) from error
 
     async def _verify(self, request: web.Request) -> VerificationKey:
-        signed = SignedRequest(
-            method=request.method,
-            target=request.raw_path,
-            origin=self._origin(request.headers.getall("Host", [])),
-            fields={name: request.headers.getall(name) for name in {key.lower() for key in request.headers}},
-        )
+        signed = request_as_signed(request, self._origin(request.headers.getall("Host", [])))
         stated = parse_stated(signed.fields)
         has_body = request.body_exists
         _check_covered(stated, signed.fields, has_body=has_body)
@@ -174,6 +170,16 @@ class Verifier:
         if "alg" in stated.parameters and stated.parameters["alg"] != key.algorithm.value:
             raise SignatureRuleError("alg", "alg is not the algorithm registered for this key.")
         return key
+
+
+def request_as_signed(request: web.Request, origin: str) -> SignedRequest:
+    """The parts of a request that came in that can be signed."""
+    return SignedRequest(
+        method=request.method,
+        target=request.raw_path,
+        origin=origin,
+        fields={name: request.headers.getall(name) for name in {key.lower() for key in request.headers}},
+    )
 
 
 def is_signed_by(key: VerificationKey, base: bytes, signature: bytes) -> bool:

@@ -4,9 +4,9 @@ For doors whose callers sign by RFC 9421 (`hub.web.signatures`).
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 
@@ -21,30 +21,37 @@ KEY_CACHE_S: Final = 30.0
 KEY_CACHE_LIMIT: Final = 10_000
 KEY_DEADLINE_S: Final = 5.0
 
+Id = TypeVar("Id", bound=Hashable)
+Found = TypeVar("Found")
 
-class RememberedKeys:
-    """Keys as `find` finds them, remembered for at most `KEY_CACHE_S`; what is not there is not remembered."""
+
+class Remembered(Generic[Id, Found]):
+    """What `find` finds, remembered for at most `KEY_CACHE_S`; what is not there is not remembered."""
 
     def __init__(
-        self, find: Callable[[str], Awaitable[VerificationKey | None]], clock: Clock, limit: int = KEY_CACHE_LIMIT
+        self, find: Callable[[Id], Awaitable[Found | None]], clock: Clock, limit: int = KEY_CACHE_LIMIT
     ) -> None:
         self._find = find
         self._clock = clock
         self._limit = limit
-        self._known: OrderedDict[str, tuple[float, VerificationKey]] = OrderedDict()
+        self._known: OrderedDict[Id, tuple[float, Found]] = OrderedDict()
 
-    async def __call__(self, key_id: str) -> VerificationKey | None:
-        """The key, or None. Raises what `find` raises."""
-        known = self._known.get(key_id)
+    async def __call__(self, name: Id, /) -> Found | None:
+        """What goes by this name, or None. Raises what `find` raises."""
+        known = self._known.get(name)
         if known is not None and self._clock.monotonic() < known[0]:
             return known[1]
-        key = await self._find(key_id)
-        self._known.pop(key_id, None)
-        if key is not None:
-            self._known[key_id] = self._clock.monotonic() + KEY_CACHE_S, key
+        found = await self._find(name)
+        self._known.pop(name, None)
+        if found is not None:
+            self._known[name] = self._clock.monotonic() + KEY_CACHE_S, found
             if len(self._known) > self._limit:
                 self._known.popitem(last=False)
-        return key
+        return found
+
+
+RememberedKeys: TypeAlias = Remembered[str, VerificationKey]
+"""Keys by key id."""
 
 
 def party_keys(bus: Bus, clock: Clock, permissions: Mapping[PartyKind, frozenset[str]]) -> RememberedKeys:
@@ -58,7 +65,7 @@ def party_keys(bus: Bus, clock: Clock, permissions: Mapping[PartyKind, frozenset
         permitted = None if found.kind is None else permissions.get(found.kind)
         if found.party_id is None or found.algorithm is None or permitted is None:
             return None
-        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permitted)
+        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permitted, found.limits)
 
     return RememberedKeys(find, clock)
 
@@ -91,7 +98,7 @@ class SignedByParty:
     async def __call__(self, request: web.Request) -> Caller:
         """Raises ProblemError signature (401)."""
         key = await self._verifier.verify(request)
-        return Caller(key.party_id, key.permissions)
+        return Caller(key.party_id, key.permissions, key.limits)
 
 
 def real_now() -> datetime:

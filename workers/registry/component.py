@@ -39,7 +39,15 @@ from schemas.municipalities import (
     SupportEventsOf,
 )
 from schemas.mykey_ids import ChangeMyKeyId, CreateMyKeyId, RevokeMyKeyId
-from schemas.parties import PartyKeyOf, PartyKeysOf, RegisterParty, RegisterPartyKey
+from schemas.parties import (
+    EndPartyKey,
+    LimitParty,
+    PartyKeyOf,
+    PartyKeysOf,
+    PartyLimitsOf,
+    RegisterParty,
+    RegisterPartyKey,
+)
 from schemas.service_ids import (
     CitizenBehindServiceId,
     IssuersOf,
@@ -115,6 +123,8 @@ def component(context: Context) -> Component:
             RegisterSupportEvent: municipalities.register_support_events,
             RegisterParty: parties.register_parties,
             RegisterPartyKey: parts.party_keys.register,
+            EndPartyKey: parties.end_keys,
+            LimitParty: parties.limit_parties,
             OfferMyKeyId: parts.enrolments.offer,
             CheckMyKeyId: parts.enrolments.check,
             RegisterCitizen: parts.citizens.register,
@@ -187,6 +197,7 @@ def _answers(parts: Parts) -> Mapping[type[Query], Answerer]:
         LinkIdsOf: parts.account_links.link_ids_of,
         PartyKeyOf: parts.party_keys.of,
         PartyKeysOf: parts.party_keys.names_of,
+        PartyLimitsOf: parties.limits_of,
         CitizenBehind: parts.citizens.behind,
         ProfileOf: parts.citizens.profile_of,
         BaseMunicipalitiesOf: base_municipalities_of,

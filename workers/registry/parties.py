@@ -9,12 +9,17 @@ from hub.keys import Keys, place
 from hub.transaction import Reading, Transaction
 from schemas.municipalities import Registered
 from schemas.parties import (
+    NO_LIMITS,
+    EndPartyKey,
     KeyAlgorithm,
+    LimitParty,
     PartyKey,
     PartyKeyNames,
     PartyKeyOf,
     PartyKeysOf,
     PartyKind,
+    PartyLimits,
+    PartyLimitsOf,
     PartyRegistered,
     RegisterParty,
     RegisterPartyKey,
@@ -44,6 +49,30 @@ async def register_parties(messages: Sequence[RegisterParty], tx: Transaction) -
     if new:
         await tx.copy("registry", "party", sql.PARTY_COLUMNS, new)
     return answers
+
+
+async def end_keys(messages: Sequence[EndPartyKey], tx: Transaction) -> list[Registered]:
+    """See EndPartyKey. Rare, so one by one."""
+    ended = [await tx.fetch_value(sql.END_PARTY_KEY, one.party_id, one.key_id, one.ends_at) for one in messages]
+    return [
+        Registered(id=one.party_id) if is_theirs else Registered(code=RefusalCode.no_party_key)
+        for one, is_theirs in zip(messages, ended, strict=True)
+    ]
+
+
+async def limit_parties(messages: Sequence[LimitParty], tx: Transaction) -> list[Registered]:
+    """See LimitParty. Rare, so one by one."""
+    known = [await tx.fetch_value(sql.WRITE_PARTY_LIMITS, one.party_id, *_row(one.limits)) for one in messages]
+    return [
+        Registered(id=one.party_id) if is_there else Registered(code=RefusalCode.unknown_party)
+        for one, is_there in zip(messages, known, strict=True)
+    ]
+
+
+async def limits_of(query: PartyLimitsOf, reading: Reading) -> PartyLimits:
+    """What holds for everybody, where nothing was agreed."""
+    row = await reading.fetch_row(sql.PARTY_LIMITS, query.party_id)
+    return NO_LIMITS if row is None else _limits(row)
 
 
 class PartyKeys:
@@ -81,12 +110,13 @@ class PartyKeys:
         if not rows:
             return PartyKeyNames()
         keys = {row["key_id"]: KeyAlgorithm(row["algorithm"]) for row in rows if row["key_id"] is not None}
-        return PartyKeyNames(kind=PartyKind(rows[0]["kind"]), name=rows[0]["name"], keys=keys)
+        ends = {row["key_id"]: row["ended_at"] for row in rows if row["ended_at"] is not None}
+        return PartyKeyNames(kind=PartyKind(rows[0]["kind"]), name=rows[0]["name"], keys=keys, ends=ends)
 
     async def of(self, query: PartyKeyOf, reading: Reading) -> PartyKey:
-        """The key of this id, secret opened; empty where there is none."""
-        row = await reading.fetch_row(sql.PARTY_KEYS, [query.key_id])
-        return PartyKey() if row is None else self._opened(row)
+        """The key of this id, secret opened, and its party's limits; empty where there is none, or no longer."""
+        row = await reading.fetch_row(sql.PARTY_KEY, query.key_id, reading.clock.now())
+        return PartyKey() if row is None else self._opened(row).model_copy(update={"limits": _limits(row)})
 
     def _row(self, message: RegisterPartyKey) -> tuple[object, ...]:
         is_public = message.algorithm is KeyAlgorithm.ed25519
@@ -107,6 +137,16 @@ class PartyKeys:
             algorithm=KeyAlgorithm(row["algorithm"]),
             key_bytes=key_bytes,
         )
+
+
+def _row(limits: PartyLimits) -> tuple[object, ...]:
+    pools = None if limits.pools is None else list(limits.pools)
+    return limits.requests_per_s, limits.requests_at_once, limits.rows_at_once, limits.files_at_once, pools
+
+
+def _limits(row: Row) -> PartyLimits:
+    kept = {name: row[name] for name in PartyLimits.model_fields}
+    return PartyLimits.model_validate(kept | {"pools": None if row["pools"] is None else tuple(row["pools"])})
 
 
 def _secret_of(key_id: str) -> str:

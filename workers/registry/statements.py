@@ -56,8 +56,35 @@ FROM registry.party_key AS k JOIN registry.party AS p USING (party_id)
 WHERE key_id = ANY($1::text[])
 """
 
+PARTY_KEY: Final = """
+SELECT key_id, party_id, p.kind, k.algorithm, k.public_key, k.secret_sealed,
+  l.requests_per_s, l.requests_at_once, l.rows_at_once, l.files_at_once, l.pools
+FROM registry.party_key AS k JOIN registry.party AS p USING (party_id)
+LEFT JOIN registry.party_limit AS l USING (party_id)
+WHERE key_id = $1 AND (ended_at IS NULL OR ended_at > $2)
+"""
+
+END_PARTY_KEY: Final = """
+UPDATE registry.party_key SET ended_at = least(ended_at, $3) WHERE party_id = $1 AND key_id = $2 RETURNING true
+"""
+
+PARTY_LIMITS: Final = """
+SELECT requests_per_s, requests_at_once, rows_at_once, files_at_once, pools FROM registry.party_limit
+WHERE party_id = $1
+"""
+
+WRITE_PARTY_LIMITS: Final = """
+INSERT INTO registry.party_limit (party_id, requests_per_s, requests_at_once, rows_at_once, files_at_once, pools)
+SELECT party_id, $2, $3, $4, $5, $6 FROM registry.party WHERE party_id = $1
+ON CONFLICT (party_id) DO UPDATE SET
+  requests_per_s = excluded.requests_per_s, requests_at_once = excluded.requests_at_once,
+  rows_at_once = excluded.rows_at_once, files_at_once = excluded.files_at_once, pools = excluded.pools
+RETURNING true
+"""
+
 PARTY_KEY_NAMES: Final = """
-SELECT p.kind, p.name, k.key_id, k.algorithm FROM registry.party AS p LEFT JOIN registry.party_key AS k USING (party_id)
+SELECT p.kind, p.name, k.key_id, k.algorithm, k.ended_at
+FROM registry.party AS p LEFT JOIN registry.party_key AS k USING (party_id)
 WHERE party_id = $1 ORDER BY k.key_id
 """
 

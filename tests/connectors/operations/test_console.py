@@ -205,14 +205,15 @@ async def test_a_library_is_tried_by_its_issuer(probe: Probe, capsys: pytest.Cap
 async def test_a_connection_is_tried_by_the_process_that_has_it(
     probe: Probe, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with running(probe.url, "mail", smtp_port=1), running(probe.url, "partner", "registry"):
+    async with running(probe.url, "mail", smtp_port=1), running(probe.url, "partner", "checkout", "registry"):
         assert "ConnectError" in await spoken(probe, capsys, "test", "mail", "--reason", "no mails", status=1)
-        text = await spoken(probe, capsys, "test", "partner", "--party", str(UUID(int=7)), status=1)
-    assert "no such party" in text
+        for component in ("partner", "checkout"):
+            text = await spoken(probe, capsys, "test", component, "--party", str(UUID(int=7)), status=1)
+            assert "no such party" in text
     with pytest.raises(BadCallError, match="--party"):
-        await spoken(probe, capsys, "test", "partner")
+        await spoken(probe, capsys, "test", "checkout")
 
-    by_partner, by_mail = await told(probe, capsys, "acts")
+    _by_checkout, by_partner, by_mail = await told(probe, capsys, "acts")
     assert by_mail["result"] == by_partner["result"] == {"ok": False}
     assert by_partner["targets"] == ["component:partner", f"party:{UUID(int=7)}"]
 

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from hub.web.backlog import WINDOW_S
+from schemas.parties import LimitParty, PartyLimits
 from tests.connectors.partner.test_files import csv_file, row
-from tests.connectors.partner.town import Answer, Partner, Town, town, transfer
+from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Answer, Partner, Town, town, transfer
 from tests.waiting import wait_until
 
 STAND_STILL: Final = "SELECT FROM ledger.head FOR UPDATE"
@@ -94,6 +95,27 @@ async def test_only_so_many_files_of_one_partner_are_under_way_at_once(database_
         assert (refused.status, refused.headers["Retry-After"]) == (429, "60")
         await opened.process.drained(20)
         assert (await airline.file(csv_file(row("f-2")), "two")).status == 202
+
+
+async def test_what_was_agreed_with_one_partner_holds_for_it_alone(database_url: str) -> None:
+    async with town(
+        database_url, partner_requests_at_once=1, partner_rows_at_once=1, partner_files_at_once=1
+    ) as opened:
+        airline, card = opened.partner("airline"), opened.partner("card")
+        limits = PartyLimits(requests_at_once=2, rows_at_once=2, files_at_once=2)
+        await opened.process.bus.call(LimitParty(party_id=AIRLINE, limits=limits), DEADLINE_S)
+        async with standing_still(database_url):
+            begun = [asyncio.create_task(airline.post(body(f"a{n}", link=n + 1))) for n in range(2)]
+            await wait_until(lambda: are_asked(database_url, 2))
+            refused = await airline.post(body("r"))
+        assert [(await one).status for one in begun] == [200, 200]
+        async with standing_still(database_url):
+            files = [
+                (await one.file(csv_file(row(f"f-{n}")), str(n))).status for one in (airline, card) for n in range(3)
+            ]
+        assert files == [202, 202, 429, 202, 429, 429]
+
+    _says_too_many(refused)
 
 
 async def test_while_the_ledger_stands_still_who_comes_is_sent_away_before_the_body(database_url: str) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from connectors.partner import work
+from connectors.partner.destinations import Destinations
 from connectors.partner.items import Checked
 from connectors.partner.jobs import ABANDONED_AFTER, Cleaning
 from connectors.partner.pipeline import ItemOutcome, Pipeline
@@ -36,7 +37,7 @@ class Failing(Pipeline):
     """A pipeline to the real ledger that fails at some blocks: before or after the ledger has answered."""
 
     def __init__(self, town: Town, at: dict[int, Exception], *, after: bool = False) -> None:
-        super().__init__(town.process.bus)
+        super().__init__(town.process.bus, Destinations(town.process.bus, town.process.clock))
         self._at = at
         self._after = after
         self.blocks = 0
@@ -78,6 +79,10 @@ def order(town: Town, file_id: UUID) -> Envelope:
     return Envelope(uuid7(), "partner", message.TYPE, now, file_id, uuid7(), message)
 
 
+def pipeline(town: Town) -> Pipeline:
+    return Pipeline(town.process.bus, Destinations(town.process.bus, town.process.clock))
+
+
 def worker(town: Town, pipeline: Pipeline) -> FileWorker:
     return FileWorker(FileStore(town.process.database_of("partner")), pipeline)
 
@@ -99,7 +104,7 @@ async def test_what_broke_off_goes_on_where_it_was(hub_town: Town, at: int, afte
         await worker(hub_town, broken)(order(hub_town, file_id))
     so_far = await results(hub_town, file_id)
     assert len(so_far) <= (at - 1) * 10
-    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, file_id))
     everything = await results(hub_town, file_id)
     assert everything[: len(so_far)] == so_far
     assert [one.line for one in everything] == list(range(2, ROWS + 2))
@@ -118,7 +123,7 @@ async def test_what_fails_for_a_while_is_asked_again(hub_town: Town) -> None:
 
 async def test_two_at_once_leave_each_row_one_result(hub_town: Town) -> None:
     file_id = await put(hub_town, csv_file(*some_rows()))
-    workers = [worker(hub_town, Pipeline(hub_town.process.bus)) for _ in range(2)]
+    workers = [worker(hub_town, pipeline(hub_town)) for _ in range(2)]
     ended = await asyncio.gather(*(one(order(hub_town, file_id)) for one in workers), return_exceptions=True)
     assert all(one is None or isinstance(one, TransientError) for one in ended)
     await workers[0](order(hub_town, file_id))
@@ -135,7 +140,7 @@ async def test_a_long_file_is_worked_through_in_turns(
 ) -> None:
     monkeypatch.setattr(work, "TURN_LIMIT_BLOCKS", turn)
     file_id = await put(hub_town, csv_file(*some_rows()))
-    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, file_id))
     assert len(await results(hub_town, file_id)) == min(10 * turn, ROWS)
 
     async def it_is_finished() -> bool:
@@ -151,7 +156,7 @@ async def test_a_repeat_waits_for_the_block_of_the_first(hub_town: Town) -> None
     """Ids that come back in the next block, for another citizen: the first row always wins."""
     rows = [row(f"r-{n % 10}", link=1 + (n // 10) % 5, points=1 + n // 10) for n in range(50)]
     file_id = await put(hub_town, csv_file(*rows), rows=50)
-    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, file_id))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, file_id))
     everything = await results(hub_town, file_id)
     assert [one.code for one in everything] == [None] * 10 + ["id_conflict"] * 40
     assert await hub_town.balance(1) == {"reserve": 10}
@@ -179,7 +184,7 @@ async def test_bytes_go_when_nobody_needs_them(hub_town: Town) -> None:
     finished, waiting, abandoned = await put(hub_town, csv_file(row("a")), 1), await put(hub_town, b"", 1), uuid7()
     await store.add_chunk(waiting, 0, 0, b"x")
     await store.add_chunk(abandoned, 0, 0, b"x")
-    await worker(hub_town, Pipeline(hub_town.process.bus))(order(hub_town, finished))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, finished))
     await cleaning.chunks()
     assert await kept() == {finished, waiting, abandoned}
     clock.advance(ABANDONED_AFTER)
