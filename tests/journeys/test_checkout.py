@@ -82,7 +82,7 @@ async def shown(process: HubProcess, party_id: UUID, origin: str) -> None:
 async def offered(process: HubProcess, party_id: UUID, origin: str, offer_id: str) -> None:
     """The shop posts it by its interface, the city approves it."""
     offer = {"offer_id": offer_id, "title": offer_id, "merchant": "商店", "page_url": f"{origin}/{offer_id}"}
-    posted = await asked("POST", f"{origin}/offer", offer | {"lg_codes": [CITY]})
+    posted = await asked("POST", f"{origin}/offer", offer | {"lg_codes": [CITY], "revision": 1})
     assert posted["asked"] == [CITY], posted
     decision = DecideOffer(lg_code=CITY, party_id=party_id, offer_id=offer_id, revision=1, approve=True, staff_id=STAFF)
     assert (await ask(process, decision)).code is None
