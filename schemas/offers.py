@@ -200,7 +200,7 @@ class OffersOf(Query, Answered[Offers]):
 
 
 class UsablePools(Said):
-    """Those of the pools that may be used for all that is bought."""
+    """Those of the pools that may be used."""
 
     pools: list[Pool]
 
@@ -208,12 +208,13 @@ class UsablePools(Said):
 class UsablePoolsOf(Query, Answered[UsablePools]):
     """Which of these pools' points may be used for these offers of this party?
 
-    A municipality's, and its events', where it has approved every one of them; reserve points for none.
+    A municipality's, and its events', where it has approved every one of them; where `offer_ids` is None, at least one
+    of all that the party offers. Reserve points for none.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.offers.usable-pools-of.v1"
     party_id: UUID
-    offer_ids: Annotated[list[OfferId], Field(min_length=1, max_length=ITEMS_LIMIT)]
+    offer_ids: Annotated[list[OfferId], Field(min_length=1, max_length=ITEMS_LIMIT)] | None
     pools: list[Pool]
 
     def key(self) -> UUID:

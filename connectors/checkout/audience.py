@@ -41,7 +41,7 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 def checkout_audience(context: Context, nonces: Nonces) -> Audience:
     """The door `/api/checkout`."""
     settings, clock = context.settings, context.clock
-    keys = party_keys(context.bus, clock, KINDS, PERMISSIONS)
+    keys = party_keys(context.bus, clock, dict.fromkeys(KINDS, PERMISSIONS))
     verifier = Verifier(find_key=keys, nonces=nonces, now=real_now, origins=[settings.own_url])
     rate_per_s = settings.partner_requests_per_s
     return Audience(

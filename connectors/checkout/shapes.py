@@ -197,7 +197,7 @@ class PoolPoints(Body):
 
 
 class Balance(Body):
-    """To be shown to the citizen beside the price; only an authorization is sure."""
+    """Of pools that may be used for something of yours, to be shown to the citizen; only an authorization is sure."""
 
     link_id: str
     pools: list[PoolPoints]

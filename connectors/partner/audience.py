@@ -1,4 +1,4 @@
-"""Who may come in by this door: partners, by their registered keys; each request once."""
+"""Who may come in by this door: partners, and for links shops and funds, by their keys; each request once."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -24,7 +24,10 @@ SETTLEMENT: Final = "partner.settlement"
 LINKS: Final = "partner.links"
 COUPONS: Final = "partner.coupons"
 WEBHOOKS: Final = "partner.webhooks"
-PERMISSIONS: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS, WEBHOOKS})
+ALL: Final = frozenset({TRANSFERS, FILES, SETTLEMENT, LINKS, COUPONS, WEBHOOKS})
+OF_LINKS: Final = frozenset({LINKS, WEBHOOKS})
+PERMISSIONS: Final = {PartyKind.partner: ALL, PartyKind.shop: OF_LINKS, PartyKind.fund: OF_LINKS}
+"""Accounts are linked the same way everywhere; how points come in is the partners' own."""
 
 IN_FLIGHT_LIMIT: Final = 64
 WAITING_LIMIT: Final = 256
@@ -37,6 +40,7 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
         "type": "http",
         "scheme": "signature",
         "description": (
+            "Partners; for links and webhooks shops and funds too. "
             'RFC 9421, Ed25519 or HMAC-SHA256: covers "@method" "@authority" "@target-uri", "content-digest" '
             '(RFC 9530, sha-256) where there is a body and "idempotency-key" where it is sent; parameters '
             "created (at most 300 s ago), keyid, nonce (16 to 64 characters, once)."
@@ -46,8 +50,8 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 
 
 def partner_keys(bus: Bus, clock: Clock) -> RememberedKeys:
-    """The keys of partners; other parties' keys are unknown at this door."""
-    return party_keys(bus, clock, {PartyKind.partner}, PERMISSIONS)
+    """The keys of partners, shops and funds; other parties' keys are unknown at this door."""
+    return party_keys(bus, clock, PERMISSIONS)
 
 
 def partner_nonces(database: Database) -> Nonces:

@@ -4,7 +4,7 @@ For doors whose callers sign by RFC 9421 (`hub.web.signatures`).
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -47,17 +47,18 @@ class RememberedKeys:
         return key
 
 
-def party_keys(bus: Bus, clock: Clock, kinds: Collection[PartyKind], permissions: frozenset[str]) -> RememberedKeys:
-    """The keys of parties of these kinds, asked of the registry; other parties' are unknown.
+def party_keys(bus: Bus, clock: Clock, permissions: Mapping[PartyKind, frozenset[str]]) -> RememberedKeys:
+    """The keys of parties of these kinds and what each kind may do, asked of the registry; other parties' are unknown.
 
     Finding one raises TransientError while the registry does not answer.
     """
 
     async def find(key_id: str) -> VerificationKey | None:
         found = await bus.call(PartyKeyOf(key_id=key_id), deadline_s=KEY_DEADLINE_S)
-        if found.party_id is None or found.algorithm is None or found.kind not in kinds:
+        allowed = None if found.kind is None else permissions.get(found.kind)
+        if found.party_id is None or found.algorithm is None or allowed is None:
             return None
-        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, permissions)
+        return VerificationKey(key_id, found.algorithm, found.key_bytes, found.party_id, allowed)
 
     return RememberedKeys(find, clock)
 

@@ -84,6 +84,15 @@ WHERE NOT EXISTS (
     WHERE a.party_id = $1 AND a.offer_id = bought.offer_id AND a.state = 'approved'
       AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END))
 """
+POOLS_USABLE_FOR_ANYTHING: Final = """
+SELECT asked.pool
+FROM unnest($2::text[]) AS asked (pool)
+LEFT JOIN goods.event_pool AS e USING (pool)
+WHERE EXISTS (
+  SELECT FROM goods.approval AS a
+  WHERE a.party_id = $1 AND a.state = 'approved'
+    AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END)
+"""
 
 REFER: Final = """
 INSERT INTO goods.referral (referral_id, party_id, lg_code, business, state, referred_at)

@@ -34,6 +34,27 @@ async def test_a_store_s_key_is_no_partner_s(hub_town: Town) -> None:
     assert (answer.status, answer.json["type"]) == (401, "/api/#problem-signature")
 
 
+@pytest.mark.parametrize("kind", ["shop", "fund"])
+async def test_shops_and_funds_ask_for_their_links_and_for_nothing_else(hub_town: Town, kind: str) -> None:
+    party, may = hub_town.partner(kind), set[str]()
+    for route in hub_town.component("partner").routes:
+        if route.permission != PUBLIC:
+            path = route.path.replace("{transfer_id}", "t-1").replace("{file_id}", str(UUID(int=1)))
+            answer = await party.ask(route.method, path)
+            may |= set() if answer.status == 403 else {route.path}
+    assert may == {
+        "/membership-answers",
+        "/link-lookups",
+        "/webhook",
+        "/webhook-secrets",
+        "/webhook-tests",
+        "/webhook-events",
+        "/webhook-replays",
+    }
+    looked_up = await party.ask("POST", "/link-lookups", b'{"subjects": ["m-1"]}', JSON)
+    assert looked_up.json == {"links": [{"subject": "m-1", "link_id": None}]}
+
+
 async def test_a_request_counts_once(airline: Partner) -> None:
     body = b'{"transfers":[]}'
     signed = airline.signed("POST", "/transfers", body, JSON)
