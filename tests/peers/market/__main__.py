@@ -61,7 +61,7 @@ class Market:
         listener = _listener()
         issuer = _url(listener)
         client = Client(CLIENT_ID, redirect_uri, f"{self._hub_url}/api/partner/jwks.json")
-        await self._serve(make_app(Kept(issuer, client, members)), listener)
+        await self._serve(make_app(Kept(issuer, client, members, tells_members=True)), listener)
         return issuer
 
     async def _serve(self, app: web.Application, listener: socket.socket) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tests.peers.shop.client import Hub
 
 COUPON_LINK = "mykey-hub coupon link v1"
+FRONT = '<!DOCTYPE html><html lang="ja"><meta charset="utf-8"><title>{name}</title><h1>{name}</h1></html>'
 PAGE = """<!DOCTYPE html><html lang="ja"><meta charset="utf-8"><title>会員ログイン</title>
 <form method="post" action="/linking"><input type="hidden" name="linking" value="{linking}">
 <p><label>会員ID <input type="text" name="login"></label></p>
@@ -42,6 +43,7 @@ class Company:
     def routes(self) -> Sequence[web.RouteDef]:
         """The site."""
         return [
+            web.get("/", self.front),
             web.get("/linking", self.form),
             web.post("/linking", self.log_in),
             web.post("/staff", self.staff),
@@ -50,6 +52,11 @@ class Company:
             web.post("/hooks", self.hook),
             web.get("/heard", self.heard),
         ]
+
+    async def front(self, _request: web.Request) -> web.Response:
+        """Whose site it is."""
+        page = FRONT.format(name=html.escape(self._identity.key_id))
+        return web.Response(text=page, content_type="text/html")
 
     async def form(self, request: web.Request) -> web.Response:
         """Where the hub sends a citizen to."""
