@@ -88,11 +88,11 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
 
 class PartnerKey:
-    """The airline's own signing key, in a file that only its process reads."""
+    """A company's own signing key, in a file that only its process reads."""
 
     def __init__(self, folder: Path, key_id: str) -> None:
         self.key_id = key_id
-        self.path = folder / "airline.key"
+        self.path = folder / f"{key_id}.key"
         private = Ed25519PrivateKey.generate()
         self.path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self.path.chmod(0o600)
@@ -116,6 +116,22 @@ async def member_log_in(hub_url: str, party_id: UUID, title: str) -> AsyncIterat
         if not await asyncio.wait_for(process.stdout.readline(), START_TIMEOUT_S):
             raise PeerFailedError("tests.peers.openid")
         yield f"http://localhost:{port}"
+
+
+def tell(process: asyncio.subprocess.Process, told: object) -> None:
+    """One line of JSON to a peer that was started with an input."""
+    assert process.stdin is not None  # noqa: S101 - asked for where it is started
+    process.stdin.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+
+
+async def heard(process: asyncio.subprocess.Process, module: str, timeout_s: float) -> dict[str, Any]:
+    """The next line of JSON that a peer says. Raises PeerFailedError, TimeoutError."""
+    assert process.stdout is not None  # noqa: S101 - `peer` asks for it
+    line = await asyncio.wait_for(process.stdout.readline(), timeout_s)
+    if not line:
+        raise PeerFailedError(module)
+    said: dict[str, Any] = json.loads(line)
+    return said
 
 
 async def run_to_end(module: str, arguments: Sequence[str], timeout_s: float) -> list[dict[str, Any]]:

@@ -1,11 +1,11 @@
-"""The hub as it runs on many machines: every component in processes of its own, two of each, over RabbitMQ."""
+"""The hub as it runs on many machines: two processes of every component, over RabbitMQ."""
 
 import asyncio
 import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -19,11 +19,12 @@ from hub.component import Component, Context, Installed
 from hub.process import HubProcess
 from hub.settings import Settings
 
-EACH: Final = 2
-"""Processes of every component."""
 DOORS: Final = ("partner", "terminal")
-"""Components that somebody in the story reaches by HTTP."""
-START_TIMEOUT_S: Final = 60.0
+"""Components whose own processes somebody in the story reaches by HTTP."""
+FRONT: Final = ("portal", "partner", "checkout")
+"""Their second process is the same one, at one address: citizens come by it, and companies send them there."""
+HOST: Final = "127.0.0.1"
+START_TIMEOUT_S: Final = 120.0
 STOP_TIMEOUT_S: Final = 40.0
 POLL_S: Final = 0.05
 CARRIED: Final = {"mykey_broker_arrived_total": "brought", "mykey_messages_from_store_total": "from_store"}
@@ -51,15 +52,21 @@ class Apart:
     def __init__(self, settings: Mapping[str, str | int | float | Mapping[str, int]], clock_file: Path) -> None:
         self._shared = {**settings, "rehearsal_clock": str(clock_file), "secret_key": secrets.token_hex(32)}
         self.urls: dict[str, list[str]] = {component: [] for component in DOORS}
-        """The doors of each component's processes."""
+        """The doors of each component's processes; the last one of those in front is the front's."""
         self._inside: list[int] = []
 
     @asynccontextmanager
     async def running(self, components: list[str]) -> AsyncIterator[None]:
         """Two processes of each, ready; ended when the block is left."""
+        second = [(component,) for component in components if component not in FRONT]
         async with AsyncExitStack() as stack:
-            for component in components * EACH:
-                self._inside.append(await stack.enter_async_context(self._one(component)))
+            for hosted in (*((component,) for component in components), *second, FRONT):
+                door = free_port() if hosted is FRONT or hosted[0] in DOORS else None
+                for component in self.urls.keys() & set(hosted):
+                    self.urls[component].append(f"http://{HOST}:{door}")
+                # What a card signs names the hub as its terminal reached it, whichever process made it sign.
+                known_as = {"public_url": self.urls["terminal"][0]} if hosted[0] == "terminal" else {}
+                self._inside.append(await stack.enter_async_context(self._one(hosted, door, known_as)))
             async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as session:
                 await asyncio.gather(*(_ready(session, port) for port in self._inside))
             yield
@@ -77,23 +84,20 @@ class Apart:
         return {CARRIED[name]: int(count) for name, count in counts.items()}
 
     @asynccontextmanager
-    async def _one(self, component: str) -> AsyncIterator[int]:
-        """One process; yields its inside port."""
-        door, inside = free_port(), free_port()
-        arguments = ["-m", "hub", "run", "--no-migrate", component]
-        if component in DOORS:
-            self.urls[component].append(f"http://127.0.0.1:{door}")
-        else:
-            arguments.append("--no-http")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, cwd=CHECKOUT, env=self._environment(http_port=door, inside_port=inside)
-        )
+    async def _one(
+        self, components: Sequence[str], door: int | None, known_as: Mapping[str, str]
+    ) -> AsyncIterator[int]:
+        """One process, with a door on that port if there is one; yields its inside port."""
+        inside = free_port()
+        arguments = ["-m", "hub", "run", "--no-migrate", *components, *([] if door else ["--no-http"])]
+        environment = self._environment(http_port=door or free_port(), inside_port=inside, **known_as)
+        process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=CHECKOUT, env=environment)
         try:
             yield inside
         finally:
             await _end(process)
 
-    def _environment(self, **own: int) -> dict[str, str]:
+    def _environment(self, **own: int | str) -> dict[str, str]:
         """Nothing of ours but what is shared."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MYKEY_")}
         settings = {**self._shared, **own, "log_level": "warning"}

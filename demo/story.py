@@ -20,7 +20,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from demo.acts import counter, expiry, holding, mails, merging, moving, opening, people, proof, settling, transfers
+from demo.acts import (
+    counter,
+    coupons,
+    expiry,
+    holding,
+    linking,
+    mails,
+    merging,
+    moving,
+    opening,
+    paying,
+    people,
+    proof,
+    settling,
+    transfers,
+    unlinking,
+)
 from demo.oracle import expect
 from demo.peers import PartnerKey, free_port, mailbox, member_log_in
 from demo.processes import Apart, broker
@@ -66,6 +82,10 @@ ACTS: Final = (
     Act("mails", "mails arrive", mails.play),
     Act("settlement", "everybody settles", settling.play),
     Act("merge", "points become a street's", merging.play),
+    Act("linking", "an account is linked, points come", linking.play),
+    Act("paying", "points pay at a shop and a fund", paying.play),
+    Act("unlinking", "the link ends", unlinking.play),
+    Act("coupons", "coupons of a card company", coupons.play),
     Act("verify", "the books are proven", proof.play),
 )
 
@@ -102,30 +122,24 @@ async def _play(options: argparse.Namespace, console: Console, *, stay: bool) ->
     with tempfile.TemporaryDirectory(prefix="mykey-story-") as name:
         folder, world = Path(name), World(options.data)
         async with AsyncExitStack() as stack:
-            terminals = None
-            if stay:
-                # The cards are as old as people's cards are, in the time of the story.
-                issued_at = world.opening() - CARDS_ISSUED_BEFORE
-                terminals = await stack.enter_async_context(virtual_terminals(folder, issued_at))
-            shown = {} if terminals is None else _demo_settings(folder, terminals)
-            stage = await stack.enter_async_context(_stage(options, folder, console, world, shown))
+            # The cards are as old as people's cards are, in the time of the story.
+            issued_at = world.opening() - CARDS_ISSUED_BEFORE
+            terminals = await stack.enter_async_context(virtual_terminals(folder, issued_at))
+            shown = {"card_anchors": str(terminals.anchors)} | ({"demo_file": str(folder / DEMO_FILE)} if stay else {})
+            stage = await stack.enter_async_context(_stage(options, folder, console, world, terminals, shown))
             stage.seconds["start"] = round(time.monotonic() - begun, 2)
             await _acts(stage, console, ACTS[:1] if options.quick else ACTS)
             offer = None
-            if terminals is not None:
+            if stay:
                 log_in = member_log_in(stage.url, people.POWER_COMPANY, "電力会社の会員ログイン（デモ）")
                 issuer = await stack.enter_async_context(log_in)
                 with stage.timed("people"):
-                    offer = await people.play(stage, terminals, DEMO_FILE, issuer)
+                    offer = await people.play(stage, DEMO_FILE, issuer)
             status = _report(stage, options, console, time.monotonic() - begun)
             if offer is not None:
                 _invite(stage, offer, console)
                 await until_told_to_stop()
     return status
-
-
-def _demo_settings(folder: Path, terminals: VirtualTerminals) -> Mapping[str, str]:
-    return {"card_anchors": str(terminals.anchors), "demo_file": str(folder / DEMO_FILE)}
 
 
 def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
@@ -149,7 +163,12 @@ def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
 
 @asynccontextmanager
 async def _stage(
-    options: argparse.Namespace, folder: Path, console: Console, world: World, shown: Mapping[str, str]
+    options: argparse.Namespace,
+    folder: Path,
+    console: Console,
+    world: World,
+    terminals: VirtualTerminals,
+    shown: Mapping[str, str],
 ) -> AsyncIterator[Stage]:
     server = EmbeddedPostgres.temporary()
     url = await asyncio.to_thread(server.start)
@@ -158,7 +177,7 @@ async def _stage(
         await migrations.migrate(url, migrations.installed_sources())
         async with mailbox() as box:
             given: Given = {**_mail_settings(box.smtp_port), **shown}
-            async with hub(options, folder, url, world.opening(), given) as running:
+            async with hub(options, folder, url, world.opening(), given) as running, AsyncExitStack() as stack:
                 yield Stage(
                     world=world,
                     expected=expect(world),
@@ -173,6 +192,8 @@ async def _stage(
                     mailbox=box,
                     key=PartnerKey(folder, "airline-2017"),
                     folder=folder,
+                    stack=stack,
+                    terminals=terminals,
                     say=console.print,
                 )
     finally:
@@ -225,9 +246,9 @@ async def _apart(
     async with broker() as amqp_url:
         apart = Apart({**shared, "database_url": url, "transport": "rabbitmq", "amqp_url": amqp_url}, folder / "clock")
         async with apart.running([one.name for one in installed()]), apart.caller(url, clock) as process:
-            first, *_, last = apart.urls["partner"]
+            own, front = apart.urls["partner"]
             at_terminals = apart.urls["terminal"][0]
-            yield Running(clock, process, apart.settings(), first, last, at_terminals, apart.carried)
+            yield Running(clock, process, apart.settings(), own, front, at_terminals, apart.carried)
 
 
 async def _acts(stage: Stage, console: Console, acts: Sequence[Act]) -> None:

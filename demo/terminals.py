@@ -1,17 +1,15 @@
 """Virtual cards for the demo: a peer of its own whose terminals each have one in their reader."""
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
-from demo.peers import START_TIMEOUT_S, PeerFailedError, peer
-from demo.stage import CALL_DEADLINE_S
+from demo.peers import START_TIMEOUT_S, PeerFailedError, heard, peer, tell
 from hub import passwords
 from hub.bus import Bus
 from schemas.card_jobs import ReadCard
@@ -28,6 +26,7 @@ from schemas.terminals import (
 MODULE: Final = "tests.reader_agent.virtual"
 MERGING: Final = "tests.reader_agent.merging"
 CONNECT_TIMEOUT_S: Final = 60.0
+ASK_DEADLINE_S: Final = 60.0
 PLACE: Final = "デモ用端末"
 
 
@@ -38,9 +37,9 @@ class VirtualTerminals:
         self._process = process
         self.anchors = anchors
 
-    async def open(self, bus: Bus, hub_url: str, lg_code: str, count: int) -> list[str]:
+    async def open(self, bus: Bus, hub_url: str, lg_code: str, count: int, place: str = PLACE) -> list[str]:
         """Terminal IDs handed out as 様式II does, enrolled and connected: in each reader there is a card."""
-        row = PlanRow(kind=TerminalKind.point_use, place=PLACE, count=count)
+        row = PlanRow(kind=TerminalKind.point_use, place=place, count=count)
         handed_out = await _handed_out(bus, lg_code, row)
         await _connected(self._process, hub_url, handed_out)
         return [one["terminal_id"] for one in handed_out]
@@ -51,7 +50,7 @@ async def virtual_terminals(folder: Path, issued_at: datetime) -> AsyncIterator[
     """The peer's process, with its authorities made; cards are issued at that time. Raises PeerFailedError."""
     arguments = ["--folder", str(folder), "--issued", issued_at.isoformat()]
     async with peer(MODULE, *arguments, stdin=asyncio.subprocess.PIPE) as process:
-        said = await _line(process, START_TIMEOUT_S)
+        said = await heard(process, MODULE, START_TIMEOUT_S)
         yield VirtualTerminals(process, Path(said["anchors"]))
 
 
@@ -78,9 +77,9 @@ class StreetTerminal:
 
 async def _handed_out(bus: Bus, lg_code: str, row: PlanRow) -> list[dict[str, str]]:
     drawn = ["".join(secrets.choice(PASSWORD_ALPHABET) for _ in range(PASSWORD_CHARS)) for _ in range(row.count)]
-    await bus.call(FileTerminalPlan(lg_code=lg_code, rows=(row,)), CALL_DEADLINE_S)
+    await bus.call(FileTerminalPlan(lg_code=lg_code, rows=(row,)), ASK_DEADLINE_S)
     hashes = await asyncio.gather(*map(passwords.hashed, drawn))
-    issued = await bus.call(IssueTerminals(lg_code=lg_code, password_hashes=tuple(hashes)), CALL_DEADLINE_S)
+    issued = await bus.call(IssueTerminals(lg_code=lg_code, password_hashes=tuple(hashes)), ASK_DEADLINE_S)
     if len(issued.terminals) != row.count:
         raise PeerFailedError(f"{MODULE}: {issued.code}")
     return [
@@ -91,10 +90,8 @@ async def _handed_out(bus: Bus, lg_code: str, row: PlanRow) -> list[dict[str, st
 
 
 async def _connected(process: asyncio.subprocess.Process, hub_url: str, handed_out: list[dict[str, str]]) -> None:
-    assert process.stdin is not None  # noqa: S101 - asked for where it is started
-    process.stdin.write(json.dumps({"hub_url": hub_url, "terminals": handed_out}).encode() + b"\n")
-    await process.stdin.drain()
-    await _line(process, CONNECT_TIMEOUT_S)
+    tell(process, {"hub_url": hub_url, "terminals": handed_out})
+    await heard(process, MODULE, CONNECT_TIMEOUT_S)
 
 
 async def proof_of(bus: Bus, terminal_id: str, purpose: str) -> ProveCard:
@@ -104,12 +101,3 @@ async def proof_of(bus: Bus, terminal_id: str, purpose: str) -> ProveCard:
     if answer.proof is None:
         raise PeerFailedError(f"{MODULE}: {answer.code or answer.outcome}")
     return ProveCard(proof=answer.proof)
-
-
-async def _line(process: asyncio.subprocess.Process, timeout_s: float) -> dict[str, Any]:
-    assert process.stdout is not None  # noqa: S101 - `peer` asks for it
-    line = await asyncio.wait_for(process.stdout.readline(), timeout_s)
-    if not line:
-        raise PeerFailedError(MODULE)
-    said: dict[str, Any] = json.loads(line)
-    return said

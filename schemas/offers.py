@@ -13,10 +13,13 @@ from schemas.municipalities import Registered, lg_key
 from schemas.values import LgCode, MailAddress, Name, Points, Pool
 
 ITEMS_LIMIT: Final = 100
+REVISION_LIMIT: Final = 2**31 - 1
 """The most things of one order, and the most municipalities of one posting."""
 
 OfferId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """The shop's own id of a product, or the fund's of a fund."""
+Revision = Annotated[int, Field(strict=True, ge=1, le=REVISION_LIMIT)]
+"""The poster's own number of an offer's content: a later one has a higher number."""
 
 
 class DealMode(StrEnum):
@@ -67,7 +70,7 @@ class Offer(Said):
 
 
 class OfferPosted(Said):
-    """The offer's revision; `asked` are the municipalities that were asked by this very posting."""
+    """The offer's revision as it stands; `asked` are the municipalities that were asked by this very posting."""
 
     code: str | None = None
     revision: int = 0
@@ -77,14 +80,17 @@ class OfferPosted(Said):
 class PostOffer(Command, Answered[OfferPosted]):
     """A shop or fund posts an offer, and asks these municipalities to approve it.
 
-    The same again changes nothing; a changed one is a new revision, and has to be approved anew by everybody. Refused
-    `unknown_party`, `not_applied` where a municipality does not use this shop or fund.
+    The same again changes nothing; a changed one is a new revision, and has to be approved anew by everybody. Where
+    `revision` is None the last word counts, and is numbered here. Refused `unknown_party`, `not_applied` where a
+    municipality does not use this shop or fund, `offer_older` where a higher revision was posted before, `id_conflict`
+    where this revision stands for other content.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.offers.post.v1"
     party_id: UUID
     offer: Offer
     lg_codes: Annotated[tuple[LgCode, ...], Field(max_length=ITEMS_LIMIT)]
+    revision: Revision | None = None
 
     def key(self) -> UUID:
         """The party."""
@@ -194,7 +200,7 @@ class OffersOf(Query, Answered[Offers]):
 
 
 class UsablePools(Said):
-    """Those of the pools that may be used for all that is bought."""
+    """Those of the pools that may be used."""
 
     pools: list[Pool]
 
@@ -202,12 +208,13 @@ class UsablePools(Said):
 class UsablePoolsOf(Query, Answered[UsablePools]):
     """Which of these pools' points may be used for these offers of this party?
 
-    A municipality's, and its events', where it has approved every one of them; reserve points for none.
+    A municipality's, and its events', where it has approved every one of them; where `offer_ids` is None, at least one
+    of all that the party offers. Reserve points for none.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.offers.usable-pools-of.v1"
     party_id: UUID
-    offer_ids: Annotated[list[OfferId], Field(min_length=1, max_length=ITEMS_LIMIT)]
+    offer_ids: Annotated[list[OfferId], Field(min_length=1, max_length=ITEMS_LIMIT)] | None
     pools: list[Pool]
 
     def key(self) -> UUID:

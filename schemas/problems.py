@@ -345,6 +345,7 @@ class RefusalCode(StrEnum):
     number_taken = "number_taken"
     number_unknown = "number_unknown"
     offer_changed = "offer_changed"
+    offer_older = "offer_older"
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
@@ -722,6 +723,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.offer_changed: RefusalText(
         "The offer was changed meanwhile. Look at it again.",
         "商品等の内容が変更されています。もう一度内容を確認してください。",
+    ),
+    RefusalCode.offer_older: RefusalText(
+        "A higher revision of this offer was posted before; this one changed nothing.",
+        "この商品等は、より新しい版が登録されています。この版は反映されません。",
     ),
     RefusalCode.one_person: RefusalText(
         "A correction is asked for by one person and approved by another.",

@@ -11,9 +11,9 @@ from hub.bus import Bus
 from hub.web.app import Audience, Route, caller_of, json_response, query_of
 from hub.web.problems import ProblemError
 from schemas.citizens import LinkedCitizensOf
+from schemas.offers import UsablePoolsOf
 from schemas.points import BalanceOf
 from schemas.problems import ProblemCode
-from schemas.values import RESERVE
 
 PATH: Final = "/balance"
 
@@ -42,12 +42,14 @@ class BalanceDoor:
         ]
 
     async def get(self, request: web.Request) -> web.Response:
-        """Only with a link; reserve points can be spent nowhere, and are not told."""
-        link_id = query_of(request, BalanceQuery).link_id
-        asked = LinkedCitizensOf(party_id=caller_of(request).party_id, link_ids=[link_id])
+        """Only with a link, and only of pools that pay for something here: what else there is, is none of theirs."""
+        link_id, party_id = query_of(request, BalanceQuery).link_id, caller_of(request).party_id
+        asked = LinkedCitizensOf(party_id=party_id, link_ids=[link_id])
         citizen_id = (await self._bus.call(asked, DEADLINE_S)).citizens.get(link_id)
         if citizen_id is None:
             raise ProblemError(ProblemCode.not_found)
-        held = await self._bus.call(BalanceOf(citizen_id=citizen_id), DEADLINE_S)
-        pools = [PoolPoints(pool=pool, points=held.by_pool[pool]) for pool in sorted(held.by_pool.keys() - {RESERVE})]
-        return json_response(Balance(link_id=link_id, pools=pools))
+        held = (await self._bus.call(BalanceOf(citizen_id=citizen_id), DEADLINE_S)).by_pool
+        usable = UsablePoolsOf(party_id=party_id, offer_ids=None, pools=sorted(held))
+        pools = (await self._bus.call(usable, DEADLINE_S)).pools
+        told = [PoolPoints(pool=pool, points=held[pool]) for pool in pools]
+        return json_response(Balance(link_id=link_id, pools=told))

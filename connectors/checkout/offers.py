@@ -15,7 +15,7 @@ from hub.web.app import Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
 from hub.web.problems import ProblemError
 from schemas.offers import Offer, OffersOf, PostOffer
-from schemas.problems import ProblemCode, Refusal
+from schemas.problems import ProblemCode, Refusal, RefusalCode
 
 PATH: Final = "/offers"
 
@@ -40,7 +40,7 @@ class OfferDoor:
                 summary_ja="ポイントで利用できる商品等の登録と、自治体への承認依頼",
                 request=OfferRequest,
                 response=OfferAnswer,
-                problems=[ProblemCode.outcome_unknown],
+                problems=[ProblemCode.id_conflict, ProblemCode.outcome_unknown],
             ),
             make(
                 method="GET",
@@ -54,11 +54,18 @@ class OfferDoor:
         ]
 
     async def post(self, request: web.Request) -> web.Response:
-        """The same again changes nothing; a changed one has to be approved anew."""
+        """The same again changes nothing; a changed one has a higher revision, and has to be approved anew."""
         asked = await read_model(request, OfferRequest, BODY_LIMIT_BYTES)
-        offer = Offer(**asked.model_dump(exclude={"lg_codes"}))
-        command = PostOffer(party_id=caller_of(request).party_id, offer=offer, lg_codes=tuple(asked.lg_codes))
+        offer = Offer(**asked.model_dump(exclude={"lg_codes", "revision"}))
+        command = PostOffer(
+            party_id=caller_of(request).party_id,
+            offer=offer,
+            lg_codes=tuple(asked.lg_codes),
+            revision=asked.revision,
+        )
         posted = await self._bus.call(command, DEADLINE_S)
+        if posted.code == RefusalCode.id_conflict:
+            raise ProblemError(ProblemCode.id_conflict)
         refusal = Refusal.of(posted.code) if posted.code else None
         return json_response(
             OfferAnswer(offer_id=offer.offer_id, revision=posted.revision, asked=posted.asked, refusal=refusal)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.links import PageUrl
-from schemas.offers import Approval, Offer, Referral
+from schemas.offers import Approval, Offer, Referral, Revision
 from schemas.problems import Refusal
 from schemas.values import LgCode, LinkId, Name, Points
 
@@ -101,16 +101,21 @@ class ReturnKey(Body):
 class OfferRequest(Offer):
     """A product of a merchant, or a fund of a business, and the municipalities (`lg_codes`) to ask for approval.
 
-    A changed one is a new revision, and has to be approved anew by everybody.
+    A changed one needs a higher `revision`, your own number of its content, and has to be approved anew by everybody.
+    So one that arrives late, after a higher one, changes nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    revision: Revision
     lg_codes: Annotated[list[LgCode], Field(max_length=ITEMS_LIMIT)]
 
 
 class OfferAnswer(Body):
-    """`asked` are the municipalities that were asked by this very request; `refusal` says why it was not done."""
+    """`asked` are the municipalities that were asked by this very request; `refusal` says why it was not done.
+
+    `revision` is the one that stands.
+    """
 
     offer_id: str
     revision: int
@@ -192,7 +197,7 @@ class PoolPoints(Body):
 
 
 class Balance(Body):
-    """To be shown to the citizen beside the price; only an authorization is sure."""
+    """Of pools that may be used for something of yours, to be shown to the citizen; only an authorization is sure."""
 
     link_id: str
     pools: list[PoolPoints]

@@ -38,7 +38,7 @@ class OfficeMails:
     async def asked(self, events: Sequence[ApprovalAsked], tx: Transaction) -> None:
         """Ask for one mail for each."""
         for about, event in enumerate(events):
-            path = f"{OFFERS}/{event.party_id}/{quote(event.offer_id, safe='')}"
+            path = f"{OFFERS}/{event.party_id}/{quote(event.offer_id, safe='')}?revision={event.revision}"
             request = SendOfficeMail(
                 notice_id=uuid7(),
                 kind=OfficeMailKind.approval_asked,

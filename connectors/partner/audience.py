@@ -45,6 +45,7 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
         "type": "http",
         "scheme": "signature",
         "description": (
+            "Partners; for links and webhooks shops and funds too. "
             'RFC 9421, Ed25519 or HMAC-SHA256: covers "@method" "@authority" "@target-uri", "content-digest" '
             '(RFC 9530, sha-256) where there is a body and "idempotency-key" where it is sent; parameters '
             "created (at most 300 s ago), keyid, nonce (16 to 64 characters, once)."

@@ -17,8 +17,8 @@ from schemas.settlement import PartnerSummaryOf
 
 PERIOD_LIMIT: Final = timedelta(days=1_096)
 DEADLINE_S: Final = 10.0
-CREDIT: Final = "credit"
-"""The kind of the lines that are totalled: what came in. The others say where it went on to."""
+CAME_IN: Final = frozenset({"credit", "coupon"})
+"""The kinds of the lines that are totalled, less their corrections. The others say where it went on to."""
 
 
 def _iso_day(value: object) -> object:
@@ -71,17 +71,22 @@ class SettlementDoor:
         found = await self._bus.call(asked, deadline_s=DEADLINE_S)
         lines = [
             SettlementLine(
-                kind=line.kind, lg_code=line.lg_code, pool=line.pool, transfers=line.transfers, points=line.points
+                kind=line.kind,
+                reverses=line.reverses,
+                lg_code=line.lg_code,
+                pool=line.pool,
+                transfers=line.transfers,
+                points=line.points,
             )
             for line in found.lines
         ]
-        came_in = [line for line in lines if line.kind == CREDIT]
         return json_response(
             Settlement(
                 first=period.first,
                 last=period.last,
-                transfers=sum(line.transfers for line in came_in),
-                points=sum(line.points for line in came_in),
+                transfers=sum(line.transfers for line in lines if line.kind in CAME_IN),
+                points=sum(line.points for line in lines if line.kind in CAME_IN)
+                - sum(line.points for line in lines if line.reverses in CAME_IN),
                 lines=lines,
             )
         )

@@ -119,9 +119,13 @@ class FileResults(Page[FileResult]):
 
 
 class SettlementLine(Body):
-    """What came in by one way: `lg_code` is null for points whose municipality is not chosen yet."""
+    """What came in by one way: `lg_code` is null for points whose municipality is not chosen yet.
+
+    `reverses` is there where wrong postings were corrected: the kind that is taken back.
+    """
 
     kind: str
+    reverses: str | None = Field(None, exclude_if=_is_absent)
     lg_code: LgCode | None
     pool: Pool
     transfers: int
@@ -129,7 +133,10 @@ class SettlementLine(Body):
 
 
 class Settlement(Body):
-    """応援ポイント移行集計 (画面80): first to last day inclusive, Asia/Tokyo."""
+    """応援ポイント移行集計 (画面80): first to last day inclusive, Asia/Tokyo.
+
+    `points` are those of transfers and coupons, less what was corrected of them; `transfers` counts both.
+    """
 
     first: date
     last: date

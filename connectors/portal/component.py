@@ -14,6 +14,7 @@ from connectors.portal.ground.pages import Kit
 from connectors.portal.ground.rendering import Screens
 from connectors.portal.ground.serving import look_routes
 from connectors.portal.ground.sessions import Sessions
+from connectors.portal.municipal.audience import municipal_routes
 from hub.component import Component, Context, Job
 from hub.keys import Keys
 from schemas.grants import COUPON_KEY
@@ -43,7 +44,7 @@ def component(context: Context) -> Component:
     )
     return Component(
         "portal",
-        routes=[*look_routes(look), *citizen_routes(kit)],
+        routes=[*look_routes(look), *citizen_routes(kit), *municipal_routes(kit)],
         jobs=[
             Job("forget_forms", FORGET_EVERY_S, form_keys.forget),
             Job("forget_guesses", FORGET_EVERY_S, guesses.forget),

@@ -52,7 +52,8 @@ async def play(stage: Stage) -> None:
         stage.check("merge: set aside", await _held(stage, citizen_id, lg_code), (before - POINTS, POINTS))
         await _software(folder, "receive")
         stage.check("merge: the street's points", await _software(folder, "points", NUMBER), str(POINTS))
-        stage.check("merge: acknowledged", await _state(stage, answer.number), MergeState.acknowledged)
+        # Once the ledger has heard of the street's answer.
+        await stage.check_soon("merge: acknowledged", lambda: _state(stage, answer.number), MergeState.acknowledged)
     await stage.drained()
     stage.check("merge: the citizen's points", await _held(stage, citizen_id, lg_code), (before - POINTS, 0))
     stage.report["merged"] = POINTS
@@ -100,14 +101,9 @@ async def _ready(stage: Stage, terminal_id: str) -> None:
 
 
 async def _state(stage: Stage, number: str) -> MergeState:
-    """Once the ledger has heard of the street's answer, or at the last."""
-    loop = asyncio.get_running_loop()
-    asked, until_s = MergesOf(street_id=STREET_ID, open_only=False, number=number), loop.time() + TIMEOUT_S
-    while True:
-        (view,) = (await stage.process.bus.call(asked, CALL_DEADLINE_S)).merges
-        if view.state is MergeState.acknowledged or loop.time() >= until_s:
-            return view.state
-        await asyncio.sleep(POLL_S)
+    asked = MergesOf(street_id=STREET_ID, open_only=False, number=number)
+    (view,) = (await stage.process.bus.call(asked, CALL_DEADLINE_S)).merges
+    return view.state
 
 
 async def _held(stage: Stage, citizen_id: UUID, lg_code: str) -> tuple[int, int]:

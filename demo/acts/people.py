@@ -4,32 +4,30 @@ from datetime import timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
+from demo.market import CARD_COMPANY, CARD_COMPANY_NAME
+from demo.newcomers import Newcomer, made
 from demo.peers import CLIENT_ID
 from demo.stage import CALL_DEADLINE_S, Stage
-from demo.terminals import VirtualTerminals, proof_of
 from demo.wallets import posting
 from demo.world import made_up_id
 from hub import demo_file
 from hub.demo_file import DemoCard, DemoOffer, DemoPerson
 from hub.keys import Keys
-from schemas.citizens import CheckMyKeyId, LinkCitizen, MailChoices
+from schemas.citizens import LinkCitizen
 from schemas.grants import COUPON_KEY, Coupon, GrantPoints, RegisterCoupons, coupon_number
 from schemas.id_links import OpenIdProvider, SetUpLinkage
 from schemas.links import Linkage, PresentParty
 from schemas.municipalities import RegisterSupportEvent
-from schemas.mykey_ids import CreateMyKeyId
 from schemas.parties import PartyKind, RegisterParty
 from schemas.points import CreditPoints, MovePoints
 from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServiceId
 from schemas.values import RESERVE, event_pool, lg_check_digit, scheme_pool
 
-CARD_COMPANY: Final = made_up_id("partner", "card")
 POWER_COMPANY: Final = made_up_id("partner", "power")
 PROGRAMME: Final = made_up_id("programme", "demo")
 COUPONS: Final = {"DEMO-COUPON-0001": 500, "DEMO-COUPON-0002": 800, "DEMO-COUPON-0003": 1_200}
 EVENT_DAYS: Final = 90
 BLANK_CARDS: Final = 3
-CHOICES: Final = MailChoices(on_grant=True, on_expiry=True, on_password_change=True, on_mykey_id_change=True)
 
 
 class Role(NamedTuple):
@@ -51,13 +49,13 @@ ROLES: Final = (
 )
 
 
-async def play(stage: Stage, terminals: VirtualTerminals, file: str, issuer: str) -> DemoOffer:
+async def play(stage: Stage, file: str, issuer: str) -> DemoOffer:
     """The world of the demo's screens, and what the front page offers; `issuer` is the power company's provider."""
     bus, home = stage.process.bus, stage.world.schemes[0].lg_code
     await _open(stage, home)
     way = SetUpLinkage(party_id=POWER_COMPANY, provider=OpenIdProvider(issuer=issuer, client_id=CLIENT_ID))
     await bus.call(way, CALL_DEADLINE_S)
-    ids = await terminals.open(bus, stage.url, home, len(ROLES) + BLANK_CARDS)
+    ids = await stage.terminals.open(bus, stage.url, home, len(ROLES) + BLANK_CARDS)
     people = [await _person(stage, number, ids[number], home) for number in range(len(ROLES))]
     blank = [
         DemoCard(terminal_id=terminal_id, number=number) for number, terminal_id in enumerate(ids[len(ROLES) :], 1)
@@ -71,7 +69,7 @@ async def play(stage: Stage, terminals: VirtualTerminals, file: str, issuer: str
 async def _open(stage: Stage, home: str) -> None:
     """Three partners as citizens see them, coupons, events of the city and of its prefecture, a library, a street."""
     bus, world = stage.process.bus, stage.world
-    for party_id, name in ((CARD_COMPANY, "カード会社"), (POWER_COMPANY, "電力会社")):
+    for party_id, name in ((CARD_COMPANY, CARD_COMPANY_NAME), (POWER_COMPANY, "電力会社")):
         await bus.call(RegisterParty(party_id=party_id, kind=PartyKind.partner, name=name), CALL_DEADLINE_S)
     for party_id, linkage, name in (
         (world.partner_id, Linkage.id_link, "airline"),
@@ -112,23 +110,9 @@ async def _open(stage: Stage, home: str) -> None:
 
 async def _person(stage: Stage, number: int, terminal_id: str, home: str) -> DemoPerson:
     """Makes a MyKey ID as anybody does, by the card and its PIN."""
-    bus, role, like = stage.process.bus, ROLES[number], stage.world.citizens[number]
-    citizen_id, enrolment_id = made_up_id("citizen", role.mykey_id), uuid4()
-    await bus.call(CheckMyKeyId(enrolment_id=enrolment_id, mykey_id=role.mykey_id), CALL_DEADLINE_S)
-    proof = await proof_of(bus, terminal_id, "create-mykey-id")
-    await bus.call(proof, CALL_DEADLINE_S)
-    creation = CreateMyKeyId(
-        citizen_id=citizen_id,
-        proof_id=proof.proof.job_id,
-        enrolment_id=enrolment_id,
-        mykey_id=role.mykey_id,
-        name=like.name,
-        mail=f"demo{number + 1}@mail.example",
-        password=role.password,
-        base_lg_code=home,
-        choices=CHOICES,
-    )
-    stage.check(f"{role.mykey_id} is made", (await bus.call(creation, CALL_DEADLINE_S)).code, None)
+    role, like = ROLES[number], stage.world.citizens[number]
+    newcomer = Newcomer(role.mykey_id, role.password, like.name, f"demo{number + 1}@mail.example", home)
+    citizen_id = await made(stage, newcomer, terminal_id)
     await _give(stage, citizen_id, role, home)
     await _service_ids(stage, citizen_id, number, terminal_id)
     return DemoPerson(

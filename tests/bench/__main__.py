@@ -17,6 +17,7 @@ from tests import rabbitmq
 from tests.bench import report, world
 from tests.bench.books import BooksError, prove
 from tests.bench.broker_yardsticks import BrokerCeiling, Ordinary
+from tests.bench.checkout import Checkout
 from tests.bench.figures import ROWS, Measure, Results
 from tests.bench.many_lots import HundredPointLots
 from tests.bench.open_loop import Zipf
@@ -56,10 +57,11 @@ class Lengths:
     posting_s: float
     end_to_end_s: float
     pages_s: float
+    checkout_s: float
 
 
-SHORT: Final = Lengths(6, 5, 6, 5, 4, 12, 10, 5)
-LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60, 30)
+SHORT: Final = Lengths(6, 5, 6, 5, 4, 12, 10, 5, 10)
+LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60, 30, 60)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,6 +167,7 @@ async def _measures(server: Server, lengths: Lengths, citizens: int, transfers: 
         "hundred_point_lots": HundredPointLots(server).measure,
         "P5": Growth(server, citizens, transfers, posting[Scenario.spread], CONNECTIONS).measure,
         "P9": Pages(server, lengths.pages_s).measure,
+        "checkout": Checkout(server, pgbench, citizens, lengths.checkout_s).measure,
         "P8": Expiry(server, citizens, lengths.posting_s, CONNECTIONS).measure,
     }
 

@@ -47,6 +47,11 @@ ROWS: Final[Mapping[str, Row]] = {
         Row("P5", "as P1, with the transfers of --transfers behind it", "transfers/s", {"P1": 0.9}),
         Row("P8", "expiry of due lots beside a live load", "lots/s"),
         Row("P9", "My Page, pages a second of one core (goal 200; p99 at most 15 ms)", "pages/s"),
+        Row(
+            "checkout",
+            "orders at 100/s, authorise to capture: p99 over Y1's p50 at 1 client (at most 60)",
+            "ms",
+        ),
         Row("world_to_any", "one partner credits any citizen", "transfers/s"),
         Row("world_to_bank", "one partner credits one citizen of each process", "transfers/s"),
         Row("any_to_bank", "any citizen uses points at one store", "transfers/s"),

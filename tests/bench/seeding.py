@@ -131,7 +131,7 @@ async def seed(connection: "asyncpg.Connection[Any]", citizens: int, now: dateti
         await run(HEADS)
         # The linked citizens' own rows in the registry play no part, so their foreign keys are not looked at.
         await run("SET LOCAL session_replication_role = replica")
-        await run(LINKS, world.PARTNER_IDS, now, LINKED_CITIZENS)
+        await run(LINKS, [*world.PARTNER_IDS, world.SHOP], now, LINKED_CITIZENS)
         await run(RECIPIENTS_WITHOUT_CHOICE, LINKED_CITIZENS)
         await run("DROP TABLE bench_citizen")
     await run("VACUUM ANALYZE")

@@ -52,6 +52,8 @@ def partner(number: int) -> UUID:
 
 
 PARTNER_IDS: Final = [partner(number) for number in range(PARTNERS)]
+SHOP: Final = _named("shop")
+"""An online shop, to which the first citizens are linked as they are to the partners."""
 TERMINALS: Final = _named("terminals")
 SEED_PARTY: Final = _named("seed")
 

@@ -3,6 +3,9 @@
 import asyncio
 import os
 import re
+import tempfile
+from pathlib import Path
+from statistics import median
 from typing import Final
 
 from tests.bench.children import Child, run_together
@@ -57,6 +60,15 @@ class Pgbench:
         notes = {"failed": failed, "average ms": average_ms, "with -M prepared": f"{prepared:,.0f}"}
         return Measured(value, notes)
 
+    async def p50_ms(self) -> float:
+        """The median time of a transaction at one client."""
+        with tempfile.TemporaryDirectory(prefix="mykey-pgbench-") as folder:
+            await _even_out(self._server)
+            seconds = f"{self._measured_s:.0f}"
+            await self._run("-c", "1", "-j", "1", "-T", seconds, "-l", f"--log-prefix={folder}/log")
+            logged = await asyncio.to_thread(_latencies_us, Path(folder))
+        return median(logged) / 1e3
+
     async def _script(self, *options: str) -> tuple[float, str, str]:
         clients, threads = str(PGBENCH_CLIENTS), str(PGBENCH_THREADS)
         await _even_out(self._server)
@@ -78,6 +90,11 @@ class Pgbench:
             told, _ = await process.communicate()
         assert process.returncode == 0, told.decode()
         return told.decode()
+
+
+def _latencies_us(folder: Path) -> list[int]:
+    """Of every transaction that was logged: the third column is its time."""
+    return [int(line.split()[2]) for log in folder.iterdir() for line in log.read_text("ascii").splitlines()]
 
 
 class RawCopy:

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.values import lg_check_digit
 
-STORY_TIMEOUT_S = 180
+STORY_TIMEOUT_S = 240
 
 CITIZENS = 40
 ROWS = 200
@@ -42,6 +42,9 @@ def test_the_demo_world(tmp_path: Path) -> None:
     assert sum(report["reserve"].values()) + sum(report["scheme"].values()) == report["points"]
     assert report["mails"] > 0
     assert report["merged"] == 300
+    assert report["linked"] == {"posted": 2_000, "moved": 1_500}
+    assert report["paid"] == {"captured": 600, "refunded": 250, "invested": 500}
+    assert report["coupons"] == 1_300
     assert report["verify"] == "ok"
     assert report["ok"] is True
     assert set(report["seconds"]) >= {"start", "world", "import", "sweep", "expiry", "mails", "verify", "total"}

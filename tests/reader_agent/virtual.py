@@ -4,8 +4,8 @@ Each is the real agent's uplink and desk with a reader in memory, and a card tha
 it knows any terminal: each enrols at the public door with its one-time password. Only what they themselves have issued
 is taken for a card, and only by a hub that was told so (`MYKEY_CARD_ANCHORS`).
 
-It writes `DIR/anchors/authority-N.pem` and prints one line of JSON as soon as that is done. Then it reads one line from
-its input: `{"hub_url": …, "terminals": [{"terminal_id": …, "one_time_password": …}, …]}`, enrols each, and prints a
+It writes `DIR/anchors/authority-N.pem` and prints one line of JSON as soon as that is done. Then it reads its input,
+line by line: `{"hub_url": …, "terminals": [{"terminal_id": …, "one_time_password": …}, …]}`, enrols each, and prints a
 line once all of them are connected. It ends with its input, or when it is told to.
 """
 
@@ -148,22 +148,19 @@ async def _main(folder: Path, issued_at: datetime) -> None:
     authority = CardAuthority()
     await asyncio.to_thread(_write_anchors, authority, folder)
     say(anchors=str(folder / "anchors"))
-    line = await asyncio.to_thread(sys.stdin.readline)
-    if not line:
-        return
-    given = Given.model_validate_json(line)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession())
-        for one in given.terminals:
-            terminal = Terminal(one, given.hub_url)
-            identity = await asyncio.to_thread(authority.issue, issued_at=issued_at)
-            desk, reader = await stack.enter_async_context(in_memory_desk())
-            reader.insert(JpkiCard(identity, PIN, PASSWORD))
-            running = asyncio.create_task(terminal.run(await terminal.enrol(client), desk))
-            stack.callback(running.cancel)
-            await asyncio.wait_for(terminal.is_on.wait(), CONNECT_TIMEOUT_S)
-        say(connected=len(given.terminals))
-        await asyncio.to_thread(sys.stdin.read)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            given = Given.model_validate_json(line)
+            for one in given.terminals:
+                terminal = Terminal(one, given.hub_url)
+                identity = await asyncio.to_thread(authority.issue, issued_at=issued_at)
+                desk, reader = await stack.enter_async_context(in_memory_desk())
+                reader.insert(JpkiCard(identity, PIN, PASSWORD))
+                running = asyncio.create_task(terminal.run(await terminal.enrol(client), desk))
+                stack.callback(running.cancel)
+                await asyncio.wait_for(terminal.is_on.wait(), CONNECT_TIMEOUT_S)
+            say(connected=len(given.terminals))
 
 
 if __name__ == "__main__":

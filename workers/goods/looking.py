@@ -28,7 +28,10 @@ async def offers_of(query: OffersOf, reading: Reading) -> Offers:
 async def usable_pools_of(query: UsablePoolsOf, reading: Reading) -> UsablePools:
     """In the order in which they were asked for."""
     pools = [pool for pool in query.pools if pool != RESERVE]
-    rows = await reading.fetch(statements.USABLE_POOLS, query.party_id, query.offer_ids, pools)
+    if query.offer_ids is None:
+        rows = await reading.fetch(statements.POOLS_USABLE_FOR_ANYTHING, query.party_id, pools)
+    else:
+        rows = await reading.fetch(statements.USABLE_POOLS, query.party_id, query.offer_ids, pools)
     usable = {row[0] for row in rows}
     return UsablePools(pools=[pool for pool in pools if pool in usable])
 

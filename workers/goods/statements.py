@@ -19,16 +19,19 @@ APPLICATIONS: Final = """
 SELECT lg_code, mail_sealed FROM goods.application WHERE party_id = $1 AND lg_code = ANY ($2::text[])
 """
 POST: Final = """
-INSERT INTO goods.offer AS o (
+INSERT INTO goods.offer (
   party_id, offer_id, revision, title, merchant, price, region, industry, page_url, posted_at)
-VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (party_id, offer_id) DO UPDATE SET
-  revision = o.revision + 1, title = excluded.title, merchant = excluded.merchant, price = excluded.price,
-  region = excluded.region, industry = excluded.industry, page_url = excluded.page_url, posted_at = excluded.posted_at
-WHERE (o.title, o.merchant, o.price, o.region, o.industry, o.page_url)
-  IS DISTINCT FROM
-  (excluded.title, excluded.merchant, excluded.price, excluded.region, excluded.industry, excluded.page_url)
-RETURNING revision
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (party_id, offer_id) DO NOTHING RETURNING revision
+"""
+OFFER: Final = """
+SELECT offer_id, revision, title, merchant, price, region, industry, page_url FROM goods.offer
+WHERE party_id = $1 AND offer_id = $2 FOR UPDATE
+"""
+POST_ANEW: Final = """
+UPDATE goods.offer SET revision = $3, title = $4, merchant = $5, price = $6, region = $7, industry = $8, page_url = $9,
+  posted_at = $10
+WHERE party_id = $1 AND offer_id = $2
 """
 REVISION: Final = "SELECT revision FROM goods.offer WHERE party_id = $1 AND offer_id = $2 FOR UPDATE"
 ASK_ANEW: Final = """
@@ -80,6 +83,15 @@ WHERE NOT EXISTS (
     SELECT FROM goods.approval AS a
     WHERE a.party_id = $1 AND a.offer_id = bought.offer_id AND a.state = 'approved'
       AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END))
+"""
+POOLS_USABLE_FOR_ANYTHING: Final = """
+SELECT asked.pool
+FROM unnest($2::text[]) AS asked (pool)
+LEFT JOIN goods.event_pool AS e USING (pool)
+WHERE EXISTS (
+  SELECT FROM goods.approval AS a
+  WHERE a.party_id = $1 AND a.state = 'approved'
+    AND a.lg_code = CASE WHEN asked.pool LIKE 'scheme:%' THEN substr(asked.pool, 8) ELSE e.lg_code END)
 """
 
 REFER: Final = """

@@ -170,13 +170,13 @@ def _citizen() -> RegisterCitizen:
     )
 
 
-def points_in(citizen_id: UUID, command_id: str) -> CreditPoints:
-    """The airline moves the city's points in."""
+def points_in(citizen_id: UUID, command_id: str, pool: str = POOL) -> CreditPoints:
+    """The airline moves points in, the city's unless others are named."""
     return CreditPoints(
         party_id=AIRLINE,
         command_id=command_id,
         request_hash=bytes(16),
         citizen_id=citizen_id,
-        pool=POOL,
+        pool=pool,
         points=POINTS,
     )

@@ -2,9 +2,29 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
+from schemas.links import UnlinkCitizen
+from schemas.municipalities import RegisterScheme, RegisterSupportEvent
+from schemas.offers import Offer, PostOffer
+from schemas.values import RESERVE, event_pool
 from tests.connectors.checkout.conftest import DAY_LIMIT
-from tests.connectors.checkout.shops import POINTS, Shop, Street, order
+from tests.connectors.checkout.shops import (
+    CITIZEN,
+    CITY,
+    FUND,
+    LINK,
+    NOW,
+    PAGE,
+    POINTS,
+    POOL,
+    SHOP,
+    Shop,
+    Street,
+    order,
+    points_in,
+)
+from tests.workers.registry.asking import ask
 
 
 async def test_part_is_captured_and_part_of_it_refunded(open_street: Street, shop: Shop) -> None:
@@ -90,11 +110,31 @@ async def test_only_a_linked_citizen_and_only_one_s_own_orders(open_street: Stre
     assert (await shop.send("GET", "/authorizations/%20"))[0] == 404
 
 
-async def test_a_balance_is_told_to_whom_the_citizen_is_linked(open_street: Street, shop: Shop) -> None:
-    told = await shop.done("GET", "/balance?link_id=member-1")
-    assert told == {"link_id": "member-1", "pools": [{"pool": "scheme:232343", "points": POINTS}]}
+async def test_a_balance_is_told_of_what_pays_there_to_whom_the_citizen_is_linked(
+    open_street: Street, shop: Shop
+) -> None:
+    process, fund = open_street.process, open_street.party("fund")
+    mine, other = UUID(int=0xE1), UUID(int=0xE2)
+    for event_id, lg_code in ((mine, CITY), (other, "402117")):
+        event = RegisterSupportEvent(
+            event_id=event_id, lg_code=lg_code, point_name="催し", first=NOW.date(), last=NOW.date()
+        )
+        await ask(process, event)
+    await ask(process, RegisterScheme(lg_code="402117", point_name="隣市ポイント", expiry_rule="none"))
+    await process.drained(deadline_s=30)
+    for pool in (event_pool(mine), event_pool(other), "scheme:402117", RESERVE):
+        assert (await ask(process, points_in(CITIZEN, pool, pool))).code is None
+    usable = [{"pool": event_pool(mine), "points": POINTS}, {"pool": POOL, "points": POINTS}]
+    assert await shop.done("GET", f"/balance?link_id={LINK}") == {"link_id": LINK, "pools": usable}
+    changed = Offer(offer_id="rice-5kg", title="米 10kg", merchant="商店", page_url=PAGE)
+    await ask(process, PostOffer(party_id=SHOP, offer=changed, lg_codes=()))
+    assert (await shop.done("GET", f"/balance?link_id={LINK}"))["pools"] == [], "nothing is approved any more"
+    assert (await fund.done("GET", f"/balance?link_id={LINK}"))["pools"] == usable
+
     assert (await shop.send("GET", "/balance?link_id=somebody"))[0] == 404
-    assert (await open_street.party("airline").send("GET", "/balance?link_id=member-1"))[0] == 401
+    assert (await open_street.party("airline").send("GET", f"/balance?link_id={LINK}"))[0] == 401
+    await ask(process, UnlinkCitizen(citizen_id=CITIZEN, party_id=FUND))
+    assert (await fund.send("GET", f"/balance?link_id={LINK}"))[0] == 404
 
 
 async def test_bodies_are_taken_to_the_letter(shop: Shop) -> None:

@@ -1,5 +1,6 @@
 """Points pay only for what their municipality has approved, as it is now; the office is told what it is asked."""
 
+import asyncio
 from uuid import UUID
 
 from schemas.municipalities import RegisterSupportEvent
@@ -19,6 +20,7 @@ def tea(**other: object) -> dict[str, object]:
         "merchant": "茶園",
         "page_url": f"{PAGE}tea",
         "lg_codes": [CITY],
+        "revision": 1,
     } | other
 
 
@@ -43,16 +45,44 @@ async def test_what_is_not_approved_takes_no_points_until_it_is(open_street: Str
     assert await decided(open_street, decision(approve=False, comment="産地を書いてください。")) is None
     told = await shop.done("GET", f"/offers/{TEA}")
     assert told["approvals"] == [{"lg_code": CITY, "state": "sent_back", "comment": "産地を書いてください。"}]
-    again = await shop.done("POST", "/offers", tea(title="茶 100g（市内産）"))
+    again = await shop.done("POST", "/offers", tea(title="茶 100g（市内産）", revision=2))
     assert (again["revision"], again["asked"]) == (2, [CITY])
     assert await decided(open_street, decision(revision=1)) == "offer_changed"
     assert await decided(open_street, decision(revision=2)) is None
     assert (await shop.done("POST", "/authorizations", order("o-3", item_ids=both)))["state"] == "authorized"
 
-    await shop.done("POST", "/offers", tea(title="別の茶"))
+    await shop.done("POST", "/offers", tea(title="別の茶", revision=3))
     assert (await shop.done("POST", "/authorizations", order("o-4", item_ids=both)))["state"] == "refused"
     same = await shop.done("POST", "/authorizations", order("o-3", item_ids=both))
     assert same["state"] == "authorized"
+
+
+async def test_a_posting_that_comes_late_or_under_a_used_number_changes_nothing(
+    open_street: Street, shop: Shop
+) -> None:
+    first, second = tea(), tea(title="茶 100g（新茶）", revision=4)
+    await shop.done("POST", "/offers", first)
+    assert await decided(open_street, decision()) is None
+    assert (await shop.done("POST", "/offers", second)) == {"offer_id": TEA, "revision": 4, "asked": [CITY]}
+    assert await decided(open_street, decision(revision=4)) is None
+    stands = await shop.done("GET", f"/offers/{TEA}")
+    late = await shop.done("POST", "/offers", first)
+    assert (late["revision"], late["asked"], late["refusal"]["code"]) == (4, [], "offer_older")
+    assert (await shop.send("POST", "/offers", tea(title="茶 90g", revision=4)))[0] == 422
+    assert (await shop.done("POST", "/offers", second)) == {"offer_id": TEA, "revision": 4, "asked": []}
+    assert await shop.done("GET", f"/offers/{TEA}") == stands
+    assert (await shop.done("POST", "/authorizations", order("o-1", item_ids=[TEA])))["state"] == "authorized"
+    renumbered = await shop.done("POST", "/offers", second | {"revision": 5})
+    assert (renumbered["revision"], renumbered["asked"]) == (5, []), "the same content stays approved"
+    assert (await shop.done("POST", "/offers", second))["refusal"]["code"] == "offer_older"
+    assert (await shop.done("POST", "/authorizations", order("o-2", item_ids=[TEA])))["state"] == "authorized"
+
+
+async def test_postings_at_the_same_moment_end_in_the_highest_revision(open_street: Street, shop: Shop) -> None:
+    posted = [tea(title=f"茶 {number}", revision=number) for number in range(1, 9)]
+    await asyncio.gather(*(shop.done("POST", "/offers", one) for one in reversed(posted)))
+    (found,) = (await ask(open_street.process, OffersOf(party_id=SHOP, offer_id=TEA))).offers
+    assert (found.revision, found.title) == (8, "茶 8")
 
 
 async def test_only_those_who_applied_are_asked_and_decide(open_street: Street, shop: Shop) -> None:

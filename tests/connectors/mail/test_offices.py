@@ -28,7 +28,7 @@ async def test_the_office_is_mailed_the_address_of_the_page(database_url: str, m
     async with mailing(database_url, mailbox) as process:
         await say(process, asked(), asked(mail="nobody@localhost@"))
         await settled(process)
-        address = f"/municipal/offers/{SHOP}/tea%3A100g"
+        address = f"/municipal/offers/{SHOP}/tea%3A100g?revision=1"
     (mail,) = await mailbox.mails()
     headers = dict(mail["headers"])
     assert mail["envelope_to"] == OFFICE

@@ -11,9 +11,10 @@ from hub.clock import AdjustableClock
 from hub.errors import TransientError
 from hub.web.app import PUBLIC
 from hub.web.signed_parties import KEY_CACHE_S
+from schemas.corrections import CorrectPosting
 from schemas.message import Answered
 from schemas.parties import KeyAlgorithm, PartyKey, PartyKind
-from tests.connectors.partner.town import Partner, Town, town, transfer
+from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Partner, Town, town, transfer
 
 JSON = {"Content-Type": "application/json"}
 
@@ -32,6 +33,27 @@ async def test_nobody_gets_in_without_a_signature(hub_town: Town, airline: Partn
 async def test_a_store_s_key_is_no_partner_s(hub_town: Town) -> None:
     answer = await hub_town.partner("store").ask("GET", "/transfers/t-1")
     assert (answer.status, answer.json["type"]) == (401, "/api/#problem-signature")
+
+
+@pytest.mark.parametrize("kind", ["shop", "fund"])
+async def test_shops_and_funds_ask_for_their_links_and_for_nothing_else(hub_town: Town, kind: str) -> None:
+    party, may = hub_town.partner(kind), set[str]()
+    for route in hub_town.component("partner").routes:
+        if route.permission != PUBLIC:
+            path = route.path.replace("{transfer_id}", "t-1").replace("{file_id}", str(UUID(int=1)))
+            answer = await party.ask(route.method, path)
+            may |= set() if answer.status == 403 else {route.path}
+    assert may == {
+        "/membership-answers",
+        "/link-lookups",
+        "/webhook",
+        "/webhook-secrets",
+        "/webhook-tests",
+        "/webhook-events",
+        "/webhook-replays",
+    }
+    looked_up = await party.ask("POST", "/link-lookups", b'{"subjects": ["m-1"]}', JSON)
+    assert looked_up.json == {"links": [{"subject": "m-1", "link_id": None}]}
 
 
 async def test_a_request_counts_once(airline: Partner) -> None:
@@ -93,6 +115,20 @@ async def test_the_settlement_of_a_period(airline: Partner, card_company: Partne
     assert (summary["transfers"], summary["points"]) == (2, 1_500)
     lines = {(one["kind"], one["pool"], one["lg_code"]): one["points"] for one in summary["lines"]}
     assert lines == {("credit", "reserve", None): 1_000, ("credit", "scheme:232343", "232343"): 500}
+    wrong = CorrectPosting(
+        party_id=UUID(int=0xC1),
+        command_id="c-1",
+        request_hash=bytes(16),
+        citizen_id=UUID(int=2),
+        original_party_id=AIRLINE,
+        original_command_id="t-2",
+        asked_by=UUID(int=1),
+        approved_by=UUID(int=2),
+    )
+    assert (await hub_town.process.bus.call(wrong, DEADLINE_S)).code is None
+    corrected = await airline.get(f"/settlement?first={day}&last={day}")
+    assert (corrected["transfers"], corrected["points"]) == (2, 1_000)
+    assert [one["points"] for one in corrected["lines"] if one.get("reverses") == "credit"] == [500]
     before = day - timedelta(days=1)
     assert (await airline.get(f"/settlement?first={before}&last={before}"))["lines"] == []
     for period in (f"first={day}&last={before}", f"first={day - timedelta(days=1_097)}&last={day}"):

@@ -57,6 +57,9 @@ async def test_coupons_are_registered_used_voided_and_counted(
     for code in ("CARD20170001", "CARD20170002", "CARD20170009"):
         asked = CouponOf(party_id=CARD_COMPANY, code_hash=hashed(code))
         assert (await hub_town.process.bus.call(asked, DEADLINE_S)).offer is None
+    today = hub_town.process.clock.business_date()
+    settled = await card_company.get(f"/settlement?first={today}&last={today}")
+    assert (settled["transfers"], settled["points"]) == (1, 40), "a coupon is owed as a transfer is"
     report = await card_company.get("/coupon-report?first=2017-01-01&last=2019-12-31")
     first, second = report["lines"]
     assert first == {

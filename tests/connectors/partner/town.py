@@ -38,6 +38,8 @@ PARTIES: Final = {
     "airline": (AIRLINE, PartyKind.partner),
     "card": (CARD_COMPANY, PartyKind.partner),
     "store": (STORE, PartyKind.store),
+    "shop": (UUID(int=0x51), PartyKind.shop),
+    "fund": (UUID(int=0xF1), PartyKind.fund),
 }
 TIME: Final = "2017-10-01T09:00:00+09:00"
 

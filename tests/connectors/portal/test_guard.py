@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
-EXAMPLES: Final = {"event_id": str(CITY_EVENT), "lg_code": CITY, "party_id": str(AIRLINE)}
+EXAMPLES: Final = {"event_id": str(CITY_EVENT), "lg_code": CITY, "party_id": str(AIRLINE), "referral_id": str(AIRLINE)}
 QUERIES: Final = {
     "to": CITY,
     "form": str(CITY_EVENT),
@@ -35,7 +35,7 @@ def routes_of(town: Town, method: str) -> Iterator[Route]:
 
 def address(route: Route) -> str:
     """The route with examples for its parameters."""
-    path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", lambda found: EXAMPLES.get(found[1], "x"), route.path)
+    path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", lambda found: EXAMPLES.get(found[1], "x"), route.full_path)
     required = [name for name, info in route.query.model_fields.items() if info.is_required()] if route.query else []
     query = {name: QUERIES[name] for name in required}
     return f"{path}?{urlencode(query)}" if query else path

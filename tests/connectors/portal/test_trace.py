@@ -38,7 +38,7 @@ def routes(folder: Path) -> dict[str, str]:
     for route in made.routes:
         kept = [cell.cell_contents for cell in getattr(route.handler, "__closure__", None) or ()]
         handlers = [one for one in kept if hasattr(one, "__qualname__")]
-        path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", r"{\1}", route.path)
+        path = re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})*)?\}", r"{\1}", route.full_path)
         for handler in handlers:
             module = str(handler.__module__).removeprefix("connectors.portal.")
             found[f"{route.method} {path}"] = f"{module}.{handler.__qualname__}"

@@ -130,6 +130,11 @@ async def revoke(request: web.Request) -> web.Response:
     return web.Response()
 
 
+async def held(request: web.Request) -> web.Response:
+    """How many tokens are out, for the provider's own staff."""
+    return web.json_response({"tokens": len(request.app[KEPT].tokens)})
+
+
 async def _fields(request: web.Request) -> dict[str, str]:
     given: Mapping[str, Any] = await request.post()
     return {name: str(value) for name, value in given.items()}
@@ -158,6 +163,7 @@ def make_app(kept: Kept) -> web.Application:
             web.post("/login", login),
             web.post("/token", token),
             web.post("/revoke", revoke),
+            web.get("/held", held),
         ]
     )
     return app

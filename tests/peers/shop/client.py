@@ -1,4 +1,4 @@
-"""The hub as a shop sees it: signed requests, and addresses that lead back to the shop, verified."""
+"""The hub as a party sees it: signed requests, and addresses that lead back to a shop, verified."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -33,8 +33,8 @@ class Hub:
         self._signer = signer
 
     async def ask(self, method: str, place: str, body: object = None) -> dict[str, Any]:
-        """What is answered. Raises RefusedError."""
-        url = f"{self._url}/api/checkout{place}"
+        """What is answered at this place below `/api`. Raises RefusedError."""
+        url = f"{self._url}/api{place}"
         sent = None if body is None else json.dumps(body).encode()
         extra = {} if sent is None else {"Content-Type": "application/json"}
         headers = self._signer.headers(method, url, sent, extra)
@@ -46,7 +46,7 @@ class Hub:
 
     async def verified(self, address: str) -> dict[str, str] | None:
         """What an address that leads back tells, or None where it is not the hub's word."""
-        key = await self.ask("GET", "/return-key")
+        key = await self.ask("GET", "/checkout/return-key")
         public = load_pem_public_key(key["public_key_pem"].encode())
         signed, found, signature = address.partition(SIGNATURE)
         if not found or not isinstance(public, Ed25519PublicKey):
