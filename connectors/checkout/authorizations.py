@@ -1,5 +1,6 @@
 """The server-to-server flow: authorize, capture, void, refund, and how an order stands (mission I.7, I.8)."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -91,7 +92,10 @@ class AuthorizationDoor:
         asked = await read_model(request, AuthorizationRequest, BODY_LIMIT_BYTES)
         party_id = caller_of(request).party_id
         links = LinkedCitizensOf(party_id=party_id, link_ids=[asked.link_id])
-        citizen_id = (await self._orders.bus.call(links, DEADLINE_S)).citizens.get(asked.link_id)
+        linked, code = await asyncio.gather(
+            self._orders.bus.call(links, DEADLINE_S), self._orders.refusal(party_id, asked.pool, asked.item_ids)
+        )
+        citizen_id = linked.citizens.get(asked.link_id)
         wanted = Wanted(
             party_id=party_id,
             order_id=asked.order_id,
@@ -100,9 +104,7 @@ class AuthorizationDoor:
             pool=asked.pool,
             points=asked.points,
             expires_at=self._orders.clock.now() + timedelta(seconds=asked.expires_in_s),
-            code=await self._orders.refusal(party_id, asked.pool, asked.item_ids)
-            if citizen_id
-            else RefusalCode.unknown_link,
+            code=code if citizen_id else RefusalCode.unknown_link,
         )
         return json_response(await self._orders.authorize(wanted))
 

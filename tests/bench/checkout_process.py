@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +40,7 @@ class Job:
 
 
 async def serve(job: Job) -> None:
-    """Serve until told to end."""
+    """Serve until told to end; say the processor time it took since it was ready."""
     settings = Settings.model_validate(
         {
             "database_url": job.database_url,
@@ -55,7 +56,10 @@ async def serve(job: Job) -> None:
     async with serving(settings, SystemClock(), installed(COMPONENTS), job.database_url) as served:
         await _settle(served.process)
         say(served.url)
+        cpu_s = time.process_time()
         await told()
+        cpu_s = time.process_time() - cpu_s
+    say({"cpu_s": cpu_s})
 
 
 async def _settle(process: HubProcess) -> None:
