@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from tests.journeys.browser.browsing import PICTURES, TAKES_PICTURES, Walker, markup_faults, walking
 from tests.journeys.browser.passing import WINDOWS, Results, numbers_of
 from tests.journeys.browser.site import Site
-from tests.journeys.browser.walks import MAKER, WALKS, log_in
+from tests.journeys.browser.walks import MAILED, MAKER, WALKS, log_in
 
 SCREENS: Final = {1, *range(12, 22), *range(40, 64)}
 """画面 of the source that are My Page's, or lead to it."""
@@ -182,7 +182,7 @@ def test_english_pages_are_english(site: Site, browser: Browser) -> None:
     with walking(browser, site.url, 1280, scripts=False) as walker:
         walker.go("/")
         walker.press("English")
-        for path in ("/", "/login", "/accessibility", "/privacy"):
+        for path in ("/", "/login", "/accessibility", "/privacy", *MAILED.values()):
             walker.go(path)
             assert walker.page.locator("html").get_attribute("lang") == "en"
             assert walker.page.evaluate(JAPANESE) == []

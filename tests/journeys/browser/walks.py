@@ -5,12 +5,18 @@ A walk takes its window, and `turn`: which of the demo's cards and coupons are i
 
 from collections.abc import Callable, Mapping
 from typing import Final
+from uuid import UUID
 
 from tests.journeys.browser.browsing import Walker
 
 FRESH_PASSWORD: Final = "kawasemi-2958-susuki"  # made up, of the demo
 NEXT_PASSWORD: Final = "yamabuki-7140-kogane"
 MAKER, SPENDER, MEMBER = "DEMO0001", "DEMO0002", "DEMO0003"
+MAILED: Final = {
+    "mailed-offer": f"/municipal/offers/{UUID(int=1)}/rice-5kg?revision=1",
+    "mailed-referral": f"/municipal/referrals/{UUID(int=1)}",
+}
+"""Where mails lead an office to."""
 COUPONS: Final = ("DEMO-COUPON-0001", "DEMO-COUPON-0002")
 
 People = Mapping[str, str]
@@ -33,6 +39,9 @@ def everybody(walker: Walker, people: People, turn: int) -> None:
     walker.see("front", "1")
     for name in ("accessibility", "privacy"):
         walker.go(f"/{name}")
+        walker.see(name)
+    for name, path in MAILED.items():
+        walker.go(path)
         walker.see(name)
     walker.go("/my/history")
     walker.at("/login")
