@@ -66,9 +66,9 @@ async def test_a_shop_is_told_of_links_decisions_and_orders_not_captured_in_time
     assert members == {"links": [{"subject": "sub-1", "link_id": None}]}
 
     tea = {"offer_id": TEA, "title": "茶 100g", "merchant": "茶園", "page_url": f"{PAGE}tea", "lg_codes": [CITY]}
-    await shop.done("POST", "/offers", tea)
+    await shop.done("POST", "/offers", tea | {"revision": 1})
     await decide(open_street, 1, approve=False, comment="産地を書いてください。")
-    await shop.done("POST", "/offers", tea | {"title": "茶 100g（市内産）"})
+    await shop.done("POST", "/offers", tea | {"title": "茶 100g（市内産）", "revision": 2})
     await decide(open_street, 2, approve=True)
     await wait_until(lambda: len(at_shop.came) == 2)
     about = {"offer_id": TEA, "lg_code": CITY}

@@ -183,7 +183,7 @@ async def test_a_webhook_that_was_lost_comes_later_and_news_of_people_comes_by_i
 
 async def test_time_goes_on_for_holds_and_for_points(session: ClientSession, sandbox_url: str) -> None:
     shop = await Somebody.new(session, sandbox_url, kind="shop")
-    offer = {"offer_id": "o", "title": "品", "merchant": "店", "page_url": "https://party.example/o"}
+    offer = {"offer_id": "o", "revision": 1, "title": "品", "merchant": "店", "page_url": "https://party.example/o"}
     await shop.ask("POST", "/api/checkout/offers", {**offer, "lg_codes": ["232106"]})
     back = {"offer_id": "o", "lg_code": "232106", "approve": False}
     assert (await shop.sandbox("POST", "/offer-decisions", back))["refusal"]["code"] == "comment_missing"
