@@ -176,7 +176,7 @@ class CheckoutPages:
         return Paid(payment=payment, return_url=confirmed.return_url)
 
     async def _asked(self, request: web.Request, checkout_id: UUID) -> Asked:
-        """Raises PageProblemError (404) where there is no such checkout, or no longer."""
+        """Raises PageProblemError (404) where there is no such checkout, or no longer: it is over, or decided."""
         held, pools, found = await asyncio.gather(
             self._kit.bus.call(BalanceOf(citizen_id=signed_in_of(request).citizen_id), DEADLINE_S),
             self._catalogue.pools(),
@@ -234,5 +234,5 @@ def _over() -> PageProblemError:
     return PageProblemError(
         ProblemCode.not_found,
         "この注文の手続きは終了しています",
-        "ショップに戻って、もう一度手続きしてください。",
+        "ショップに戻って、注文の状況を確認してください。",
     )
