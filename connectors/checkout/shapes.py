@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from schemas.links import PageUrl
 from schemas.offers import Approval, Offer, Referral, Revision
@@ -149,7 +149,7 @@ class OfferStanding(Body):
 class ScreeningRequest(Body):
     """Whether the business that a municipality has referred passed your screening."""
 
-    passed: bool
+    passed: StrictBool
 
 
 class OpeningRequest(Body):

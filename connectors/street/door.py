@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, StrictBool
 
 from connectors.street import statements as sql
 from connectors.street.card_asking import CardAsking
@@ -77,7 +77,7 @@ class WaitingMerges(Body):
 class AnswerForm(Body):
     """`taken`: the points were added. Otherwise they are the citizen's again; never add them later."""
 
-    taken: bool
+    taken: StrictBool
     reason: AnswerReason = ""
 
 
