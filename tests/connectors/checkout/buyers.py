@@ -9,10 +9,8 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from schemas.points import BalanceOf
-from tests.connectors.checkout.shops import PAGE, POOL, Shop, Street
+from tests.connectors.checkout.shops import PAGE, Shop, Street
 from tests.connectors.portal.browser import Browser, Page
-from tests.workers.registry.asking import ask
 
 BUYER: Final = "BUYER001"
 
@@ -27,7 +25,7 @@ class Buyer:
 
     async def balance(self) -> int:
         """Of the city's points."""
-        return (await ask(self.street.process, BalanceOf(citizen_id=self.citizen_id))).by_pool.get(POOL, 0)
+        return await self.street.balance_of(self.citizen_id)
 
 
 async def opened(shop: Shop, order_id: str = "o-1", at_most: int = 400) -> str:
