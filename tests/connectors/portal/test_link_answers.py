@@ -9,10 +9,11 @@ import pytest
 from connectors.partner.id_link.linking_store import ANSWER_FOR, LINKING_FOR
 from connectors.portal.citizen.linking import BEGIN_BURST
 from hub.clock import AdjustableClock
-from schemas.id_links import CALLBACK
-from tests.connectors.portal.street import CARD_COMPANY, POWER_COMPANY, Parties
+from schemas.id_links import CALLBACK, MembershipCheck, OpenIdProvider, SetUpLinkage
+from tests.connectors.portal.street import CARD_COMPANY, CLIENT_ID, POWER_COMPANY, Parties
 from tests.connectors.portal.town import AIRLINE
 from tests.waiting import wait_until
+from tests.workers.registry.asking import ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 OVER = "この連携の手続きは終わっているか"
@@ -107,6 +108,21 @@ async def test_a_partys_own_answer_is_good_for_a_minute_and_where_it_was_asked_f
             guessed = f"{CALLBACK}{POWER_COMPANY}?state={linking}&code={'A' * 43}"
             assert UNPROVEN in (await attacker.get(guessed)).words
     assert await street.link_id("K-0009", POWER_COMPANY) is None
+
+
+async def test_one_party_does_not_answer_for_another(street: Parties) -> None:
+    browser, _citizen_id = await street.town.somebody()
+    process = street.town.process
+    check = MembershipCheck(login_url="http://127.0.0.1:1/members/login")
+    await ask(process, SetUpLinkage(party_id=CARD_COMPANY, membership=check))
+    try:
+        linking = (await street.begin(browser, POWER_COMPANY)).partition("linking=")[2]
+        told = {"linking": linking, "subject": "K-0008"}
+        await street.post("/membership-answers", told, CARD_COMPANY, 404)
+        assert (await street.post("/membership-answers", told, POWER_COMPANY))["return_to"]
+    finally:
+        way = OpenIdProvider(issuer=street.card_company.issuer, client_id=CLIENT_ID)
+        await ask(process, SetUpLinkage(party_id=CARD_COMPANY, provider=way))
 
 
 async def test_whoever_begins_again_and_again_waits(street: Parties) -> None:
