@@ -88,7 +88,8 @@ conformance: $(VENV)/.dev ## The transports' conformance suite 20 times over, 4 
 	$(BIN)/python -m tools.conformance $(ARGS)
 
 fuzz: $(VENV)/.dev ## What strangers' bytes do to our parsers, each for a minute (ARGS="-k der")
-	MYKEY_FUZZ_S=60 $(BIN)/python -m pytest -k fuzz tests/reader_agent tests/connectors/library tests/workers/registry $(ARGS)
+	MYKEY_FUZZ_S=60 $(BIN)/python -m pytest -k fuzz tests/reader_agent tests/connectors/doors tests/connectors/library \
+		tests/connectors/partner tests/workers/registry $(ARGS)
 
 mutants: $(VENV)/.mutants ## Break the ledger's rules in every small way: which break does no test see (docs/mutants.md)
 	rm -rf mutants

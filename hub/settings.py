@@ -21,13 +21,13 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from hub.errors import PermanentError
+from hub.loopback import is_loopback, is_plain_loopback
 from hub.postgres_programs import SYSTEM_HOME
 
 SECRET_KEY_LEAST_BYTES = 32
 
 _ROLE_PASSWORD_LEAST_CHARACTERS = 16
 _SECRET_LEAST_DIFFERENT_CHARACTERS = 8
-_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -66,7 +66,8 @@ class Settings(BaseSettings):
         inside_port: where `/metrics` and `/readyz` are, on 127.0.0.1 only; None for nowhere.
         proxy_networks: from where only proxies of ours connect, as JSON: `["127.0.0.1/32"]`; they tell the client's
             address in `X-Forwarded-For`.
-        public_url: how the world reaches us; None is `http://<http_host>:<http_port>`.
+        public_url: how the world reaches us, by https unless it is this machine; None is
+            `http://<http_host>:<http_port>`.
         rehearsal_clock: a file that says how far ahead of the machine's time this hub lives (hub.clock.SharedClock);
             None is real time, and nothing else is right where points are real.
         transport: how processes reach one another: `postgres`, or `rabbitmq` for many processes and machines.
@@ -235,6 +236,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an http:// or https:// address without query")
         return value.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def _is_safe_on_its_way(cls, value: str | None) -> str | None:
+        if value is not None and urlsplit(value).scheme == "http" and not is_plain_loopback(value):
+            raise ValueError("must be https://, unless it is this very machine")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
@@ -265,7 +273,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _shows_the_demo_to_this_machine_alone(self) -> "Settings":
-        if self.demo_file is not None and self.http_host not in _LOOPBACK_HOSTS:
+        if self.demo_file is not None and not is_loopback(self.http_host):
             raise ValueError("MYKEY_DEMO_FILE offers log-ins to whoever comes: only with MYKEY_HTTP_HOST=127.0.0.1")
         return self
 

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
@@ -13,10 +13,10 @@ from schemas.values import NO_ORIGIN, LgCode, LinkId, MailAddress, MyKeyId, Name
 class MailChoices(Said):
     """The four mail choices of a citizen (画面17, 60)."""
 
-    on_grant: bool = False
-    on_expiry: bool = False
-    on_password_change: bool = False
-    on_mykey_id_change: bool = False
+    on_grant: StrictBool = False
+    on_expiry: StrictBool = False
+    on_password_change: StrictBool = False
+    on_mykey_id_change: StrictBool = False
 
 
 class Candidate(Said):

@@ -22,7 +22,7 @@ class CheckoutView(Said):
 
 
 class FoundCheckout(Said):
-    """None where there is no such checkout, or no longer."""
+    """None where there is no such checkout, or no longer: its time is over, or points are set aside for it."""
 
     checkout: CheckoutView | None = None
 

@@ -152,6 +152,15 @@ def database_url(server_url: str, admin: Admin, template_database: str) -> Itera
     admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """As `database_url`, for a whole file."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def empty_database_url(server_url: str, admin: Admin) -> Iterator[str]:
     """The owner's URL of a database of the test's own, with nothing in it."""

@@ -2,8 +2,8 @@
 
 Run as `python -m tools.needs <name…>`. As root on Debian or Ubuntu a missing program comes by apt-get; its service is
 not started, because the tests start what they need themselves. A package of npm's comes into a folder of ours where npm
-is, and nothing of it is run. Elsewhere one line says what is missing and which tests are skipped for it. The exit
-status is 0 either way: a test that lacks its need says so again.
+is, by its lock file where it needs others, and nothing of it is run by that. Elsewhere one line says what is missing
+and which tests are skipped for it. The exit status is 0 either way: a test that lacks its need says so again.
 """
 
 import os
@@ -24,15 +24,19 @@ LOCK_LIMIT_S: Final = 300
 
 NPM: Final = "npm"
 NPM_LIMIT_S: Final = 120
-NPM_FOLDER: Final = Path(__file__).parents[1] / ".venv" / "npm"
+NPM_OPTIONS: Final = ("--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--fetch-retries=0")
+ROOT: Final = Path(__file__).parents[1]
+NPM_FOLDER: Final = ROOT / ".venv" / "npm"
 """Goes with the rest of the set-up; git ignores it."""
+PEERS: Final = ROOT / "tests" / "peers"
+"""Where those of npm's packages that need others have their lock files, in a folder of their name."""
 
 POLICY: Final = Path("/usr/sbin/policy-rc.d")
 """Debian asks it before a package may start its service; 101 forbids it."""
 
 
-Client = Literal["apt", "npm"]
-"""What brings a package."""
+Client = Literal["apt", "npm", "npm ci"]
+"""What brings a package; `npm ci` by a lock file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Need:
     """Something from outside: the package, a file that it brings, and what cannot be tested without it."""
 
     package: str
-    """Debian's name; or npm's, with its version."""
+    """Debian's name; or npm's, with its version where there is no lock file."""
     brings: Path
     skipped: str
     client: Client = "apt"
@@ -90,6 +94,12 @@ NEEDS: Final[Mapping[str, Need]] = {
         "docs/contracts/asyncapi.json against AsyncAPI's own schema",
         "npm",
     ),
+    "oidc-provider": Need(
+        "oidc-provider",
+        NPM_FOLDER / "oidc-provider" / "node_modules" / "oidc-provider" / "package.json",
+        "linking with an OpenID provider of somebody else's",
+        "npm ci",
+    ),
 }
 
 
@@ -100,21 +110,32 @@ def missing(names: Sequence[str]) -> list[Need]:
 
 def may_install(client: Client) -> bool:
     """Whether we are root on a system with apt-get; whether npm is here."""
-    if client == "npm":
+    if client != "apt":
         return shutil.which(NPM) is not None
     return os.geteuid() == 0 and Path(APT).exists()
 
 
 def install(client: Client, packages: Sequence[str]) -> str | None:
     """Bring these packages, nothing started. Returns what went wrong, None if nothing did."""
-    print(f"set-up: {client} install {' '.join(packages)}", flush=True)
-    return _by_npm(packages) if client == "npm" else _by_apt(packages)
+    print(f"set-up: {client} {'' if client == 'npm ci' else 'install '}{' '.join(packages)}", flush=True)
+    return {"apt": _by_apt, "npm": _by_npm, "npm ci": _by_npm_ci}[client](packages)
 
 
 def _by_npm(packages: Sequence[str]) -> str | None:
-    options = ("--prefix", str(NPM_FOLDER), "--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit")
-    quiet = ("--silent", "--no-fund", "--fetch-retries=0")
-    return _run([NPM, "install", *quiet, *options, *packages], NPM_LIMIT_S, os.environ)
+    options = ("--prefix", str(NPM_FOLDER), "--no-save", "--no-package-lock")
+    return _run([NPM, "install", *NPM_OPTIONS, *options, *packages], NPM_LIMIT_S, os.environ)
+
+
+def _by_npm_ci(packages: Sequence[str]) -> str | None:
+    for package in packages:
+        folder = NPM_FOLDER / package
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(PEERS / package.replace("-", "_") / name, folder / name)
+        failure = _run([NPM, "ci", *NPM_OPTIONS, "--prefix", str(folder)], NPM_LIMIT_S, os.environ)
+        if failure is not None:
+            return failure
+    return None
 
 
 def _by_apt(packages: Sequence[str]) -> str | None:
@@ -169,7 +190,7 @@ def main(
 ) -> int:
     """Bring what is missing of these, or say what is skipped; always 0."""
     wanted = missing(names)
-    reasons: dict[Client, str] = {"apt": "install it", "npm": "install npm"}
+    reasons: dict[Client, str] = {"apt": "install it", "npm": "install npm", "npm ci": "install npm"}
     for client in dict.fromkeys(need.client for need in wanted):
         if allowed(client):
             packages = [name for need in wanted if need.client == client for name in need.package.split()]

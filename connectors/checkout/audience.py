@@ -1,14 +1,11 @@
 """Who may come in by this door: shops and funds, by their registered keys; each request once."""
 
-from collections.abc import Mapping
 from typing import Final
-
-from pydantic import JsonValue
 
 from hub.component import Context
 from hub.web.app import Audience
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
-from hub.web.signatures import Verifier
+from hub.web.signatures import SECURITY, Verifier
 from hub.web.signed_parties import Nonces, SignedByParty, party_keys, real_now
 from schemas.parties import PartyKind
 
@@ -24,18 +21,6 @@ WAITING_LIMIT: Final = 256
 WAIT_TIMEOUT_S: Final = 5.0
 BURST_S: Final = 2
 """How many seconds' worth of requests a shop may make at once."""
-
-SECURITY: Final[Mapping[str, JsonValue]] = {
-    "shop_signature": {
-        "type": "http",
-        "scheme": "signature",
-        "description": (
-            'RFC 9421, Ed25519 or HMAC-SHA256: covers "@method" "@authority" "@target-uri" and "content-digest" '
-            "(RFC 9530, sha-256) where there is a body; parameters created (at most 300 s ago), keyid, nonce "
-            "(16 to 64 characters, once)."
-        ),
-    }
-}
 
 
 def checkout_audience(context: Context, nonces: Nonces) -> Audience:

@@ -71,10 +71,10 @@ class Checkouts:
         return found
 
     async def show(self, query: CheckoutOf, reading: Reading) -> FoundCheckout:
-        """Answers CheckoutOf."""
+        """Answers CheckoutOf: none that is decided, so that nobody is told "cancelled" of points that are set aside."""
         now = reading.clock.now()
-        found = _checkout(await reading.fetch_row(statements.CHECKOUT, query.checkout_id))
-        if found is None or found.open_until <= now:
+        found = _checkout(await reading.fetch_row(statements.UNDECIDED_CHECKOUT, query.checkout_id, now))
+        if found is None:
             return FoundCheckout()
         return FoundCheckout(
             checkout=CheckoutView(

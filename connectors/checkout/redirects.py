@@ -8,7 +8,7 @@ from connectors.checkout.audience import ORDERS
 from connectors.checkout.authorizations import BODY_LIMIT_BYTES
 from connectors.checkout.checkouts import Checkouts
 from connectors.checkout.orders import DEADLINE_S
-from connectors.checkout.returns import PURPOSE, Returns, is_of_page
+from connectors.checkout.returns import PURPOSE, Returns, leads_back
 from connectors.checkout.shapes import CheckoutOpened, CheckoutRequest, ReturnKey
 from hub.bus import Bus
 from hub.web.app import PUBLIC, Audience, Route, caller_of, json_response
@@ -62,7 +62,7 @@ class RedirectDoor:
         asked = await read_model(request, CheckoutRequest, BODY_LIMIT_BYTES)
         party_id = caller_of(request).party_id
         parties = (await self._bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
-        if not any(is_of_page(asked.return_url, one.page_url) for one in parties):
+        if not any(leads_back(asked.return_url, one.page_url, self._own_url) for one in parties):
             raise ProblemError(ProblemCode.bad_field, errors=[_ELSEWHERE])
         opened = await self._checkouts.open(party_id, asked)
         url = f"{self._own_url}{PAGE}?id={opened.checkout_id}"

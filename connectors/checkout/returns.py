@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from hub.keys import Signer
+from hub.loopback import is_plain_loopback
 
 PURPOSE: Final = "mykey-checkout-return-v1"
 
@@ -42,7 +43,12 @@ class Returns:
         return f"{address}&mykey_signature={urlsafe_b64encode(signature).decode().rstrip('=')}"
 
 
-def is_of_page(return_url: str, page_url: str) -> bool:
-    """Whether it leads to the site that the shop is registered with: scheme, host and port are the same."""
+def leads_back(return_url: str, page_url: str, own_url: str) -> bool:
+    """Whether it leads to the site that the shop is registered with: scheme, host and port are the same.
+
+    By https alone, but for a shop beside a hub that is itself a demo on this very machine.
+    """
     asked, page = urlsplit(return_url), urlsplit(page_url)
-    return bool(page.netloc) and (asked.scheme, asked.netloc.lower()) == (page.scheme, page.netloc.lower())
+    is_safe = asked.scheme == "https" or (is_plain_loopback(own_url) and is_plain_loopback(return_url))
+    is_its_own = (asked.scheme, asked.netloc.lower()) == (page.scheme, page.netloc.lower())
+    return bool(page.netloc) and is_safe and is_its_own

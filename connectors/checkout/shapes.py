@@ -3,9 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from schemas.links import PageUrl
 from schemas.offers import Approval, Offer, Referral, Revision
@@ -25,6 +26,19 @@ SpendingPool = Annotated[
     str,
     StringConstraints(strict=True, pattern=r"^(scheme:[0-9]{6}|event:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"),
 ]
+OURS: Final = "mykey_"
+"""How the names of the parameters begin that we add to a way back."""
+
+
+def _without_ours(url: str) -> str:
+    parts = urlsplit(url)
+    names = (name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    if parts.fragment or any(name.startswith(OURS) for name in names):
+        raise ValueError(f"no fragment, and no parameter whose name begins with {OURS}")
+    return url
+
+
+ReturnUrl = Annotated[PageUrl, AfterValidator(_without_ours)]
 
 
 def _is_absent(value: object) -> bool:
@@ -71,15 +85,16 @@ class RefundRequest(Body):
 class CheckoutRequest(Body):
     """An order to send a citizen here for: `title` is shown, `at_most` points may be used.
 
-    The citizen decides within an hour, and comes back to `return_url`, which must be on your registered site. What is
-    then not captured within `expires_in_s` is free again by itself.
+    The citizen decides within an hour, and comes back to `return_url`, which must be on your registered site, without
+    a fragment, and without a parameter whose name begins with `mykey_`: those are ours to add. What is then not
+    captured within `expires_in_s` is free again by itself.
     """
 
     order_id: OrderId
     title: Name
     at_most: Points
     item_ids: Annotated[list[ItemId], Field(min_length=1, max_length=ITEMS_LIMIT)]
-    return_url: PageUrl
+    return_url: ReturnUrl
     expires_in_s: Annotated[int, Field(strict=True, ge=EXPIRES_LEAST_S, le=EXPIRES_LIMIT_S)] = EXPIRES_DEFAULT_S
 
 
@@ -134,7 +149,7 @@ class OfferStanding(Body):
 class ScreeningRequest(Body):
     """Whether the business that a municipality has referred passed your screening."""
 
-    passed: bool
+    passed: StrictBool
 
 
 class OpeningRequest(Body):

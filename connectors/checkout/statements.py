@@ -84,4 +84,10 @@ CHECKOUT: Final = """
 SELECT checkout_id, party_id, order_id, request_hash, title, at_most, item_ids, return_url, hold_for, open_until
 FROM checkout.checkout WHERE checkout_id = $1
 """
+UNDECIDED_CHECKOUT: Final = """
+SELECT checkout_id, party_id, order_id, request_hash, title, at_most, item_ids, return_url, hold_for, open_until
+FROM checkout.checkout AS c
+WHERE checkout_id = $1 AND open_until > $2 AND NOT EXISTS (
+  SELECT FROM checkout.shop_order AS o WHERE o.party_id = c.party_id AND o.order_id = c.order_id AND o.code IS NULL)
+"""
 FORGET_CHECKOUTS: Final = "DELETE FROM checkout.checkout WHERE open_until < $1"

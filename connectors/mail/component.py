@@ -1,6 +1,5 @@
 """The mail connector, put together. Its entry point is `mail`."""
 
-from ipaddress import ip_address
 from typing import Final
 
 from connectors.mail.accounts import AccountMails
@@ -21,6 +20,7 @@ from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool
 from connectors.mail.unsubscribing import Unsubscribing
 from hub.component import Component, Context, Handler, Job
 from hub.keys import Keys
+from hub.loopback import is_loopback
 from hub.settings import Settings
 from schemas.audit import CheckpointSigned
 from schemas.citizens import CitizenRegistered, MailChoicesChanged
@@ -98,7 +98,7 @@ def server(settings: Settings) -> Server:
     """The mail server of the settings."""
     security = settings.smtp_security
     if security == "auto":
-        security = "none" if _is_this_machine(settings.smtp_host) else "starttls"
+        security = "none" if is_loopback(settings.smtp_host) else "starttls"
     password = settings.smtp_password
     return Server(
         host=settings.smtp_host,
@@ -127,10 +127,3 @@ def _handlers(recipients: Recipients) -> dict[type[Message], Handler]:
         SchemeRegistered: schemes_registered,
         SupportEventRegistered: support_events_registered,
     }
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

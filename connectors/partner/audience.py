@@ -3,11 +3,9 @@
 Shops and funds too, for what they have in common with partners: their accounts are linked, and they are told.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
-
-from pydantic import JsonValue
 
 from connectors.partner import statements
 from hub.bus import Bus
@@ -16,7 +14,7 @@ from hub.component import Context
 from hub.database import Database
 from hub.web.app import Audience
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
-from hub.web.signatures import Verifier
+from hub.web.signatures import SECURITY, Verifier
 from hub.web.signed_parties import Nonces, RememberedKeys, SignedByParty, party_keys, real_now
 from schemas.parties import PartyKind
 
@@ -39,19 +37,6 @@ WAITING_LIMIT: Final = 256
 WAIT_TIMEOUT_S: Final = 5.0
 BURST_S: Final = 2
 """How many seconds' worth of requests a partner may make at once."""
-
-SECURITY: Final[Mapping[str, JsonValue]] = {
-    "partner_signature": {
-        "type": "http",
-        "scheme": "signature",
-        "description": (
-            "Partners; for links and webhooks shops and funds too. "
-            'RFC 9421, Ed25519 or HMAC-SHA256: covers "@method" "@authority" "@target-uri", "content-digest" '
-            '(RFC 9530, sha-256) where there is a body and "idempotency-key" where it is sent; parameters '
-            "created (at most 300 s ago), keyid, nonce (16 to 64 characters, once)."
-        ),
-    }
-}
 
 
 def partner_keys(bus: Bus, clock: Clock) -> RememberedKeys:

@@ -17,6 +17,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, T
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from hub.loopback import is_loopback, is_plain_loopback
+
 TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_LIMIT_BYTES: Final = 64 * 1024
@@ -59,7 +61,7 @@ class Outbound:
     """One for the process. `rehearsal`: a hub on plain loopback may talk to peers on the very same machine."""
 
     def __init__(self, own_url: str) -> None:
-        self._rehearsal = is_rehearsal(own_url)
+        self._rehearsal = is_plain_loopback(own_url)
         self._session: ClientSession | None = None
 
     def check(self, url: str) -> str:
@@ -69,7 +71,7 @@ class Outbound:
             host, port = parts.hostname or "", parts.port
         except ValueError as error:
             raise ForbiddenAddressError(url) from error
-        if self._rehearsal and _is_loopback(host):
+        if self._rehearsal and parts.scheme in {"http", "https"} and is_loopback(host):
             return url
         if parts.scheme != "https" or not host or parts.username is not None or port not in {None, HTTPS_PORT}:
             raise ForbiddenAddressError(url)
@@ -141,7 +143,7 @@ class PublicResolver(AbstractResolver):
         if self._resolver is None:
             self._resolver = ThreadedResolver()
         found = await self._resolver.resolve(host, port, family)
-        if not (self._rehearsal and _is_loopback(host)):
+        if not (self._rehearsal and is_loopback(host)):
             for one in found:
                 if not is_public(ip_address(one["host"].partition("%")[0])):
                     raise OSError("the name stands for an inside address")
@@ -166,17 +168,6 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         if any(address in network for network in _EMBEDDING):
             return False
     return address.is_global and not address.is_multicast
-
-
-def is_rehearsal(own_url: str) -> bool:
-    """Whether the hub itself is reached by plain HTTP on this very machine only: a demo, or a test."""
-    parts = urlsplit(own_url)
-    return parts.scheme == "http" and _is_loopback(parts.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    address = _literal(host)
-    return host == "localhost" if address is None else address.is_loopback
 
 
 def _literal(host: str) -> IPv4Address | IPv6Address | None:

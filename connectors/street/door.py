@@ -3,12 +3,11 @@
 Requests are signed as partners' are (RFC 9421); a street sees its own merges and its own terminals only.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from connectors.street import statements as sql
 from connectors.street.card_asking import CardAsking
@@ -21,7 +20,7 @@ from hub.web.app import Answer, Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError
-from hub.web.signatures import VerificationKey, Verifier
+from hub.web.signatures import SECURITY, VerificationKey, Verifier
 from hub.web.signed_parties import Nonces, RememberedKeys, SignedByParty, real_now
 from schemas.problems import FieldError, ProblemCode, Refusal
 from schemas.streets import AnswerMerge, MergesOf, MergeState, MergeView
@@ -42,13 +41,6 @@ RATE_PER_S: Final = 100.0
 BURST: Final = 200
 """Of one street."""
 NUMBER: Final = "/merges/{number:[0-9]{20}}"
-SECURITY: Final[Mapping[str, JsonValue]] = {
-    "street_signature": {
-        "type": "http",
-        "scheme": "signature",
-        "description": "RFC 9421, Ed25519 or HMAC-SHA256, exactly as at the partners' door.",
-    }
-}
 
 
 class Body(BaseModel):
@@ -77,7 +69,7 @@ class WaitingMerges(Body):
 class AnswerForm(Body):
     """`taken`: the points were added. Otherwise they are the citizen's again; never add them later."""
 
-    taken: bool
+    taken: StrictBool
     reason: AnswerReason = ""
 
 

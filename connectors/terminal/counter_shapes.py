@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from schemas.cards import How
 from schemas.citizens import MailChoices
@@ -74,7 +74,7 @@ class BeginOperation(Shape):
 
     purpose: Purpose
     how: OperationHow = "pin"
-    address_notice: bool = False
+    address_notice: StrictBool = False
 
 
 class BegunOperation(Shape):
@@ -148,7 +148,7 @@ class RegisterForm(Shape):
     """「登録」: of this terminal's issuer. `replaces`: the citizen's other number of this issuer ends."""
 
     number: TypedNumber
-    replaces: bool = False
+    replaces: StrictBool = False
 
 
 class ServiceIdView(Shape):

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from aiohttp import HttpVersion11, web
 from pydantic import BaseModel, ValidationError
 
-from hub.web.digests import EXPECTED_DIGEST, DigestingReader, DigestMismatchError
+from hub.web.digests import CHALLENGE, EXPECTED_DIGEST, DigestingReader, DigestMismatchError
 from hub.web.json_text import JsonTextError, JsonValue, parse
 from hub.web.problems import ProblemError
 from hub.web.validation import field_errors
@@ -93,6 +93,7 @@ async def stream_bytes(
             ProblemCode.signature,
             "The body's SHA-256 is not the one in Content-Digest.",
             "本文のSHA-256がContent-Digestと一致しません。",
+            headers=CHALLENGE,
         ) from error
 
 

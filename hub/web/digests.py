@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 import http_sf
@@ -11,6 +11,11 @@ from aiohttp import web
 
 ALGORITHM: Final = "sha-256"
 DIGEST_BYTES: Final = 32
+CHALLENGE: Final[Mapping[str, str]] = {
+    "WWW-Authenticate": 'Signature realm="mykey-hub"',
+    "Accept-Signature": 'sig=("@method" "@authority" "@target-uri" "content-digest");created;keyid;nonce',
+}
+"""The headers of a 401 to whoever signs, whether it is the header or the body that does not fit."""
 
 EXPECTED_DIGEST: Final = web.RequestKey("expected_digest", bytes)
 """What the body's SHA-256 must be: set by the signature's verifier, checked by the body reader."""

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import JsonValue
 
 from hub.clock import SystemClock
-from hub.web.digests import EXPECTED_DIGEST, content_digest, parse_content_digest
+from hub.web.digests import CHALLENGE, EXPECTED_DIGEST, content_digest, parse_content_digest
 from hub.web.problems import ProblemError
 from hub.web.signature_base import SignatureRuleError, SignedRequest, Stated, parse_stated, signature_base
 from schemas.parties import NO_LIMITS, KeyAlgorithm, PartyLimits
@@ -56,10 +56,6 @@ SECURITY: Final[Mapping[str, JsonValue]] = {
 """The OpenAPI security scheme of an audience that signs."""
 
 _MACHINE_TIME: Final = SystemClock().now
-_CHALLENGE: Final[Mapping[str, str]] = {
-    "WWW-Authenticate": 'Signature realm="mykey-hub"',
-    "Accept-Signature": 'sig=("@method" "@authority" "@target-uri" "content-digest");created;keyid;nonce',
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ class Verifier:
                 ProblemCode.signature,
                 f"{error}",
                 f"確認できなかった規則：{error.rule}。",
-                headers=_CHALLENGE,
+                headers=CHALLENGE,
             ) from error
 
     async def _verify(self, request: web.Request) -> VerificationKey:

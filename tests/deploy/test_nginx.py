@@ -197,6 +197,33 @@ async def test_what_a_client_says_of_itself_is_not_passed_on(front: Front) -> No
     assert request.headers["Host"] == f"{HOST}:{front.tls}"  # signatures are over it
 
 
+HEAD: Final = b"POST /api/partner/transfers HTTP/1.1\r\nHost: a\r\n"
+SMUGGLED: Final = b"0\r\n\r\nGET /api/partner/transfers HTTP/1.1\r\nHost: a\r\nX-Smuggled: yes\r\n\r\n"
+AMBIGUOUS: Final = {
+    "CL and TE": HEAD + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "TE twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n" + SMUGGLED,
+    "TE spelt otherwise": HEAD + b"Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n\r\n" + SMUGGLED,
+    "two CL": HEAD + b"Content-Length: 5\r\nContent-Length: %d\r\n\r\n" % len(SMUGGLED) + SMUGGLED,
+    "two hosts": b"GET /api/partner/transfers HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "NUL in a header": b"GET /api/partner/transfers HTTP/1.1\r\nHost: a\r\nX-A: \x00\r\n\r\n",
+}
+
+
+@needs_nginx
+@pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+async def test_what_two_could_read_differently_is_passed_on_to_nobody(front: Front, sent: bytes) -> None:
+    """ASVS 4.2.1."""
+    reader, writer = await asyncio.open_connection(HOST, front.tls, ssl=front.trust, server_hostname=HOST)
+    writer.write(sent)
+    async with asyncio.timeout(STOP_LIMIT_S):
+        answer = await reader.read()
+    writer.close()
+    line = answer.partition(b"\r\n")[0]
+    assert line.split(b" ")[1] in {b"400", b"501"}, answer[:200]
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert front.came == []
+
+
 @needs_nginx
 async def test_bodies_have_a_limit_and_files_another(front: Front) -> None:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=front.trust)) as session:

@@ -85,6 +85,8 @@ def test_a_server_of_ones_own_needs_a_key_of_ones_own() -> None:
         ("MYKEY_DATABASE_URL", "mysql://db/mykey"),
         ("MYKEY_PUBLIC_URL", "ftp://mykey.example"),
         ("MYKEY_PUBLIC_URL", "https://mykey.example/?q=1"),
+        ("MYKEY_PUBLIC_URL", "http://mykey.example"),
+        ("MYKEY_PUBLIC_URL", "http://127.0.0.1.mykey.example"),
         ("MYKEY_HTTP_PORT", "0"),
         ("MYKEY_POOL_SIZE", "0"),
         ("MYKEY_LOG_LEVEL", "loud"),

@@ -76,6 +76,23 @@ def test_each_client_brings_its_own_and_tells_what_it_could_not(
     ]
 
 
+def test_a_package_that_needs_others_comes_by_its_lock_file_which_names_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[Sequence[str]] = []
+
+    def run(command: Sequence[str], *_: object) -> None:
+        commands.append(command)
+
+    monkeypatch.setattr(needs, "NPM_FOLDER", tmp_path)
+    monkeypatch.setattr(needs, "_run", run)
+    assert needs.install("npm ci", ["oidc-provider"]) is None
+    assert commands[0][:2] == ["npm", "ci"]
+    lock = (tmp_path / "oidc-provider" / "package-lock.json").read_text("utf-8")
+    assert "resolved" not in lock
+    assert "://" not in lock
+
+
 def test_services_are_kept_down_only_meanwhile(tmp_path: Path) -> None:
     policy = tmp_path / "policy-rc.d"
     with needs.services_kept_down(policy):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet, RSAKey
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.partner.outbound import AwayError, Outbound
@@ -16,6 +16,9 @@ FRESH_S: Final = 300.0
 KEPT_LIMIT: Final = 1_000
 PRIVATE_KEY_JWT: Final = "private_key_jwt"
 OK: Final = 200
+KEY_KINDS: Final = frozenset({"RSA", "EC", "OKP"})
+RSA_LEAST_BITS: Final = 2_048
+"""FAPI 2.0 Security Profile, section 5.4."""
 REFETCH_PER_S: Final = 0.1
 REFETCH_BURST: Final = 3
 """Of one provider's keys, for key ids that we do not know: it has changed its keys, or somebody makes ids up."""
@@ -26,7 +29,7 @@ class UnfitProviderError(Exception):
 
 
 class Metadata(BaseModel):
-    """What we use of it."""
+    """What we use of it. A list that is left out names nothing that we could use (RFC 8414, section 2)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
@@ -37,8 +40,16 @@ class Metadata(BaseModel):
     pushed_authorization_request_endpoint: str | None = None
     revocation_endpoint: str | None = None
     authorization_response_iss_parameter_supported: bool = False
-    code_challenge_methods_supported: list[str] | None = None
-    token_endpoint_auth_methods_supported: list[str] | None = None
+    code_challenge_methods_supported: list[str] = []
+    token_endpoint_auth_methods_supported: list[str] = []
+
+
+class _Published(BaseModel):
+    """A JSON Web Key Set as it comes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    keys: list[dict[str, Any]]
 
 
 class Discovery:
@@ -78,8 +89,8 @@ class Discovery:
             if self._refetches.wait_s(address) > 0:
                 raise UnfitProviderError("unknown key")
         try:
-            keys = KeySet.import_key_set(_key_set(await self._json(address)))
-        except (JoseError, ValueError, TypeError, KeyError) as error:
+            keys = _key_set(_Published.model_validate(await self._json(address)))
+        except ValidationError as error:
             raise UnfitProviderError("its keys cannot be read") from error
         _keep(self._keys, address, (self._monotonic() + FRESH_S, keys))
         found = _named(keys, kid)
@@ -100,21 +111,26 @@ class Discovery:
 def _check(found: Metadata, issuer: str) -> None:
     if found.issuer != issuer:
         raise UnfitProviderError("it calls itself otherwise")
-    if found.code_challenge_methods_supported is not None and "S256" not in found.code_challenge_methods_supported:
+    if "S256" not in found.code_challenge_methods_supported:
         raise UnfitProviderError("it does not take PKCE by S256")
-    methods = found.token_endpoint_auth_methods_supported
-    if methods is not None and PRIVATE_KEY_JWT not in methods:
+    if PRIVATE_KEY_JWT not in found.token_endpoint_auth_methods_supported:
         raise UnfitProviderError("it does not take private_key_jwt")
 
 
-def _key_set(told: Any) -> Any:  # noqa: ANN401 - whatever JSON it is
+def _key_set(published: _Published) -> KeySet:
     """Its public signing keys of the kinds we know: others in the set are none of our business."""
-    keys = [
-        one
-        for one in told["keys"]
-        if one.get("kty") in {"RSA", "EC", "OKP"} and one.get("use", "sig") == "sig" and "d" not in one
-    ]
-    return {"keys": keys}
+    found = (_signing_key(one) for one in published.keys)
+    return KeySet([key for key in found if key is not None])
+
+
+def _signing_key(told: dict[str, Any]) -> Key | None:
+    if str(told.get("kty")) not in KEY_KINDS or told.get("use", "sig") != "sig" or "d" in told:
+        return None
+    try:
+        key = JWKRegistry.import_key(told)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None
+    return None if isinstance(key, RSAKey) and key.public_key.key_size < RSA_LEAST_BITS else key
 
 
 def _named(keys: KeySet, kid: str | None) -> Key | None:

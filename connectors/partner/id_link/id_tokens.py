@@ -50,12 +50,12 @@ def header_of(token: str, allowed: Sequence[TokenAlgorithm]) -> Header:
         told: dict[str, Any] = jws.extract_compact(token.encode()).headers()
     except (JoseError, ValueError) as error:
         raise UnprovenError("the ID token cannot be read") from error
-    kid = told.get("kid")
-    if told.get("alg") not in {one.value for one in allowed}:
+    algorithm, kid = told.get("alg"), told.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in allowed:
         raise UnprovenError("the ID token's algorithm is not allowed")
     if not told.keys() <= HEADERS or not isinstance(kid, str | None):
         raise UnprovenError("the ID token's header has more than it may")
-    return Header(TokenAlgorithm(told["alg"]), kid)
+    return Header(TokenAlgorithm(algorithm), kid)
 
 
 def subject_of(token: str, header: Header, key: Key, provider: OpenIdProvider, nonce: str, now: datetime) -> str:

@@ -17,12 +17,12 @@ from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.discovery import UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError
 from connectors.partner.id_link.linking_store import Linkage, LinkingStore, Taken, hash_of
-from connectors.partner.id_link.openid import Answer, OpenId, Proof, Secrets, new_secret
+from connectors.partner.id_link.openid import Answer, OpenId, Proof, RevocationRefusedError, Secrets, new_secret
 from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.component import Apart, Handler, Unasked
-from hub.errors import NoAnswerError, PermanentError
+from hub.errors import NoAnswerError
 from hub.keys import Hasher
 from hub.transaction import Transaction
 from schemas.id_links import (
@@ -48,10 +48,6 @@ SHOWN_CHARS: Final = 4
 RETRY_AFTER_S: Final = 30.0
 
 log = structlog.get_logger()
-
-
-class RevocationRefusedError(PermanentError):
-    """The party's provider refused to take a token back; look at its revocation endpoint, then redrive."""
 
 
 async def set_up(messages: Sequence[SetUpLinkage], tx: Transaction) -> list[Registered]:

@@ -18,7 +18,7 @@ RETURNING 1
 """
 
 ANSWER: Final = """
-UPDATE partner.linking SET stage = 'answered', answer_hash = $3, proof_sealed = $4
+UPDATE partner.linking SET stage = 'answered', answer_hash = $3, proof_sealed = $4, answer_until = $6
 WHERE state_hash = $1 AND party_id = $2 AND stage = 'begun' AND ends_at > $5
 RETURNING linking_id
 """
@@ -30,7 +30,7 @@ SELECT linking_id FROM partner.linking WHERE state_hash = $1 AND party_id = $2 A
 TAKE: Final = """
 UPDATE partner.linking SET stage = 'taken'
 WHERE state_hash = $1 AND party_id = $2 AND citizen_id = $3 AND browser = $4 AND stage IN ('begun', 'answered')
-  AND ends_at > $5
+  AND least(ends_at, answer_until) > $5
 RETURNING linking_id, secrets_sealed, answer_hash, proof_sealed
 """
 

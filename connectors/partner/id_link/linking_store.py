@@ -15,6 +15,8 @@ from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, Open
 
 LINKING_FOR: Final = timedelta(minutes=15)
 """From the click to the confirmation, the log-in at the party included."""
+ANSWER_FOR: Final = timedelta(seconds=60)
+"""From a party's own answer to the browser that brings it (ASVS 10.4.3)."""
 FORGET_PIECE_ROWS: Final = 10_000
 
 
@@ -89,7 +91,8 @@ class LinkingStore:
             if linking_id is None:
                 return False
             sealed = self._seal(linking_id, "proof", proof.model_dump_json())
-            answered = await tx.fetch_value(sql.ANSWER, hash_of(state), party_id, hash_of(code), sealed, tx.now)
+            until = tx.now + ANSWER_FOR
+            answered = await tx.fetch_value(sql.ANSWER, hash_of(state), party_id, hash_of(code), sealed, tx.now, until)
             return answered is not None
 
         return await committed(self._database, work)

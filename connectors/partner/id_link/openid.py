@@ -20,6 +20,7 @@ from connectors.partner.id_link.client_keys import ClientKeys
 from connectors.partner.id_link.discovery import Discovery, Metadata, UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError, header_of, subject_of
 from connectors.partner.outbound import Got, Outbound
+from hub.errors import PermanentError
 from schemas.id_links import CALLBACK, OpenIdProvider
 
 SCOPE: Final = "openid"
@@ -27,6 +28,10 @@ SCOPE: Final = "openid"
 SECRET_BYTES: Final = 32
 STATUS_OK: Final = 200
 STATUS_CREATED: Final = 201
+
+
+class RevocationRefusedError(PermanentError):
+    """The party's provider refused to take a token back; look at its revocation endpoint, then redrive."""
 
 
 class Secrets(BaseModel):
@@ -117,13 +122,18 @@ class OpenId:
         return Proof(issuer=provider.issuer, subject=subject, token=tokens.refresh_token or tokens.access_token)
 
     async def revoke(self, provider: OpenIdProvider, token: str) -> bool:
-        """Give a token back (RFC 7009). False where the provider takes none. Raises as `way_out` does."""
+        """Give a token back (RFC 7009). False where the provider takes none.
+
+        Raises RevocationRefusedError, and as `way_out` does.
+        """
         metadata = await self._discovery.metadata(provider.issuer)
         if metadata.revocation_endpoint is None:
             return False
         fields = {"token": token, **self._keys.proof(provider.client_id, provider.issuer)}
         got = await self._outbound.post(metadata.revocation_endpoint, fields)
-        return got.status == STATUS_OK
+        if got.status != STATUS_OK:
+            raise RevocationRefusedError
+        return True
 
     async def _pushed(self, metadata: Metadata, provider: OpenIdProvider, asked: Mapping[str, str]) -> str:
         proof = self._keys.proof(provider.client_id, provider.issuer)

@@ -22,11 +22,12 @@ from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.rendering import number
 from connectors.portal.ground.sessions import signed_in_of
 from hub.web.app import Route, query_of
+from schemas.citizens import ProfileOf
 from schemas.offers import UsablePoolsOf
 from schemas.points import BalanceOf
 from schemas.problems import ProblemCode
 from schemas.shop_orders import CheckoutOf, CheckoutView, ConfirmCheckout
-from schemas.values import RESERVE, Points, Pool
+from schemas.values import RESERVE, Points, Pool, scheme_pool
 
 PATH: Final = "/my/checkout"
 ACT: Final = "checkout"
@@ -36,7 +37,7 @@ DEADLINE_S: Final = 10.0
 class CheckoutForm(Form):
     """Which points, and how many."""
 
-    pool: Annotated[str, Input("利用するポイント", kind="select")]
+    pool: Annotated[str, Input("利用するポイント", kind="radios")]
     points: Annotated[
         PointsInput, Input("利用ポイント数", hint="半角でも全角でも入力できます。", kind="number", inputmode="numeric")
     ]
@@ -74,7 +75,7 @@ class Paid(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A checkout as the citizen sees it; `held` are points by pool that can be used for it."""
+    """A checkout as the citizen sees it; `held` are points by pool that can be used, the base municipality's first."""
 
     view: CheckoutView
     shop: str
@@ -83,8 +84,8 @@ class Asked:
 
     def options(self) -> list[Option]:
         """The pools to choose from."""
-        told = _("（残高 %(points)sポイント）")
-        return [Option(pool, self.names[pool] + told % {"points": number(has)}) for pool, has in self.held.items()]
+        told = _("残高 %(points)sポイント")
+        return [Option(pool, self.names[pool], told % {"points": number(has)}) for pool, has in self.held.items()]
 
 
 class CheckoutPages:
@@ -109,8 +110,9 @@ class CheckoutPages:
     async def show(self, request: web.Request) -> web.Response:
         """What the shop asks, and what could be used."""
         asked = await self._asked(request, query_of(request, CheckoutQuery).id)
-        choices = {"pool": asked.options()}
-        return self._page(request, asked, blank(request, CheckoutForm, choices=choices))
+        options = asked.options()
+        first = {"pool": options[0].value} if options else {}
+        return self._page(request, asked, blank(request, CheckoutForm, first, {"pool": options}))
 
     async def take(self, request: web.Request) -> web.Response:
         """Kept, to be confirmed."""
@@ -176,9 +178,11 @@ class CheckoutPages:
         return Paid(payment=payment, return_url=confirmed.return_url)
 
     async def _asked(self, request: web.Request, checkout_id: UUID) -> Asked:
-        """Raises PageProblemError (404) where there is no such checkout, or no longer."""
-        held, pools, found = await asyncio.gather(
-            self._kit.bus.call(BalanceOf(citizen_id=signed_in_of(request).citizen_id), DEADLINE_S),
+        """Raises PageProblemError (404) where there is no such checkout, or no longer: it is over, or decided."""
+        citizen_id = signed_in_of(request).citizen_id
+        held, person, pools, found = await asyncio.gather(
+            self._kit.bus.call(BalanceOf(citizen_id=citizen_id), DEADLINE_S),
+            self._kit.bus.call(ProfileOf(citizen_id=citizen_id), DEADLINE_S),
             self._catalogue.pools(),
             self._kit.bus.call(CheckoutOf(checkout_id=checkout_id), DEADLINE_S),
         )
@@ -189,7 +193,10 @@ class CheckoutPages:
             offer_ids=list(found.checkout.item_ids),
             pools=[pool for pool in held.by_pool if pool != RESERVE],
         )
-        usable = {pool: held.by_pool[pool] for pool in (await self._kit.bus.call(asked, DEADLINE_S)).pools}
+        approved = (await self._kit.bus.call(asked, DEADLINE_S)).pools
+        base = scheme_pool(person.profile.base_lg_code) if person.profile else ""
+        order = sorted(approved, key=lambda pool: (pool != base, -held.by_pool[pool], pool))
+        usable = {pool: held.by_pool[pool] for pool in order}
         names = {pool: pools.name(pool) for pool in usable}
         shops = await self._catalogue.parties([found.checkout.party_id])
         return Asked(
@@ -215,13 +222,15 @@ class CheckoutPages:
     async def _confirm_page(self, request: web.Request, key: UUID, payment: Payment, fault: str | None) -> web.Response:
         held = await self._kit.bus.call(BalanceOf(citizen_id=signed_in_of(request).citizen_id), DEADLINE_S)
         balance = held.by_pool.get(payment.pool, 0)
+        choice = f"{PATH}?id={payment.checkout_id}"
         return answer(
             request,
             "citizen/checkout_confirm.html",
             title=_("ポイント利用の確認"),
             status=200 if fault is None else 409,
             failed=fault is not None,
-            back=f"{PATH}?id={payment.checkout_id}",
+            back=choice,
+            choice=choice,
             form=blank(request, Form, once=key),
             faults={"errors": [] if fault is None else [("", fault)]},
             payment=payment,
@@ -234,5 +243,5 @@ def _over() -> PageProblemError:
     return PageProblemError(
         ProblemCode.not_found,
         "この注文の手続きは終了しています",
-        "ショップに戻って、もう一度手続きしてください。",
+        "ショップに戻って、注文の状況を確認してください。",
     )

@@ -7,11 +7,11 @@ not every browser takes Secure cookies over loopback (Chromium does, Safari does
 
 import re
 from enum import Enum
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import web
+
+from hub.loopback import is_plain_loopback
 
 YEAR_S: Final = 31_536_000
 NEXT_S: Final = 600
@@ -76,17 +76,3 @@ class Cookies:
             httponly=True,
             samesite="Lax",
         )
-
-
-def is_plain_loopback(url: str) -> bool:
-    """Whether it is plain HTTP to this very machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "http" and is_loopback(parts.hostname or "")
-
-
-def is_loopback(host: str) -> bool:
-    """`localhost`, 127.0.0.0/8 or ::1."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

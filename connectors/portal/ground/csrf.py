@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from connectors.portal.ground.cookies import is_loopback, is_plain_loopback
 from hub.keys import Hasher
+from hub.loopback import is_loopback, is_plain_loopback
 
 MASK_CHARS: Final = 22
 """128 random bits before each token, so that no two pages carry the same."""

@@ -40,6 +40,7 @@ OFFICE: Final = "points@city.example"
 STAFF: Final = UUID(int=0x57)
 PAGE: Final = "https://shop.example/"
 POINTS: Final = 1_000
+NAMES: Final = {"airline": "航空会社", "shop": "名物ショップ", "fund": "出資の窓口"}
 PARTIES: Final = {
     "airline": (AIRLINE, PartyKind.partner),
     "shop": (SHOP, PartyKind.shop),
@@ -97,7 +98,11 @@ class Street:
 
     async def balance(self) -> int:
         """What the citizen can use of the city's points."""
-        return (await ask(self.process, BalanceOf(citizen_id=CITIZEN))).by_pool.get(POOL, 0)
+        return await self.balance_of(CITIZEN)
+
+    async def balance_of(self, citizen_id: UUID) -> int:
+        """The same of another one."""
+        return (await ask(self.process, BalanceOf(citizen_id=citizen_id))).by_pool.get(POOL, 0)
 
 
 def order(order_id: str, points: object = 300, **other: object) -> dict[str, object]:
@@ -125,7 +130,7 @@ async def _settle(process: HubProcess) -> dict[str, bytes]:
         private = Ed25519PrivateKey.generate()
         keys[name] = private.private_bytes_raw()
         public = private.public_key().public_bytes_raw()
-        await ask(process, RegisterParty(party_id=party_id, kind=kind, name=name))
+        await ask(process, RegisterParty(party_id=party_id, kind=kind, name=NAMES[name]))
         await ask(
             process,
             RegisterPartyKey(party_id=party_id, key_id=name, algorithm=KeyAlgorithm.ed25519, key_bytes=public),

@@ -7,11 +7,16 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from connectors.partner.id_link.id_tokens import UnprovenError, header_of, subject_of
 from schemas.id_links import OpenIdProvider, TokenAlgorithm
+from tests.fuzzing import fuzzed
 
 NOW: Final = datetime(2026, 11, 29, 3, tzinfo=UTC)
 NOW_S: Final = int(NOW.timestamp())
@@ -82,9 +87,6 @@ def test_a_missing_claim_proves_nobody(name: str) -> None:
 
 
 def test_no_algorithm_and_the_public_key_as_a_secret_are_refused() -> None:
-    def part(value: dict[str, Any]) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
-
     for alg in ("none", "None", "nOnE"):
         with pytest.raises(UnprovenError, match="algorithm"):
             subject(f"{part({'alg': alg, 'kid': 'k1'})}.{part(CLAIMS)}.")
@@ -109,6 +111,16 @@ def test_a_key_that_comes_along_is_refused(header: dict[str, Any]) -> None:
         subject(token(header))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [{"crit": ["exp"]}, {"b64": False}, {"zip": "DEF"}, {"kid": 7}, {"alg": ["ES256"]}, {"alg": None}],
+    ids=str,
+)
+def test_what_would_have_the_signature_read_otherwise_is_refused(header: dict[str, Any]) -> None:
+    with pytest.raises(UnprovenError):
+        subject(signed({"alg": "ES256", "kid": "k1", **header}, CLAIMS))
+
+
 def test_rs256_only_where_it_was_agreed_and_with_a_key_of_its_kind() -> None:
     rsa = RSAKey.generate_key(2048, {"kid": "k1"})
     text = token({"alg": "RS256"}, rsa)
@@ -121,12 +133,55 @@ def test_rs256_only_where_it_was_agreed_and_with_a_key_of_its_kind() -> None:
         subject_of(text, header, KEY, agreed, "n-1", NOW)
 
 
-@pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "é.é.é", "x" * 20_000])
+@pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "é.é.é", "x" * 20_000, "W10.W10.W10", "MQ.e30.AA", "e30.e30."])
 def test_what_is_no_token_proves_nobody(text: str) -> None:
     with pytest.raises(UnprovenError):
         header_of(text, PROVIDER.algorithms)
 
 
+@pytest.mark.parametrize("claims", [[], 1, "x", None], ids=str)
+def test_what_are_no_claims_prove_nobody(claims: object) -> None:
+    with pytest.raises(UnprovenError):
+        subject(signed({"alg": "ES256", "kid": "k1"}, claims))
+
+
 def test_a_signature_of_somebody_else_proves_nobody() -> None:
     with pytest.raises(UnprovenError, match="BadSignature"):
         subject(token(key=ECKey.generate_key("P-256", {"kid": "k1"})))
+
+
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=5), parts, max_size=3),
+    max_leaves=5,
+)
+
+
+@fuzzed(
+    header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "jwk", "crit"]), JSON | st.just("ES256"), max_size=4),
+    claims=st.dictionaries(st.sampled_from([*CLAIMS, "nbf", "azp"]), JSON, max_size=6),
+)
+def test_fuzz_whatever_the_token_says_nobody_is_proven_by_accident(
+    header: dict[str, Any], claims: dict[str, Any]
+) -> None:
+    """Rightly signed, so that each part is looked at."""
+    said = {**CLAIMS, **claims}
+    try:
+        told = subject(signed({"alg": "ES256", **header}, said))
+    except UnprovenError:
+        return
+    assert told == said["sub"]
+
+
+def part(value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Of a token."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def signed(header: Any, claims: Any) -> str:  # noqa: ANN401 - any JSON
+    """A token that says this, signed by our key whatever it is."""
+    text = f"{part(header)}.{part(claims)}"
+    private = KEY.private_key
+    assert private is not None
+    r, s = decode_dss_signature(private.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+    return f"{text}.{base64.urlsafe_b64encode(r.to_bytes(32, 'big') + s.to_bytes(32, 'big')).decode().rstrip('=')}"

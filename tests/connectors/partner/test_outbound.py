@@ -1,12 +1,21 @@
 """Where we never go, whoever names it (ASVS 1.3.6, 13.2.4, 15.3.2)."""
 
+import asyncio
+import os
 import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
 
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from connectors.partner import outbound as subject
 from connectors.partner.outbound import (
     ANSWER_LIMIT_BYTES,
     RETRY_AFTER_LIMIT_S,
@@ -16,9 +25,26 @@ from connectors.partner.outbound import (
     PublicResolver,
     is_public,
 )
-from tests.connectors.partner.town import free_port
+from tests.certificates import self_signed
+from tests.connectors.partner.town import HOST, free_port
 
-REAL = "https://hub.example"
+REAL: Final = "https://hub.example"
+REHEARSAL: Final = "http://127.0.0.1:8080"
+GOING: Final = """
+import asyncio, sys
+from connectors.partner.outbound import AwayError, Outbound
+
+async def main():
+    outbound = Outbound("http://127.0.0.1:8080")
+    for url in sys.argv[1:]:
+        try:
+            print((await outbound.get(url)).status)
+        except AwayError as error:
+            print(error)
+    await outbound.close()
+
+asyncio.run(main())
+"""
 
 
 @pytest.mark.parametrize(
@@ -48,8 +74,14 @@ def test_a_hub_of_the_world_does_not_speak_with_its_own_machine() -> None:
     assert Outbound("http://127.0.0.1:8080").check("http://localhost:9000/") == "http://localhost:9000/"
     with pytest.raises(ForbiddenAddressError):
         Outbound(REAL).check("http://localhost:9000/")
-    with pytest.raises(ForbiddenAddressError):
-        Outbound("http://127.0.0.1:8080").check("http://10.0.0.1/")
+    for elsewhere in (
+        "http://10.0.0.1/",
+        "http://127.0.0.1.party.example/",
+        "javascript://127.0.0.1/%0a",
+        "file://localhost/etc",
+    ):
+        with pytest.raises(ForbiddenAddressError):
+            Outbound(REHEARSAL).check(elsewhere)
 
 
 @pytest.mark.parametrize(
@@ -129,22 +161,83 @@ async def test_redirects_are_not_followed_and_long_answers_not_read() -> None:
     async def faulty(_request: web.Request) -> web.Response:
         return web.Response(status=503, headers={"Retry-After": "99999"})
 
-    app = web.Application()
-    app.add_routes([web.get("/away", away), web.get("/long", long), web.get("/faulty", faulty)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    outbound = Outbound("http://127.0.0.1:8080")
-    try:
-        assert (await outbound.get(f"http://127.0.0.1:{port}/away")).status == 302
+    routes = [web.get("/away", away), web.get("/long", long), web.get("/faulty", faulty)]
+    async with serving(routes) as url, going() as outbound:
+        assert (await outbound.get(f"{url}/away")).status == 302
         with pytest.raises(AwayError, match="too long"):
-            await outbound.get(f"http://127.0.0.1:{port}/long")
+            await outbound.get(f"{url}/long")
         with pytest.raises(AwayError, match="503") as caught:
-            await outbound.get(f"http://127.0.0.1:{port}/faulty")
+            await outbound.get(f"{url}/faulty")
         assert (caught.value.status, caught.value.retry_after_s) == (503, RETRY_AFTER_LIMIT_S)
         with pytest.raises(AwayError):
             await outbound.get(f"http://127.0.0.1:{free_port()}/")
+
+
+@pytest.mark.loopback
+async def test_a_drip_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bad inputs 40: one byte a second never ends a wait."""
+    monkeypatch.setattr(subject, "TIMEOUT_S", 0.5)
+
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.1)
+
+    async with serving([web.get("/drip", drip)]) as url, going() as outbound:
+        with pytest.raises(AwayError, match="Timeout"):
+            await asyncio.wait_for(outbound.get(f"{url}/drip"), 15)
+
+
+@pytest.mark.loopback
+async def test_a_certificate_that_is_not_known_or_not_the_hosts_is_not_spoken_with(tmp_path: Path) -> None:
+    """ASVS 12.3.1, 12.3.2: no fallback; what has to be proven is proven before anything is said."""
+    certificate, came = self_signed(tmp_path / "localhost.pem"), list[str]()
+
+    async def take(request: web.Request) -> web.Response:
+        came.append(request.path)
+        return web.Response()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    async with serving([web.get("/{name}", take)], context) as url:
+        named = url.replace(HOST, "localhost")
+        trusting = {**os.environ, "SSL_CERT_FILE": str(certificate)}
+        assert await told(trusting, f"{url}/other-host", f"{named}/right") == ["ClientConnectorCertificateError", "200"]
+        assert await told({**os.environ}, f"{named}/unknown") == ["ClientConnectorCertificateError"]
+    assert came == ["/right"]
+
+
+async def told(environment: dict[str, str], *urls: str) -> list[str]:
+    """What comes of it in a process of its own: whom to trust is read when it starts."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", GOING, *urls), env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return said.decode().split()
+
+
+@asynccontextmanager
+async def going() -> AsyncIterator[Outbound]:
+    """From a hub on this machine."""
+    outbound = Outbound(REHEARSAL)
+    try:
+        yield outbound
     finally:
         await outbound.close()
+
+
+@asynccontextmanager
+async def serving(routes: list[web.RouteDef], tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Another side; its address."""
+    app = web.Application()
+    app.add_routes(routes)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, HOST, port, ssl_context=tls).start()
+    try:
+        yield f"http{'s' if tls else ''}://{HOST}:{port}"
+    finally:
         await runner.cleanup()

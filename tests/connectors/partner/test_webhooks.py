@@ -108,16 +108,21 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
 
 
 async def test_no_endpoint_on_the_inside(airline: Partner) -> None:
+    """ASVS 1.3.6, 13.2.4, 15.3.2: refused when it is named; looked at again at each connection (test_outbound.py)."""
     for url in (
         "http://169.254.169.254/",
+        "https://169.254.169.254/latest/meta-data",
         "http://party.example/",
         "https://10.0.0.1/",
-        "https://party.example:8443/",
-        "http://10.0.0.1/",
         "https://100.64.0.1/",
+        "https://[::ffff:10.0.0.1]/",
+        "https://party.example:8443/",
+        "https://user@party.example/",
+        "ftp://party.example/",
     ):
-        problem = await ask(airline, "PUT", "/webhook", {"url": url}, 400)
-        assert problem["errors"][0]["pointer"] == "/url", url
+        for path in ("/webhook", "/coupon-check"):
+            problem = await ask(airline, "PUT", path, {"url": url}, 400)
+            assert problem["errors"][0]["pointer"] == "/url", (path, url)
 
 
 async def test_what_happens_to_one_citizen_is_told_in_its_order_each_once_by_two_of_every_worker(

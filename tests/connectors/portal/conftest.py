@@ -1,14 +1,12 @@
 """The town, open for a test, or for all tests of a file that leave it as it is for the others."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
 from hub.clock import AdjustableClock
-from tests.conftest import Admin, with_database
 from tests.connectors.portal.street import Parties, parties
 from tests.connectors.portal.town import NOW, Town, town
 
@@ -22,15 +20,6 @@ def clock() -> AdjustableClock:
 async def portal_town(database_url: str, tmp_path: Path, clock: AdjustableClock) -> AsyncIterator[Town]:
     async with town(database_url, tmp_path, clock) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def shared_database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
-    """As `database_url`, for a whole file."""
-    name = f"mykey_test_{uuid4().hex}"
-    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    yield with_database(server_url, name)
-    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -135,6 +135,8 @@ class Walker:
     faults: list[str] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)
     """Screen → its numbers in the source."""
+    refusals: frozenset[str] = frozenset({"422"})
+    """What pages may be answered with that are no fault: a form that is shown again with its errors."""
     _document: Response | None = None
 
     def go(self, path: str) -> None:
@@ -228,13 +230,33 @@ class Walker:
 
     def hear(self, message: ConsoleMessage) -> None:
         """What the browser complains about: the policy's reports, files that are missing, errors in scripts."""
-        # A form that is shown again with its errors is answered by 422, which is no fault.
-        if message.type == "error" and "422" not in message.text:
+        if message.type == "error" and not any(f"status of {status} " in message.text for status in self.refusals):
             self.faults.append(f"{self.name} {self.page.url}: console: {message.text}")
 
 
 _WIDEST: Final = """() => [...document.querySelectorAll("body *")].filter(one =>
   one.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map(one => one.outerHTML.slice(0, 120)).join(" ; ")"""
+
+
+TABS_LIMIT: Final = 60
+UNSEEN: Final = """() => {
+  const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle === "none" && style.boxShadow === "none" ? document.activeElement.outerHTML : "";
+}"""
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until the element of this text or label has the focus, which must show on every way station."""
+    for _ in range(TABS_LIMIT):
+        page.keyboard.press("Tab")
+        assert page.evaluate(UNSEEN) == ""
+        focused = page.evaluate(
+            "() => { const one = document.activeElement;"
+            " return [one.innerText, one.labels && one.labels[0] && one.labels[0].innerText].join('|'); }"
+        )
+        if text in focused:
+            return
+    raise AssertionError(f"no {text} within {TABS_LIMIT} tabs on {page.url}")
 
 
 def _may_stand(word: str) -> bool:

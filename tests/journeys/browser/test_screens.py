@@ -6,14 +6,13 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.journeys.browser.browsing import PICTURES, TAKES_PICTURES, Walker, markup_faults, walking
+from tests.journeys.browser.browsing import PICTURES, TAKES_PICTURES, Walker, markup_faults, tab_to, walking
 from tests.journeys.browser.passing import WINDOWS, Results, numbers_of
 from tests.journeys.browser.site import Site
 from tests.journeys.browser.walks import MAILED, MAKER, WALKS, log_in
 
 SCREENS: Final = {1, *range(12, 22), *range(40, 64)}
 """画面 of the source that are My Page's, or lead to it."""
-TABS_LIMIT: Final = 60
 pytestmark = pytest.mark.timeout(300)  # the first of them waits for the walks through all screens
 
 JAPANESE: Final = """() => {
@@ -23,11 +22,6 @@ JAPANESE: Final = """() => {
     if (!node.parentElement.closest("[lang=ja], script, .mk-person")) found.push(node.textContent.trim());
   }
   return found.filter(text => /[\\u3040-\\u30ff]/.test(text));
-}"""
-
-UNSEEN: Final = """() => {
-  const style = getComputedStyle(document.activeElement);
-  return style.outlineStyle === "none" && style.boxShadow === "none" ? document.activeElement.outerHTML : "";
 }"""
 
 
@@ -69,44 +63,30 @@ def test_the_eye_sees_what_is_wrong(site: Site, browser: Browser, tmp_path: Path
     assert markup_faults(tmp_path)
 
 
-def _tab_to(page: Page, text: str) -> None:
-    """Press Tab until the element of this text or label has the focus, which must show on every way station."""
-    for _ in range(TABS_LIMIT):
-        page.keyboard.press("Tab")
-        assert page.evaluate(UNSEEN) == ""
-        focused = page.evaluate(
-            "() => { const one = document.activeElement;"
-            " return [one.innerText, one.labels && one.labels[0] && one.labels[0].innerText].join('|'); }"
-        )
-        if text in focused:
-            return
-    raise AssertionError(f"no {text} within {TABS_LIMIT} tabs on {page.url}")
-
-
 def test_the_keyboard_alone_is_enough(site: Site, browser: Browser) -> None:
     with walking(browser, site.url, 1280, scripts=True) as walker:
         page = walker.page
         walker.go("/login")
         page.keyboard.press("Tab")
         assert page.evaluate("() => document.activeElement.innerText") == "本文へ移動"
-        _tab_to(page, "マイキーID")
+        tab_to(page, "マイキーID")
         page.keyboard.type(MAKER)
-        _tab_to(page, "パスワード")
+        tab_to(page, "パスワード")
         page.keyboard.type(site.people[MAKER])
         page.keyboard.press("Enter")
         page.wait_for_url("**/my")
         walker.go("/my/move/municipal")
-        _tab_to(page, "ポイント（")
+        tab_to(page, "ポイント（")
         page.keyboard.press("Enter")
         page.wait_for_url("**/amount**")
-        _tab_to(page, "移行ポイント数")
+        tab_to(page, "移行ポイント数")
         page.keyboard.type("10")
         page.keyboard.press("Enter")
         page.wait_for_url("**/confirm**")
-        _tab_to(page, "実行")
+        tab_to(page, "実行")
         page.keyboard.press("Enter")
         page.wait_for_url("**/done**")
-        _tab_to(page, "ログアウトする")
+        tab_to(page, "ログアウトする")
         page.keyboard.press("Enter")
         page.wait_for_url("**/login")
         assert not walker.faults

@@ -144,6 +144,8 @@ async def _fields(request: web.Request) -> dict[str, str]:
 async def refusals(request: web.Request, handler: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp calls it
     """OAuth's way of saying no."""
     try:
+        if request.path == request.app[KEPT].refuses:
+            raise OAuthError("invalid_client", "not today")  # noqa: TRY301 - as any other refusal
         response: web.StreamResponse = await handler(request)
     except OAuthError as error:
         return web.json_response({"error": error.name, "error_description": error.why}, status=400)

@@ -42,7 +42,7 @@ class Code:
 
 @dataclass
 class Kept:
-    """All of it; `twist` spoils the claims of ID tokens for tests of clients."""
+    """All of it; for tests of clients `twist` spoils the claims of ID tokens, `refuses` is a path that takes nobody."""
 
     issuer: str
     client: Client
@@ -55,6 +55,7 @@ class Kept:
     tokens: set[str] = field(default_factory=set)
     assertions: set[str] = field(default_factory=set)
     twist: dict[str, Any] = field(default_factory=dict)
+    refuses: str = ""
 
     def rotate(self) -> None:
         """Sign with another key from now on, and publish that one only."""

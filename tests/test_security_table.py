@@ -1,0 +1,43 @@
+"""The table from what must hold to the tests that would notice (docs/security.md) names tests that there are."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parent
+TABLE: Final = TESTS.parent / "docs" / "security.md"
+NAMED: Final = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+ROWS: Final = (
+    *(f"A{number}" for number in range(1, 21)),
+    *(f"B{number}" for number in range(21, 32)),
+    *(f"F{number}" for number in range(1, 16)),
+    *(f"C{number}" for number in range(1, 7)),
+    *("I28", "I29", "I30", "I38", "I39", "I40"),
+)
+
+
+def rows() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each row's name, and the tests that it names."""
+    for line in TABLE.read_text("utf-8").splitlines():
+        cells = line.strip("| ").split(" | ")
+        if line.startswith("| ") and cells[0] != "row":
+            yield cells[0].partition(" ")[0], NAMED.findall(cells[-1])
+
+
+def test_every_row_is_there_once_and_names_a_test() -> None:
+    found = list(rows())
+    assert tuple(name for name, _ in found) == ROWS
+    assert [name for name, tests in found if not tests] == []
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    named = {test for _, tests in rows() for test in tests}
+    known = {(file, name) for file in {file for file, _ in named} for name in _tests_in(TESTS / file)}
+    assert sorted(named - known) == []
+
+
+def _tests_in(file: Path) -> set[str]:
+    tree = ast.parse(file.read_text("utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
