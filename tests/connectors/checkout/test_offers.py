@@ -6,7 +6,7 @@ from uuid import UUID
 from schemas.municipalities import RegisterSupportEvent
 from schemas.offers import ApprovalState, ConsentToBusiness, DecideOffer, OffersOf, ReferBusiness, UsablePoolsOf
 from schemas.values import RESERVE, event_pool
-from tests.connectors.checkout.shops import CITY, FUND, NOW, PAGE, POOL, SHOP, STAFF, Shop, Street, order
+from tests.connectors.checkout.shops import CITY, FUND, NAMES, NOW, PAGE, POOL, SHOP, STAFF, Shop, Street, order
 from tests.workers.registry.asking import ask
 
 TEA = "tea-100g"
@@ -101,7 +101,7 @@ async def test_funds_are_found_by_region_and_selected_without_being_asked(open_s
     posted = tea(lg_codes=[], region="愛知県", industry="食品")
     assert (await fund.done("POST", "/offers", posted))["asked"] == []
     found = (await ask(open_street.process, OffersOf(lg_code=CITY, region="愛知県", industry="食品"))).offers
-    assert [(one.offer_id, one.party, one.approvals) for one in found] == [(TEA, "fund", [])]
+    assert [(one.offer_id, one.party, one.approvals) for one in found] == [(TEA, NAMES["fund"], [])]
     assert await decided(open_street, decision(party_id=FUND)) is None
     assert (await fund.done("POST", "/authorizations", order("o-1", item_ids=[TEA])))["state"] == "authorized"
     page = await ask(open_street.process, OffersOf(lg_code=CITY, state=ApprovalState.approved, limit=2))

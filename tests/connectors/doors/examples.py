@@ -44,6 +44,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/checkout/authorizations/{order_id}/refunds": {"refund_id": "r-1", "points": 1},
     "POST /api/checkout/offers": {
         "offer_id": "brewery",
+        "revision": 1,
         "title": "酒蔵",
         "merchant": "酒蔵",
         "price": 1_000,
