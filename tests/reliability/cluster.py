@@ -60,7 +60,7 @@ TOTALS_EVERY_S: Final = 0.1
 ASKED_LIMIT: Final = 1_500
 """The most that is asked in one case: the check takes time too."""
 UNDER_WAY: Final = """
-SELECT (SELECT count(*) FROM hub.delivery) + (SELECT count(*) FROM hub.call)
+SELECT (SELECT count(*) FROM hub.delivery) + (SELECT count(*) FROM hub.call WHERE expires_at > now())
     + (SELECT count(*) FROM pg_stat_activity WHERE usename = 'mykey_ledger' AND state <> 'idle')
 """
 DAYS: Final = (0, 25)
