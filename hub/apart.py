@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from hub.component import Apart
 from hub.database import RETRYABLE, UNREACHABLE, Database, is_unreachable
 from hub.errors import ContendedError, DeadlineExceededError, HubError, TransientError
-from hub.runner import RERUN_DELAY_S, RERUN_LIMIT
+from hub.runner import RERUN_LIMIT, rerun_delay_s
 from hub.transaction import Transaction
 from schemas.message import Message
 
@@ -29,7 +29,7 @@ async def committed(database: Database, work: Callable[[Transaction], Awaitable[
             async with database.transaction() as tx:
                 return await work(tx)
         except RETRYABLE:
-            await asyncio.sleep(RERUN_DELAY_S * (rerun + 1))
+            await asyncio.sleep(rerun_delay_s(rerun))
     raise ContendedError(database.name)
 
 

@@ -19,6 +19,9 @@ DEFAULT_EXCHANGE: Final = "amq.default"
 QUEUE_LIMIT_BATCHES: Final = 10_000
 QUEUE_LIMIT_BYTES: Final = 1 << 30
 """What does not fit is refused, stays in the message store, and goes its way from there."""
+CALLS_UNHEARD_MS: Final = 5_000
+"""A queue of calls that nobody has consumed for so long goes: whoever asks hears at once that nobody is there, and asks
+over PostgreSQL, which its component may well be able to reach."""
 _SALT_BYTES: Final = 4
 
 
@@ -28,7 +31,7 @@ def definitions(passwords: Mapping[str, str]) -> dict[str, Any]:
         "vhosts": [{"name": VHOST}],
         "users": [_user(name, password) for name, password in passwords.items()],
         "permissions": [_rights(name) for name in passwords],
-        "policies": [_policy()],
+        "policies": _policies(),
         "exchanges": [
             _exchange(UNROUTED, "fanout", {}),
             _exchange(EXCHANGE, "direct", {"alternate-exchange": UNROUTED}),
@@ -72,16 +75,23 @@ def _rights(name: str) -> dict[str, str]:
     }
 
 
-def _policy() -> dict[str, Any]:
+def _policies() -> list[dict[str, Any]]:
     limits = {"max-length": QUEUE_LIMIT_BATCHES, "max-length-bytes": QUEUE_LIMIT_BYTES, "overflow": "reject-publish"}
-    pattern = rf"^{_quoted(EXCHANGE)}\.(?!unrouted$)"
+    calls = {**limits, "expires": CALLS_UNHEARD_MS}
+    return [
+        _policy("limits", rf"^{_quoted(EXCHANGE)}\.(?!unrouted$)", limits, priority=0),
+        _policy("calls", rf"^{_quoted(CALLS)}\.", calls, priority=1),
+    ]
+
+
+def _policy(name: str, pattern: str, definition: Mapping[str, Any], *, priority: int) -> dict[str, Any]:
     return {
         "vhost": VHOST,
-        "name": "limits",
+        "name": name,
         "pattern": pattern,
         "apply-to": "queues",
-        "priority": 0,
-        "definition": limits,
+        "priority": priority,
+        "definition": dict(definition),
     }
 
 

@@ -19,8 +19,11 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
 Notify: TypeAlias = Callable[[str], Awaitable[None]]
 
+CONNECT_TIMEOUT_S: Final = 10.0
 ACQUIRE_TIMEOUT_S: Final = 10.0
-COMMAND_TIMEOUT_S: Final = 60.0
+COMMAND_TIMEOUT_S: Final = 25.0
+"""Longer than the server waits for a lock. Whose answer has not come by then is given up with its connection, so that a
+server or a network that has gone silent holds a lane up for no longer."""
 NOTIFY_TIMEOUT_S: Final = 5.0
 SESSION: Final = {
     "application_name": "mykey-hub",
@@ -30,10 +33,13 @@ SESSION: Final = {
     "timezone": "UTC",
     "lock_timeout": "20s",
     "idle_in_transaction_session_timeout": "20s",
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
 }
 """Generic plans: our statements take arrays of any length and would otherwise be planned at every call. What is planned
 once may be planned while its table is empty, when reading all of it looks cheapest: so an index is taken where there is
-one. Whole tables are read in a snapshot."""
+one. Whole tables are read in a snapshot. Keepalives: a client whose machine is gone keeps no connection for hours."""
 
 ALREADY_THERE: Final = asyncpg.UniqueViolationError
 """What PostgreSQL says of a row whose key is taken."""
@@ -89,6 +95,7 @@ class Database:
                 self._url,
                 min_size=1,
                 max_size=self.pool_size,
+                timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 server_settings=SESSION,
                 reset=_keep,
@@ -107,7 +114,7 @@ class Database:
         """One connection, outside any transaction."""
         if self._pool is None:
             raise TransientError(retry_after_s=1.0)
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, _given_up_when_silent(connection):
             yield connection
 
     @asynccontextmanager
@@ -120,7 +127,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """One transaction; what was said in it is flushed to the message store just before the commit."""
         async with self.connection() as connection:
-            async with connection.transaction():
+            async with _begun(connection):
                 tx = Transaction(connection, self._clock, self.name, self.sealer)
                 yield tx
                 todo = await flush(tx)
@@ -128,6 +135,32 @@ class Database:
                 self.on_commit(todo)
             if tx.signals:
                 self.on_signal(tx.signals)
+
+
+@asynccontextmanager
+async def _given_up_when_silent(connection: Connection) -> AsyncIterator[None]:
+    """Who has not answered in time is not asked to stop either, and not waited for: asyncpg would do both."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
+
+
+@asynccontextmanager
+async def _begun(connection: Connection) -> AsyncIterator[None]:
+    """As `connection.transaction()`; where the server has gone silent there is no rollback to be waited for."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await transaction.commit()
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -164,7 +197,8 @@ async def reachable() -> AsyncIterator[None]:
 @asynccontextmanager
 async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Notify]:
     """A connection that listens on `channel`; yields a function that notifies it. A hint: polling stands behind it."""
-    connection = await asyncpg.connect(url, server_settings={"application_name": "mykey-hub-wake"})
+    session = {"application_name": "mykey-hub-wake"}
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=session)
     try:
         await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
 

@@ -1,6 +1,7 @@
 """One transaction of a component: the run of messages, the inbox mark, what is said next. The consumer's door."""
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,9 +25,15 @@ log = structlog.get_logger()
 RERUN_LIMIT: Final = 5
 """How often a transaction is run again because two at once met."""
 RERUN_DELAY_S: Final = 0.01
+"""Before the first rerun; longer with each, and never twice the same, so that two who have met do not meet again."""
 
 Mark = Callable[[Transaction], Awaitable[None]]
 """Writes the inbox mark; raises OwnershipLostError when somebody else has done this work."""
+
+
+def rerun_delay_s(rerun: int) -> float:
+    """How long to wait before a transaction is run again for the `rerun`-th time, from 0 on."""
+    return RERUN_DELAY_S * (rerun + 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, keeps no secret
 
 
 class WrongAnswersError(PermanentError):
@@ -72,7 +79,7 @@ class Runner:
                     answers = await self._transact(messages, traces, mark)
             except Exception as error:
                 if is_retryable(error) and rerun + 1 < RERUN_LIMIT:
-                    await asyncio.sleep(RERUN_DELAY_S * (rerun + 1))
+                    await asyncio.sleep(rerun_delay_s(rerun))
                     continue
                 return self._failure(error)
             failpoints.reach(f"{name}.after_commit")

@@ -5,7 +5,7 @@ The asking is by `bus.call` alone, and takes as long as a person does: give it `
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import Field
 
@@ -60,10 +60,14 @@ class NumberAnswer(JobAnswer):
     source: Literal["felica", "typed"] | None = None
 
 
-class _Ask(Command):
-    """For one operation at one terminal. A caller that waits no longer has the job taken back."""
+class Ask(Command):
+    """For one operation at one terminal. A caller that waits no longer has the job taken back.
+
+    The same `ask_id` again is the same job, to whichever process it comes: no person is asked twice.
+    """
 
     PERSONAL: ClassVar[bool] = True
+    ask_id: UUID = Field(default_factory=uuid4)
     terminal_id: TerminalId
     operation_id: UUID
     """What the caller is about: a card belongs to the operation that asked for it last."""
@@ -79,7 +83,7 @@ class _Ask(Command):
         return self.operation_id
 
 
-class ReadCard(_Ask, Answered[CardAnswer]):
+class ReadCard(Ask, Answered[CardAnswer]):
     """Have the card in the terminal's reader prove itself, for this purpose alone (`schemas.uplink.CardJob`).
 
     `again` is the proof's insertion of an earlier job of the same operation: the very card must still be in.
@@ -92,13 +96,13 @@ class ReadCard(_Ask, Answered[CardAnswer]):
     address_change: bool = False
 
 
-class ReadNumber(_Ask, Answered[NumberAnswer]):
+class ReadNumber(Ask, Answered[NumberAnswer]):
     """Take the number of the street's or library's card that is read next (画面22, 37)."""
 
     TYPE: ClassVar[str] = "jp.mykey.card-jobs.read-number.v1"
 
 
-class HandNumberOn(_Ask, Answered[JobAnswer]):
+class HandNumberOn(Ask, Answered[JobAnswer]):
     """Hand a service ID's number to the program beside the agent (画面25–27, 番号通知方式; `NotifyJob`)."""
 
     TYPE: ClassVar[str] = "jp.mykey.card-jobs.hand-number-on.v1"
@@ -111,7 +115,7 @@ class HandNumberOn(_Ask, Answered[JobAnswer]):
     target: Target = ""
 
 
-class ReleaseCard(_Ask, Answered[JobAnswer]):
+class ReleaseCard(Ask, Answered[JobAnswer]):
     """The operation is over: what it still asks of a person ends, and the card forgets its PIN.
 
     Done too where the terminal holds nothing of this operation: it is away, or another operation has asked since.
@@ -127,7 +131,7 @@ class DropAnswer(JobAnswer):
     files: list[Dropped] = Field(default_factory=list)
 
 
-class DropMergeFiles(_Ask, Answered[DropAnswer]):
+class DropMergeFiles(Ask, Answered[DropAnswer]):
     """Put merge files into the folder of the street's program beside the agent (画面39; `MergeFilesJob`)."""
 
     TYPE: ClassVar[str] = "jp.mykey.card-jobs.drop-merge-files.v1"

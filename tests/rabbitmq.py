@@ -273,7 +273,8 @@ class Broker:
         Raises BrokerError.
         """
         written = f'lists:flatten(io_lib:format("~0p", [{erlang}])).\n'
-        told = self._run(["erl_call", "-name", self._node, "-e"], written)
+        # Under a name of its own: of two with one name, the node refuses the later until it has seen the earlier end.
+        told = self._run(["erl_call", "-r", "-name", self._node, "-e"], written)
         if not told.startswith("{ok, "):
             raise BrokerError(f"{erlang}: {told}")
         return told.removeprefix("{ok, ").removesuffix("}").strip('"').replace('\\"', '"')

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
@@ -87,13 +87,23 @@ class Outbound:
         """`body` as bytes, or as a form's fields. Raises ForbiddenAddressError, AwayError."""
         return await self._ask("POST", url, body, headers)
 
+    async def tell(self, url: str, body: bytes, headers: Mapping[str, str]) -> Got:
+        """As `post`, where only the status is of interest: nothing that is said beside it is read."""
+        return await self._ask("POST", url, body, headers, reads=False)
+
     async def close(self) -> None:
         """End all connections."""
         if self._session is not None:
             await self._session.close()
 
     async def _ask(
-        self, method: str, url: str, body: bytes | Mapping[str, str] | None, headers: Mapping[str, str] | None
+        self,
+        method: str,
+        url: str,
+        body: bytes | Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        *,
+        reads: bool = True,
     ) -> Got:
         self.check(url)
         if self._session is None:
@@ -102,9 +112,7 @@ class Outbound:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                content = await response.content.read(ANSWER_LIMIT_BYTES + 1)
-                while len(content) <= ANSWER_LIMIT_BYTES and (more := await response.content.read(ANSWER_LIMIT_BYTES)):
-                    content += more
+                content = await _read(response) if reads else b""
         except (ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise AwayError(type(error).__name__) from error
         if len(content) > ANSWER_LIMIT_BYTES:
@@ -158,6 +166,14 @@ class PublicResolver(AbstractResolver):
 def _retry_after_s(header: str) -> float | None:
     """Seconds; a date is not understood, and no more than an hour is waited for."""
     return min(float(header), RETRY_AFTER_LIMIT_S) if _SECONDS.fullmatch(header) else None
+
+
+async def _read(response: ClientResponse) -> bytes:
+    """To the end of it, or a little beyond the limit."""
+    content = await response.content.read(ANSWER_LIMIT_BYTES + 1)
+    while len(content) <= ANSWER_LIMIT_BYTES and (more := await response.content.read(ANSWER_LIMIT_BYTES)):
+        content += more
+    return content
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -43,14 +43,14 @@ class CardAsking:
         street = await self._street_at(terminal_id)
         if street is None or street.street_id != street_id:
             return Found(code=RefusalCode.unknown_terminal)
-        return await self._member_at(street, terminal_id)
+        return await self._member_at(street, terminal_id, uuid4())
 
     async def at_terminal(self, command: ReadStreetCard) -> StreetCardAnswer:
-        """The same, asked at the terminal itself by its agent, for whichever street has it."""
+        """The same, asked at the terminal itself by its agent, for whichever street has it; again, it is one job."""
         street = await self._street_at(command.terminal_id)
         if street is None:
             return StreetCardAnswer(code=RefusalCode.unknown_terminal)
-        found = await self._member_at(street, command.terminal_id)
+        found = await self._member_at(street, command.terminal_id, command.ask_id)
         return StreetCardAnswer(member_id=found.member_id, code=found.code)
 
     async def _street_at(self, terminal_id: str) -> Street | None:
@@ -60,13 +60,17 @@ class CardAsking:
         street, _ = await self._streets.of_issuer(found.issuer_id)
         return street
 
-    async def _member_at(self, street: Street, terminal_id: str) -> Found:
-        operation_id = uuid4()
+    async def _member_at(self, street: Street, terminal_id: str, ask_id: UUID) -> Found:
         ask = ReadCard(
-            terminal_id=terminal_id, operation_id=operation_id, purpose=PURPOSE, how="tap", limit_s=READ_LIMIT_S
+            ask_id=ask_id,
+            terminal_id=terminal_id,
+            operation_id=ask_id,
+            purpose=PURPOSE,
+            how="tap",
+            limit_s=READ_LIMIT_S,
         )
         answer = await self._bus.call(ask, ask.deadline_s)
-        release = ReleaseCard(terminal_id=terminal_id, operation_id=operation_id)
+        release = ReleaseCard(terminal_id=terminal_id, operation_id=ask_id)
         await self._bus.call(release, release.deadline_s)
         if answer.proof is None:
             return Found(code=_code(answer))

@@ -5,8 +5,8 @@ A result was consumed before it comes here, and proves nothing yet: that is the 
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
-from typing import Final, TypeAlias
+from collections.abc import Collection, Coroutine
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -15,6 +15,7 @@ from connectors.terminal.uplink_store import Ended, Result, UplinkStore
 from hub.ids import uuid7
 from hub.supervision import tell_failure
 from schemas.card_jobs import (
+    Ask,
     CardAnswer,
     DropAnswer,
     DropMergeFiles,
@@ -43,8 +44,6 @@ from schemas.uplink import (
 
 RELEASE_LIMIT_S: Final = 10.0
 
-Ask: TypeAlias = ReadCard | ReadNumber | HandNumberOn | ReleaseCard | DropMergeFiles
-
 log: Final = structlog.get_logger()
 
 
@@ -59,9 +58,9 @@ class Jobs:
         self._is_stopped = False
 
     @property
-    def waits(self) -> bool:
-        """Whether any result is waited for."""
-        return bool(self._waiting)
+    def waits_for(self) -> Collection[UUID]:
+        """The jobs whose results are waited for."""
+        return self._waiting.keys()
 
     async def read_card(self, ask: ReadCard) -> CardAnswer:
         """The card's proof, bound to this very job."""
@@ -69,15 +68,15 @@ class Jobs:
             job_id=uuid7(), nonce=secrets.token_bytes(NONCE_BYTES),
             **ask.model_dump(include={"limit_s", "purpose", "how", "again", "address_change"}),
         )  # fmt: skip
-        result = await self._done(ask, job)
-        if not isinstance(result, CardResult):
+        made, result = await self._done(ask, job)
+        if not isinstance(made, CardJob) or not isinstance(result, CardResult):
             return CardAnswer(**_plain(result).model_dump())
-        proof = self._proof(ask.terminal_id, job, result) if result.outcome is Outcome.done else None
-        return CardAnswer(outcome=_outcome(job, result, proof), proof=proof, tries_left=result.tries_left)
+        proof = self._proof(ask.terminal_id, made, result) if result.outcome is Outcome.done else None
+        return CardAnswer(outcome=_outcome(made, result, proof), proof=proof, tries_left=result.tries_left)
 
     async def read_number(self, ask: ReadNumber) -> NumberAnswer:
         """The number."""
-        result = await self._done(ask, NumberJob(job_id=uuid7(), limit_s=ask.limit_s))
+        _, result = await self._done(ask, NumberJob(job_id=uuid7(), limit_s=ask.limit_s))
         if not isinstance(result, NumberResult):
             return NumberAnswer(**_plain(result).model_dump())
         lacks = result.outcome is Outcome.done and result.number is None
@@ -86,12 +85,13 @@ class Jobs:
 
     async def hand_on(self, ask: HandNumberOn) -> JobAnswer:
         """Whether the other program has it."""
-        fields = ask.model_dump(exclude={"terminal_id", "operation_id"})
-        return _plain(await self._done(ask, NotifyJob(job_id=uuid7(), **fields)))
+        fields = ask.model_dump(exclude={"terminal_id", "operation_id", "ask_id"})
+        _, result = await self._done(ask, NotifyJob(job_id=uuid7(), **fields))
+        return _plain(result)
 
     async def drop_merge_files(self, ask: DropMergeFiles) -> DropAnswer:
         """What became of each file; no answer means that they may be there, and asking again is safe."""
-        result = await self._done(ask, MergeFilesJob(job_id=uuid7(), limit_s=ask.limit_s, files=ask.files))
+        _, result = await self._done(ask, MergeFilesJob(job_id=uuid7(), limit_s=ask.limit_s, files=ask.files))
         if isinstance(result, JobAnswer) and result.code == RefusalCode.terminal_away:
             is_there = await self._store.connected_among([ask.terminal_id])
             return DropAnswer(code=RefusalCode.merge_folder_none if is_there else RefusalCode.terminal_away)
@@ -101,7 +101,8 @@ class Jobs:
 
     async def release(self, ask: ReleaseCard) -> JobAnswer:
         """Done too where nothing is held."""
-        answer = _plain(await self._done(ask, ReleaseJob(job_id=uuid7(), limit_s=ask.limit_s)))
+        _, result = await self._done(ask, ReleaseJob(job_id=uuid7(), limit_s=ask.limit_s))
+        answer = _plain(result)
         return JobAnswer(outcome=Outcome.done) if answer.code is not None else answer
 
     def ended(self, ended: Ended) -> None:
@@ -121,28 +122,35 @@ class Jobs:
         """Wait until what was given up has been taken back."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _done(self, ask: Ask, job: Job) -> Result | JobAnswer:
-        """The result, or why there is none."""
-        waiting = self._waiting[job.job_id] = asyncio.get_running_loop().create_future()
+    async def _done(self, ask: Ask, job: Job) -> tuple[Job, Result | JobAnswer]:
+        """The job, or the one that this very ask made before; its result, or why there is none."""
         try:
-            if self._is_stopped or not await self._store.ask(ask.terminal_id, ask.operation_id, job, waits=True):
-                return JobAnswer(code=RefusalCode.terminal_away)
+            made = None if self._is_stopped else await self._store.ask(ask, job)
+            if made is None:
+                return job, JobAnswer(code=RefusalCode.terminal_away)
+            return made, await self._result_of(made, has_come_before=made.job_id != job.job_id)
+        except asyncio.CancelledError:
+            self._start(self._take_back(ask))
+            raise
+
+    async def _result_of(self, job: Job, *, has_come_before: bool) -> Result | JobAnswer:
+        waiting = self._waiting.setdefault(job.job_id, asyncio.get_running_loop().create_future())
+        try:
+            if has_come_before:
+                for ended in await self._store.ended([job.job_id]):
+                    self.ended(ended)
             await asyncio.wait([waiting], timeout=job.limit_s)
             if waiting.done():
                 return waiting.result() or JobAnswer(code=RefusalCode.terminal_gone)
-            await self._store.forget(job.job_id)
             return JobAnswer(outcome=Outcome.expired)
-        except asyncio.CancelledError:
-            self._start(self._take_back(ask, job))
-            raise
         finally:
-            del self._waiting[job.job_id]
+            self._waiting.pop(job.job_id, None)
 
-    async def _take_back(self, ask: Ask, job: Job) -> None:
+    async def _take_back(self, ask: Ask) -> None:
         """Nobody wants it any more: no result is taken, and whoever is asked for a card or a PIN is left alone."""
-        await self._store.forget(job.job_id)
+        await self._store.forget(ask.ask_id)
         release = ReleaseJob(job_id=uuid7(), limit_s=RELEASE_LIMIT_S)
-        await self._store.ask(ask.terminal_id, ask.operation_id, release, waits=False)
+        await self._store.tell(ask.terminal_id, ask.operation_id, release)
 
     def _start(self, doing: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(doing)

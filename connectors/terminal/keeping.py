@@ -61,8 +61,8 @@ class Keeping:
             self._alive_s, self._compare = now_s, True
         if len(self._connections):
             await self._send()
-        if self._jobs.waits:
-            for ended in await self._store.ended():
+        if self._jobs.waits_for:
+            for ended in await self._store.ended(self._jobs.waits_for):
                 self._jobs.ended(ended)
         if self._compare:
             self._compare = False

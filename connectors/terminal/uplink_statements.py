@@ -67,11 +67,17 @@ WITH here AS (
     RETURNING p.process_id, p.connection_id
 )
 INSERT INTO terminal.job (job_id, terminal_id, operation_id, kind, purpose, nonce, request_sealed, asked_by, expires_at,
-    connection_id, process_id)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), connection_id, process_id FROM here
-RETURNING process_id
+    connection_id, process_id, ask_id)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9), connection_id, process_id, $11 FROM here
+ON CONFLICT (ask_id) DO NOTHING RETURNING process_id
 """
-"""No row: nobody is there; of a release: nothing is held for this operation; of merge files: it has no folder."""
+"""No row: nobody is there; of a release: nothing is held for this operation; of merge files: it has no folder. Or the
+same ask came at the same moment."""
+ASKED_AGAIN: Final = """
+UPDATE terminal.job SET asked_by = $3 WHERE ask_id = $1 AND terminal_id = $2
+RETURNING job_id, request_sealed, extract(epoch FROM expires_at - now())::float8 AS left_s
+"""
+"""The job of an ask that has come before: whoever asked it then may be dead."""
 SEND: Final = """
 UPDATE terminal.job SET sent_at = now()
 WHERE process_id = $1 AND sent_at IS NULL AND consumed_at IS NULL AND expires_at > now()
@@ -87,9 +93,10 @@ LOSE: Final = """
 UPDATE terminal.job SET consumed_at = now() WHERE connection_id = ANY ($1) AND consumed_at IS NULL RETURNING asked_by
 """
 COLLECT: Final = """
-DELETE FROM terminal.job WHERE asked_by = $1 AND consumed_at IS NOT NULL RETURNING job_id, result_sealed
+SELECT job_id, result_sealed FROM terminal.job WHERE job_id = ANY ($1) AND consumed_at IS NOT NULL
 """
-FORGET: Final = "DELETE FROM terminal.job WHERE job_id = $1"
+"""They stay for a while: whoever has collected one may die before its answer has gone out."""
+FORGET: Final = "UPDATE terminal.job SET consumed_at = now() WHERE ask_id = $1 AND consumed_at IS NULL"
 
 SWEEP_JOBS: Final = "DELETE FROM terminal.job WHERE expires_at < now() - make_interval(secs => $1)"
 SWEEP_PROCESSES: Final = "DELETE FROM terminal.process WHERE alive_at < now() - make_interval(secs => $1)"

@@ -13,7 +13,7 @@ from hub.apart import committed
 from hub.database import Database, Row
 from hub.keys import Sealer, place
 from hub.transaction import Reading, Transaction
-from schemas.card_jobs import CardRemoved, MergeFilesAnswered, Presence, PresenceOf, Presences
+from schemas.card_jobs import Ask, CardRemoved, MergeFilesAnswered, Presence, PresenceOf, Presences
 from schemas.uplink import (
     CardEvent,
     CardJob,
@@ -29,7 +29,7 @@ from schemas.uplink import (
 DEAD_AFTER_S: Final = 10.0
 """A process that has said nothing for this long is dead, and the terminals connected to it are away."""
 JOBS_KEPT_S: Final = 60.0
-"""How long a job stays that nobody has collected: whoever asked is dead."""
+"""How long a job stays when its time is over: longer than anybody waits for an answer, `schemas.card_jobs`."""
 CARD_EVENTS_KEPT: Final = timedelta(days=90)
 LOOK: Final = "look"
 """Signalled to all: the connections of some terminals are not theirs any more."""
@@ -56,7 +56,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A job that this process has asked; `result` is None where the connection was lost."""
+    """A job that was asked; `result` is None where the connection was lost, or nobody wants it any more."""
 
     job_id: UUID
     result: Result | None
@@ -189,21 +189,35 @@ class UplinkStore:
 
     # ---------------------------------------------------------------------------------------------------------- jobs
 
-    async def ask(self, terminal_id: str, operation_id: UUID, job: Job, *, waits: bool) -> bool:
-        """Make a job for whoever is connected as this terminal. False where nobody is; see also ReleaseCard.
+    async def ask(self, ask: Ask, job: Job) -> Job | None:
+        """Make a job for whoever is connected at the terminal: it, or the one made of this very ask before.
 
-        `waits`: this process wants to know how it ends.
+        None where nobody is; see also ReleaseCard. This process wants to know how it ends.
         """
+        async with self._database.transaction() as tx:
+            again = ask.ask_id, ask.terminal_id, self.process_id
+            before = await tx.fetch_row(sql.ASKED_AGAIN, *again)
+            if before is None:
+                if await self._make(tx, ask.terminal_id, ask.operation_id, job, ask.ask_id):
+                    return job
+                before = await tx.fetch_row(sql.ASKED_AGAIN, *again)
+        return None if before is None else self._job(*before)
+
+    async def tell(self, terminal_id: str, operation_id: UUID, job: Job) -> None:
+        """Make a job of which nobody wants to know how it ends."""
+        async with self._database.transaction() as tx:
+            await self._make(tx, terminal_id, operation_id, job, None)
+
+    async def _make(self, tx: Transaction, terminal_id: str, operation_id: UUID, job: Job, ask_id: UUID | None) -> bool:
         purpose, nonce = (job.purpose, job.nonce) if isinstance(job, CardJob) else (None, None)
         sealed = self._sealer.seal(job.model_dump_json().encode(), _request(job.job_id))
-        asked_by = self.process_id if waits else None
-        async with self._database.transaction() as tx:
-            held_by = await tx.fetch_value(
-                sql.ASK, job.job_id, terminal_id, operation_id, job.kind, purpose, nonce, sealed, asked_by, job.limit_s,
-                DEAD_AFTER_S,
-            )  # fmt: skip
-            if held_by is not None:
-                _signal(tx, [held_by])
+        asked_by = None if ask_id is None else self.process_id
+        held_by = await tx.fetch_value(
+            sql.ASK, job.job_id, terminal_id, operation_id, job.kind, purpose, nonce, sealed, asked_by, job.limit_s,
+            DEAD_AFTER_S, ask_id,
+        )  # fmt: skip
+        if held_by is not None:
+            _signal(tx, [held_by])
         return held_by is not None
 
     async def due(self) -> list[Due]:
@@ -224,16 +238,16 @@ class UplinkStore:
                 _signal(tx, [row["asked_by"]])
         return row is not None
 
-    async def ended(self) -> list[Ended]:
-        """The jobs asked here that have ended; each is told once."""
+    async def ended(self, job_ids: Collection[UUID]) -> list[Ended]:
+        """Those of these jobs that have ended."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(sql.COLLECT, self.process_id)
+            rows = await connection.fetch(sql.COLLECT, list(job_ids))
         return [Ended(row["job_id"], self._opened(row["job_id"], row["result_sealed"])) for row in rows]
 
-    async def forget(self, job_id: UUID) -> None:
+    async def forget(self, ask_id: UUID) -> None:
         """Nobody waits for it any more: a result of it is not taken."""
         async with self._database.connection() as connection:
-            await connection.execute(sql.FORGET, job_id)
+            await connection.execute(sql.FORGET, ask_id)
 
     def _job(self, job_id: UUID, sealed: bytes, left_s: float) -> Job:
         job = _JOB.validate_json(self._sealer.open(sealed, _request(job_id)))

@@ -157,9 +157,20 @@ async def test_what_nobody_hears_is_kept(secrets: Path, deployed_broker: Deploye
 async def test_queues_have_limits(secrets: Path, deployed_broker: DeployedBroker, stack: AsyncExitStack) -> None:
     channel = await (await connected("registry", secrets, deployed_broker, stack)).channel()
     await channel.declare_queue(f"{EXCHANGE}.registry.99", durable=True, arguments=DELIVERY_ARGUMENTS)
+    await topology.call_queue(channel, "registry")
     listed = deployed_broker.ctl("list_queues", "--vhost", VHOST, "name", "policy")
     assert f"{EXCHANGE}.registry.99\tlimits" in listed
+    assert f"{queue_name(CALLS, 'registry')}\tcalls" in listed
     assert f"{UNROUTED}\tlimits" not in listed
+
+
+async def test_a_queue_of_calls_that_nobody_hears_any_more_goes(
+    secrets: Path, deployed_broker: DeployedBroker, stack: AsyncExitStack
+) -> None:
+    """So that whoever asks is told at once, and asks another way."""
+    channel = await (await connected("goods", secrets, deployed_broker, stack)).channel()
+    await topology.call_queue(channel, "goods")
+    await wait_until(lambda: queue_name(CALLS, "goods") not in deployed_broker.ctl("list_queues", "--vhost", VHOST), 30)
 
 
 async def test_nobody_gets_in_without_a_name_or_without_tls(secrets: Path, deployed_broker: DeployedBroker) -> None:

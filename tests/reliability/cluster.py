@@ -10,11 +10,12 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -32,7 +33,7 @@ from tests.reliability import listener
 from tests.reliability.checker import Violation, check
 from tests.reliability.history import History
 from tests.reliability.snapshot import TOTAL, Snapshot, forget_everything, from_postgres
-from tests.reliability.worker_process import AMQP_URL, PLANTED, over
+from tests.reliability.worker_process import AMQP_URL, GIVEN_UP, PLANTED, over
 from tests.reliability.workload import Workload
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
@@ -46,6 +47,8 @@ Kind: TypeAlias = tuple[str, ...]
 TOGETHER: Final[tuple[Kind, ...]] = (("ledger", "mail"),)
 APART: Final[tuple[Kind, ...]] = (("ledger",), ("mail",))
 """So that whatever the ledger says goes to another process."""
+DOOR: Final = "hub"
+"""The component in whose name the callers ask."""
 
 ROOT: Final = Path(__file__).parents[2]
 CITIZENS: Final = tuple(citizen(number, lane) for lane in (0, 5, 10, 15) for number in (1, 2))
@@ -60,11 +63,18 @@ TOTALS_EVERY_S: Final = 0.1
 ASKED_LIMIT: Final = 1_500
 """The most that is asked in one case: the check takes time too."""
 UNDER_WAY: Final = """
-SELECT (SELECT count(*) FROM hub.delivery) + (SELECT count(*) FROM hub.call)
+SELECT (SELECT count(*) FROM hub.delivery) + (SELECT count(*) FROM hub.call WHERE expires_at > now())
     + (SELECT count(*) FROM pg_stat_activity WHERE usename = 'mykey_ledger' AND state <> 'idle')
 """
 DAYS: Final = (0, 25)
 """The two workers do not agree on the day: one of them finds reserve points to sweep."""
+
+
+class By(NamedTuple):
+    """How a process reaches the servers; without a broker, processes reach one another by PostgreSQL."""
+
+    url: str
+    amqp_url: str = ""
 
 
 class Worker:
@@ -110,7 +120,7 @@ class Worker:
 
 
 def _door(_context: Context) -> Component:
-    return Component(name="hub")
+    return Component(name=DOOR)
 
 
 class Cluster:
@@ -123,10 +133,15 @@ class Cluster:
         answer_limit_s: float = ANSWER_LIMIT_S,
         amqp_url: str = "",
         kinds: Sequence[Kind] = TOGETHER,
+        by: Mapping[str, By] = MappingProxyType({}),
+        given_up_s: float | None = None,
     ) -> None:
+        """`by`: the first component of a worker, or `hub` for the callers' own process → how it reaches the servers."""
         self.url = url
+        self.by = {name: by.get(name, By(url, amqp_url)) for name in (DOOR, *(kind[0] for kind in kinds))}
         self.answer_limit_s = answer_limit_s
         self.planted = planted
+        self._given_up = "" if given_up_s is None else str(given_up_s)
         self.amqp_url = amqp_url
         self.kinds = kinds
         self.pace_s = 0.0
@@ -145,10 +160,11 @@ class Cluster:
     async def _open(self) -> None:
         self.owner = await asyncpg.connect(self.url)
         await self.owner.execute(listener.MAKE_TABLES)
+        url, amqp_url = self.by[DOOR]
         settings = Settings.model_validate(
-            {"database_url": self.url, "secret_key": SECRET_KEY, "pool_size": 8, **over(self.amqp_url)}
+            {"database_url": url, "secret_key": SECRET_KEY, "pool_size": 8, **over(amqp_url)}
         )
-        door = HubProcess(settings, AdjustableClock(START), [Installed("hub", _door)], self.url)
+        door = HubProcess(settings, AdjustableClock(START), [Installed(DOOR, _door)], url)
         self.door = await self._stack.enter_async_context(door)
 
     def close(self) -> None:
@@ -185,8 +201,9 @@ class Cluster:
             self._spares[failpoint] = await self._load(kind, DAYS[1], failpoint)
 
     async def _load(self, kind: Kind, days: int, failpoint: str = "") -> Worker:
-        settings = {ENVIRONMENT: failpoint, PLANTED: self.planted, AMQP_URL: self.amqp_url}
-        return await Worker.load(kind, self.url, days, **settings)
+        by = self.by[kind[0]]
+        settings = {ENVIRONMENT: failpoint, PLANTED: self.planted, AMQP_URL: by.amqp_url, GIVEN_UP: self._given_up}
+        return await Worker.load(kind, by.url, days, **settings)
 
     # one run
 

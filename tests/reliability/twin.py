@@ -230,7 +230,7 @@ class TwinConnection:
     ) -> None:
         self._twin = twin
         self._owner = owner
-        self._travel = travel
+        self.travel = travel
         self._statements = statements
         self._copies = copies
         self._tx: TwinTransaction | None = None
@@ -262,31 +262,70 @@ class TwinConnection:
 
     async def _run(self, statement: Callable[..., Awaitable[Any]], *args: Any) -> Any:  # noqa: ANN401 - SQL values
         if self._tx is None:
-            async with self.transaction():
-                return await self._run(statement, *args)
+            begun = self.transaction()
+            await begun.start()
+            try:
+                done = await self._run(statement, *args)
+            except BaseException:
+                await begun.rollback()
+                raise
+            await begun.commit()
+            return done
         try:
-            await self._travel()
+            await self.travel()
             self._tx.must_be_open()
             return await statement(self._tx, *args)
         except Broken:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation") from None
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """BEGIN … COMMIT; an answer that is lost on the way back leaves the commit done and unknown."""
+    def transaction(self) -> "_Begun":
+        """What comes between BEGIN and COMMIT."""
         assert self._tx is None
-        self._tx = tx = TwinTransaction(self._twin, self._owner)
+        return _Begun(self)
+
+    def begin(self) -> TwinTransaction:
+        """BEGIN."""
+        self._tx = TwinTransaction(self._twin, self._owner)
+        return self._tx
+
+    def end(self) -> None:
+        """However it was."""
+        if self._tx is not None:
+            self._tx.rollback()
+        self._tx = None
+
+    def terminate(self) -> None:
+        """Nobody waits for an answer any more."""
+        self.end()
+
+
+class _Begun:
+    """A transaction, with as much of asyncpg's as the hub uses."""
+
+    def __init__(self, connection: TwinConnection) -> None:
+        self._connection = connection
+        self._tx: TwinTransaction | None = None
+
+    async def start(self) -> None:
+        """BEGIN."""
+        self._tx = self._connection.begin()
+
+    async def commit(self) -> None:
+        """COMMIT; an answer that is lost on the way back leaves the commit done and unknown."""
+        assert self._tx is not None
         try:
-            yield
-            await self._travel()
-            tx.must_be_open()
-            tx.commit()
-            await self._travel()
+            await self._connection.travel()
+            self._tx.must_be_open()
+            self._tx.commit()
+            await self._connection.travel()
         except Broken:
             raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation") from None
         finally:
-            tx.rollback()
-            self._tx = None
+            self._connection.end()
+
+    async def rollback(self) -> None:
+        """ROLLBACK."""
+        self._connection.end()
 
 
 class TwinPool:

@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from hub import database
 from hub.clock import AdjustableClock
 from hub.installed import installed
 from hub.process import HubProcess
@@ -29,13 +30,17 @@ from tests.workers.ledger.world import START
 
 PLANTED: Final = "MYKEY_PLANTED"
 AMQP_URL: Final = "MYKEY_BROKER_OF_TEST"
+GIVEN_UP: Final = "MYKEY_GIVEN_UP_OF_TEST"
+GIVEN_UP_S: Final = 5.0
+"""After how long a database that has gone silent is given up, where that is tested."""
 LEASE_S: Final = 1.0
 RENEW_S: Final = 0.25
 
 
 def hasten() -> None:
-    """Let leases be short in this program, so that a takeover need not be waited for long."""
+    """Let leases be short in this program, so that a takeover need not be waited for long; and patience, if told."""
     vars(lanes).update(LEASE_S=LEASE_S, RENEW_S=RENEW_S)
+    vars(database).update(COMMAND_TIMEOUT_S=float(os.environ.get(GIVEN_UP) or database.COMMAND_TIMEOUT_S))
 
 
 def say(word: str) -> None:

@@ -61,7 +61,7 @@ class WebhookSender:
         signer = signer_of(self._keys, message.party_id)
         headers = signed_headers(message.event_id, event.body, self._real_now(), endpoint.whsecs, signer)
         try:
-            got = await self._outbound.post(endpoint.url, event.body, {**headers, "Content-Type": "application/json"})
+            got = await self._outbound.tell(endpoint.url, event.body, {**headers, "Content-Type": "application/json"})
         except AwayError as error:
             await self._endpoints.tried(message, error.status, delivered=False, gone=False)
             raise _away(message, event, error) from error

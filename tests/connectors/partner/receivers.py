@@ -29,6 +29,8 @@ class Receiver:
     came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     breaks_on: UUID | None = None
     """The event that is never taken."""
+    answer_bytes: int = 0
+    """How much is said beside the status."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
@@ -40,7 +42,8 @@ class Receiver:
             status = 500
         if status == SILENT:
             await self.ended.wait()
-        return web.Response(status=status or 204, headers={"Location": "http://169.254.169.254/"})
+        said = b"x" * self.answer_bytes
+        return web.Response(status=status or 204, body=said, headers={"Location": "http://169.254.169.254/"})
 
     def told(self) -> list[dict[str, Any]]:
         """The bodies, in the order in which they came."""

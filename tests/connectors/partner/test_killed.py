@@ -63,8 +63,10 @@ async def settled(airline: Partner) -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def hub(database_url: str, failpoint: str = "") -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A whole hub as a process of its own, listening."""
+async def hub(
+    database_url: str, failpoint: str = "", errors_to: int | None = None, program: str = "hub"
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A whole hub as a process of its own, listening; what it logs goes where ours goes, or to this descriptor."""
     port = free_port()
     settings = {
         "MYKEY_DATABASE_URL": database_url,
@@ -74,7 +76,9 @@ async def hub(database_url: str, failpoint: str = "") -> AsyncIterator[tuple[asy
         "MYKEY_FAILPOINT": failpoint,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", "run", "registry", "ledger", "partner"), env=os.environ | settings
+        *(sys.executable, "-m", program, "run", "registry", "ledger", "partner"),
+        env=os.environ | settings,
+        stderr=errors_to,
     )
 
     async def it_listens() -> bool:

@@ -107,6 +107,20 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await ask(airline, "POST", "/webhook-secrets", status=404)
 
 
+async def test_what_an_endpoint_says_beside_its_status_is_not_read(airline: Partner, receiver: Receiver) -> None:
+    """F31: ten megabytes for an answer."""
+    await ask(airline, "PUT", "/webhook", {"url": receiver.url})
+    receiver.answers, receiver.answer_bytes = [404, 200], 10 * 1024 * 1024
+
+    async def taken() -> bool:
+        (event,) = (await airline.get("/webhook-events"))["items"]
+        return event["delivered_at"] is not None
+
+    await ask(airline, "POST", "/webhook-tests", status=202)
+    await wait_until(taken, deadline_s=30)
+    assert len(receiver.came) == 2
+
+
 async def test_no_endpoint_on_the_inside(airline: Partner) -> None:
     """ASVS 1.3.6, 13.2.4, 15.3.2: refused when it is named; looked at again at each connection (test_outbound.py)."""
     for url in (

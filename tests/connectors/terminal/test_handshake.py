@@ -141,7 +141,18 @@ async def test_frames_are_counted(hub: Hub, terminal: Terminal, session: ClientS
     assert await agent.closed() == Closing.bad_frame
 
 
-async def test_who_says_too_much_is_hung_up_on(hub: Hub, terminal: Terminal, session: ClientSession) -> None:
+@pytest.fixture
+def nothing_is_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slowly this machine takes frames in."""
+    monkeypatch.setattr(uplink, "FRAMES_PER_S", 0.001)
+
+
+async def test_who_says_too_much_is_hung_up_on(
+    nothing_is_forgiven: None,  # noqa: ARG001 - before the hub is made
+    hub: Hub,
+    terminal: Terminal,
+    session: ClientSession,
+) -> None:
     agent = await Agent.dial(session, hub, terminal)
     for _ in range(uplink.FRAMES_BURST + 50):
         await agent.say(CardEvent(what="removed", insertion=UUID(int=1)))

@@ -13,6 +13,8 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
 from connectors.terminal import uplink_store
+from connectors.terminal.uplink_store import UplinkStore
+from hub.keys import Keys
 from schemas.card_jobs import (
     CardAnswer,
     HandNumberOn,
@@ -351,13 +353,14 @@ async def _becomes(ask: Callable[[], Awaitable[Any]], is_so: Callable[[Any], boo
 
 
 async def test_presence_is_told_from_anywhere(town: Town) -> None:
-    await town.agent()
+    agent = await town.agent()
     query = PresenceOf(terminal_ids=[town.terminal.terminal_id, "T232343000000"])
     found = (await town.elsewhere.bus.call(query, 5)).terminals
     assert list(found) == [town.terminal.terminal_id]
     presence = found[town.terminal.terminal_id]
     assert presence.connected
     assert presence.since == presence.seen
+    assert not agent.socket.closed
 
 
 async def test_nothing_a_person_has_is_left_in_the_tables(town: Town) -> None:
@@ -367,9 +370,41 @@ async def test_nothing_a_person_has_is_left_in_the_tables(town: Town) -> None:
     )
     asking = asyncio.create_task(town.first.bus.call(ask, 5))
     job = await agent.job()
+    await agent.say(NotifyResult(job_id=job.job_id, outcome=Outcome.done))
+    await asking
     rows = await town.owner.fetch("SELECT job::text AS row FROM terminal.job AS job")
     assert len(rows) == 1
     assert b"A99887766B".hex() not in rows[0]["row"]
-    await agent.say(NotifyResult(job_id=job.job_id, outcome=Outcome.done))
-    await asking
+    await town.owner.execute("UPDATE terminal.job SET expires_at = '-infinity'")
+    store = UplinkStore(town.second.process.database_of("terminal"), Keys(b"any").sealer("terminal.job"), uuid4())
+    await store.sweep()
     assert await town.owner.fetchval("SELECT count(*) FROM terminal.job") == 0
+
+
+async def test_an_ask_that_comes_again_is_the_same_job(town: Town) -> None:
+    agent = await town.agent()
+    ask = read_card(town.terminal, limit_s=20)
+    first = asyncio.create_task(_asked(town.first, ask))
+    job = await agent.card_job()
+    again = [asyncio.create_task(_asked(hub, ask)) for hub in (town.second, town.second, town.elsewhere)]
+    await agent.say(signed(job))
+    answers = [*await asyncio.gather(first, *again), await _asked(town.first, ask)]
+    assert [answer.proof.job_id for answer in answers if answer.proof is not None] == [job.job_id] * 5
+    assert all(answer == answers[0] for answer in answers)
+    release = ReleaseCard(terminal_id=ask.terminal_id, operation_id=ask.operation_id)
+    releasing = asyncio.create_task(town.first.bus.call(release, 5))
+    job_of_release = await agent.job()
+    assert isinstance(job_of_release, ReleaseJob), "the terminal was asked for the card twice"
+    await agent.say(CardResult(job_id=job_of_release.job_id, outcome=Outcome.done))
+    assert (await releasing).is_done
+
+
+async def test_another_terminal_has_nothing_of_an_ask(town: Town) -> None:
+    other_terminal = (await enrolled(town.first.bus, town.first.url, 2))[0]
+    agent, _ = await town.agent(), await Agent.dial(town.session, town.second, other_terminal)
+    ask = read_card(town.terminal)
+    asking = asyncio.create_task(_asked(town.first, ask))
+    await agent.say(signed(await agent.card_job()))
+    assert (await asking).is_done
+    theirs = ask.model_copy(update={"terminal_id": other_terminal.terminal_id})
+    assert await _asked(town.first, theirs) == CardAnswer(code=RefusalCode.terminal_away)

@@ -24,6 +24,7 @@ from tests.hub.transports.worker import ENDLESS, worker
 from tests.waiting import wait_until
 
 DEADLINE_S: Final = 5.0
+LONG_DEADLINE_S: Final = 30.0
 TRACES: Final = "SELECT correlation_id, parent_span FROM hub.message ORDER BY id"
 
 
@@ -245,7 +246,7 @@ async def test_with_nobody_there_the_deadline_ends_the_call_and_nobody_does_it_l
     assert await probe.numbers("ledger") == [2]
 
 
-async def test_a_call_to_a_process_that_is_killed_ends_unknown_and_may_be_asked_again(
+async def test_a_call_that_nobody_is_left_to_do_ends_unknown_and_may_be_asked_again(
     start: Start, probe: Probe, database_url: str, transport: dict[str, object]
 ) -> None:
     async with start(fake("registry")) as asking:
@@ -258,6 +259,19 @@ async def test_a_call_to_a_process_that_is_killed_ends_unknown_and_may_be_asked_
         assert await probe.numbers("ledger") == []
         async with start(fake("ledger")):
             assert (await asking.bus.call(credit(ENDLESS), DEADLINE_S)).points == ENDLESS
+
+    assert await probe.numbers("ledger") == [ENDLESS]
+
+
+async def test_a_call_to_a_process_that_is_killed_is_answered_by_another(
+    start: Start, probe: Probe, database_url: str, transport: dict[str, object]
+) -> None:
+    async with start(fake("registry")) as asking, worker(database_url, transport, "ledger") as other:
+        call = asyncio.create_task(asking.bus.call(credit(ENDLESS), LONG_DEADLINE_S))
+        await wait_until(lambda: _in_transaction(probe))
+        async with start(fake("ledger")):
+            other.kill()
+            assert (await call).points == ENDLESS
 
     assert await probe.numbers("ledger") == [ENDLESS]
 

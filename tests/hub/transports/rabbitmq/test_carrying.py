@@ -72,6 +72,33 @@ async def test_nothing_is_acknowledged_before_its_commit(
     assert await probe.numbers() == [1, 2]
 
 
+async def test_a_batch_that_comes_five_times_more_is_done_once(
+    start: Start, probe: Probe, view: BrokerView, ready: Ready, amqp_url: str
+) -> None:
+    """F23: while it is being done, and when it was done long ago."""
+    key = delivery_key("mail", 5)
+    async with start(fake("registry")) as sender, start(fake("mail")) as receiver, start(fake("mail")):
+        await ready()
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            spied = await channel.declare_queue(exclusive=True)
+            await spied.bind(EXCHANGE, key)
+            await say(sender, *(credited(n, key_in(5)) for n in (1, 2, 3)))
+            seen = await wait_until(lambda: spied.get(no_ack=True, fail=False))
+            assert seen is not None
+            await spied.unbind(EXCHANGE, key)
+        for _ in range(5):
+            await publish(amqp_url, EXCHANGE, key, seen.body)
+        await receiver.drained(DRAIN_LIMIT_S)
+        for _ in range(5):
+            await publish(amqp_url, EXCHANGE, key, seen.body)
+        await say(sender, credited(4, key_in(5)))
+        await receiver.drained(DRAIN_LIMIT_S)
+        await wait_until(view.is_empty)
+
+    assert await probe.numbers() == [1, 2, 3, 4]
+
+
 async def test_what_was_not_done_goes_back_to_its_queue(start: Start, view: BrokerView) -> None:
     began = asyncio.Event()
 

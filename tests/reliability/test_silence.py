@@ -1,0 +1,124 @@
+"""F19, F22: answers that never come. Whether it was done is unknown, and asked again under its id it was done once."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+import asyncpg
+import pytest
+from yarl import URL
+
+from hub import database
+from tests.connectors.partner.test_killed import hub
+from tests.connectors.partner.town import AIRLINE, CITIZENS, HOST, Answer, Partner, settle, town, transfer
+from tests.reliability import ways
+from tests.reliability.ways import Direction, Way
+from tests.running import running
+from tests.waiting import wait_until
+
+ITEMS: Final = 8
+GIVEN_UP_S: Final = 3.0
+RECOVERY_LIMIT_S: Final = 60.0
+"""L1."""
+LOOK_S: Final = 0.2
+ASK_LIMIT: Final = aiohttp.ClientTimeout(total=5.0)
+POSTED: Final = "SELECT command_id, points FROM ledger.outcome WHERE party_id = $1 AND code IS NULL"
+
+
+def batch(name: str) -> str:
+    """Points are different powers of two by item, so that a total tells what is in it."""
+    items = [transfer(f"{name}-{item}", link=1 + item % CITIZENS, points=1 << item) for item in range(ITEMS)]
+    return json.dumps({"transfers": items})
+
+
+class ByWay(Partner):
+    """Signs for the door, and goes there by a way."""
+
+    way: Way
+
+    async def send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> Answer:  # noqa: ANN401 - as Partner's
+        url = URL(f"http://{HOST}:{self.way.port}/api/partner{path}", encoded=True)
+        named = {**headers, "Host": self._url.removeprefix("http://")}
+        async with self._session.request(method, url, data=body, headers=named) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+
+async def asked(door: Partner, content: str) -> Answer | None:
+    """One try; None where no answer came in time."""
+    try:
+        return await door.post(content)
+    except (aiohttp.ClientError, TimeoutError):
+        return None
+
+
+async def until_answered(door: Partner, content: str) -> list[Any]:
+    """The same again and again."""
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < RECOVERY_LIMIT_S:
+        answer = await asked(door, content)
+        if answer is not None and answer.status == 200:
+            results: list[Any] = answer.json["results"]
+            return results
+        assert answer is None or answer.status == 503, answer
+        await asyncio.sleep(LOOK_S)
+    raise AssertionError("it was never answered")
+
+
+async def assert_posted_once(owner: "asyncpg.Connection[asyncpg.Record]", *names: str) -> None:
+    posted = [tuple(row) for row in await owner.fetch(POSTED, AIRLINE)]
+    assert sorted(posted) == sorted((f"{name}-{item}", 1 << item) for name in names for item in range(ITEMS))
+
+
+async def test_a_commit_that_is_never_confirmed_was_done_once(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "COMMAND_TIMEOUT_S", GIVEN_UP_S)
+    owner = await asyncpg.connect(database_url)
+    async with (
+        ways.to_postgres(database_url) as way,
+        town(way.url) as hub_town,
+        aiohttp.ClientSession(timeout=ASK_LIMIT) as session,
+    ):
+        airline = Partner(session, hub_town.url, "airline", hub_town.keys["airline"])
+        await until_answered(airline, batch("warm"))
+        way.silence_after(b"COMMIT", of=b"mykey_ledger")
+        await asked(airline, batch("lost"))
+        assert way.silenced > 0
+        way.heal()
+        results = await until_answered(airline, batch("lost"))
+        assert {one["status"] for one in results} == {"posted"}
+        assert any(one["replayed"] for one in results), "nothing of it had been committed"
+        await assert_posted_once(owner, "warm", "lost")
+    await owner.close()
+
+
+def test_who_has_gone_silent_is_given_up_in_time() -> None:
+    assert float(database.SESSION["lock_timeout"].removesuffix("s")) < database.COMMAND_TIMEOUT_S
+    assert database.COMMAND_TIMEOUT_S + database.CONNECT_TIMEOUT_S < RECOVERY_LIMIT_S
+
+
+@pytest.mark.timeout(120)
+async def test_a_partner_that_hears_no_answers_has_posted_once(database_url: str) -> None:
+    """The way between a partner and our door: requests arrive, answers do not."""
+    async with running(database_url, "registry", "ledger") as process:
+        keys = await settle(process)
+    owner = await asyncpg.connect(database_url)
+    async with (
+        hub(database_url) as (_, url),
+        ways.to_port(int(url.rpartition(":")[2])) as way,
+        aiohttp.ClientSession(timeout=ASK_LIMIT) as session,
+    ):
+        airline = ByWay(session, url, "airline", keys["airline"])
+        airline.way = way
+        way.hold(Direction.ANSWERS)
+        for _ in range(2):
+            assert await asked(airline, batch("deaf")) is None
+        await wait_until(lambda: owner.fetchval("SELECT count(*) = $1 FROM ledger.outcome", ITEMS))
+        way.forget()
+        results = await until_answered(airline, batch("deaf"))
+    assert all(one["replayed"] for one in results)
+    await assert_posted_once(owner, "deaf")
+    await owner.close()
