@@ -6,31 +6,29 @@ with the real one; the chain is followed by the audit's own pure function.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
+from schemas.checkouts import ExpireAuthorisation
+from schemas.corrections import UseTogether
+from schemas.grants import CreditCoupon
 from schemas.points import PointsEvent, PostingAnswer, PostingCommand, PostingStatus
+from schemas.problems import RefusalCode
 from tests.reliability.history import History, Key
-from tests.reliability.listener import notice_id_of
-from tests.reliability.snapshot import ContraRow, LotRow, Snapshot
-from tests.workers.ledger.naive import NaiveLedger, Result, Rule
+from tests.reliability.listener import HEARD, notice_id_of
+from tests.reliability.snapshot import ContraRow, HoldRow, LotRow, Snapshot
+from tests.workers.ledger.naive import Coupon, NaiveLedger, Result, Rule
 from tests.workers.ledger.world import kind_name
-from workers.ledger.accounts import Kind
 from workers.ledger.audit import Chain
 from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.operations import OPERATIONS
+from workers.ledger.writer import LEDGER_ITSELF
 
-EVENTS: Final = {
-    Kind.credit: "jp.mykey.points.credited.v1",
-    Kind.move: "jp.mykey.points.moved.v1",
-    Kind.sweep: "jp.mykey.points.moved.v1",
-    Kind.use: "jp.mykey.points.used.v1",
-    Kind.expire: "jp.mykey.points.expired.v1",
-}
-HEARD: Final = frozenset(EVENTS.values()) - {EVENTS[Kind.use]}
-"""The listener hears what mail hears."""
+RELEASE: Final = "release."
+"""How the ledger itself names what it does with an order whose time is over; the rest is the hold's id."""
 DRAIN_LIMIT_S: Final = 60.0
 
 Row = TypeVar("Row", OutcomeRow, TransferRow)
@@ -45,35 +43,70 @@ class Violation(NamedTuple):
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the callers did not ask for: the rules, the coupons that there are, and who hears what."""
+
+    rules: Sequence[Rule]
+    coupons: Mapping[tuple[UUID, bytes], Coupon] = field(default_factory=dict)
+    heard: frozenset[str] = HEARD
+    """The events that the listener hears."""
+    holding_period_days: int = 21
+
+
 @dataclass(slots=True)
 class _Case:
     """What is checked."""
 
     history: History
     snapshot: Snapshot
+    world: World
     naive: NaiveLedger
     by_key: dict[Key, OutcomeRow] = field(init=False)
     commands: dict[tuple[Key, bytes], PostingCommand] = field(init=False)
     journal: dict[tuple[int, int], list[TransferRow]] = field(init=False)
     expected: dict[Said, tuple[int, int]] = field(default_factory=dict)
     """The events that the journal calls for, with their points and balance; in commit order within a partition."""
+    coupons_posted: dict[tuple[UUID, bytes], list[OutcomeRow]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.by_key = {(row.party_id, row.command_id): row for row in self.snapshot.outcomes}
         self.commands = {(one.key, one.command.request_hash): one.command for one in self.history.asked}
+        self.commands |= {((row.party_id, row.command_id), row.request_hash): _release(row) for row in self.own()}
         self.journal = defaultdict(list)
         for row in self.snapshot.transfers:
             self.journal[row.partition, row.block].append(row)
+        for outcome in self.snapshot.outcomes:
+            command = self.command_of(outcome)
+            if outcome.code is None and isinstance(command, CreditCoupon):
+                self.coupons_posted[command.party_id, command.code_hash].append(outcome)
+
+    def own(self) -> list[OutcomeRow]:
+        """What the ledger did by itself."""
+        return [row for row in self.snapshot.outcomes if row.party_id == LEDGER_ITSELF]
+
+    def command_of(self, row: OutcomeRow) -> PostingCommand | None:
+        """What was asked, if anybody did."""
+        return self.commands.get(((row.party_id, row.command_id), row.request_hash))
 
 
-def check(
-    history: History, snapshot: Snapshot, rules: Iterable[Rule], holding_period_days: int = 21
-) -> list[Violation]:
+def _release(row: OutcomeRow) -> PostingCommand:
+    """Nobody asks for it: it is right where the hold's time is over, which the naive ledger says."""
+    hold_id = UUID(hex=row.command_id.removeprefix(RELEASE))
+    return ExpireAuthorisation(
+        party_id=row.party_id, command_id=f"{RELEASE}{hold_id.hex}", request_hash=hold_id.bytes,
+        citizen_id=row.citizen_id, hold_id=hold_id,
+    )  # fmt: skip
+
+
+def check(history: History, snapshot: Snapshot, world: World) -> list[Violation]:
     """Every invariant that does not hold. An empty list is the proof of the run."""
-    case = _Case(history, snapshot, NaiveLedger(rules, holding_period_days))
+    naive = NaiveLedger(world.rules, world.holding_period_days)
+    naive.coupons = {key: replace(coupon) for key, coupon in world.coupons.items()}
+    case = _Case(history, snapshot, world, naive)
     checks = (
-        _double_entry, _balances, _one_outcome, _answers, _asked_for, _replay, _wallets, _settlement, _events, _heard,
-        _sent, _totals, _drained, _chain, _unclassified,
+        _double_entry, _balances, _one_outcome, _answers, _asked_for, _replay, _wallets, _holds, _coupons, _settlement,
+        _events, _heard, _sent, _totals, _drained, _chain, _unclassified,
     )  # fmt: skip
     return [violation for each in checks for violation in each(case)]
 
@@ -115,6 +148,8 @@ def _one_outcome(case: _Case) -> Iterator[Violation]:
     if len(case.by_key) != len(case.snapshot.outcomes):
         yield Violation("I4", "an id has two outcomes")
     for key, row in case.by_key.items():
+        if row.party_id == LEDGER_ITSELF:
+            continue
         final = case.history.final.get(key)
         if final is None or _said_by(row) != _said_in(final):
             yield Violation("I3", f"{key}: the final read says {final}, the row {row}")
@@ -156,7 +191,7 @@ def _asked_for(case: _Case) -> Iterator[Violation]:
     """I5: nothing is in the books that nobody asked for, and each transfer belongs to a posted outcome."""
     outcomes = {(row.partition, row.block, row.number): row for row in case.snapshot.outcomes}
     for key, row in case.by_key.items():
-        command = case.commands.get((key, row.request_hash))
+        command = case.command_of(row)
         if command is None:
             yield Violation("I5", f"nobody asked for {key}")
         elif (command.citizen_id, OPERATIONS[type(command)].kind) != (row.citizen_id, row.kind):
@@ -170,25 +205,49 @@ def _asked_for(case: _Case) -> Iterator[Violation]:
 def _replay(case: _Case) -> Iterator[Violation]:
     """I6: replayed in commit order, the naive ledger decides every command the same way."""
     for row in sorted(case.snapshot.outcomes, key=lambda o: (o.partition, o.block, o.number)):
-        command = case.commands.get(((row.party_id, row.command_id), row.request_hash))
+        command = case.command_of(row)
         if command is None:
             continue
-        expected = case.naive.do(command, row.posted_on)
+        moment = case.snapshot.moments[row.partition, row.block]
+        yield from _left_over(case, command, row, moment)
+        _know_coupon(case, command, row)
+        expected = case.naive.do(command, row.posted_on, moment)
         if Result(row.code, row.points, json.loads(row.balances)) != expected:
             yield Violation("I6", f"{row.command_id}: {row.code or row.points} {row.balances}, rightly {expected}")
         if row.code is None:
             moved = sum(t.points for t in case.journal[row.partition, row.block] if t.outcome == row.number)
-            if moved != row.points:
-                yield Violation("I6", f"{row.command_id}: {row.points} points, its transfers move {moved}")
-            case.expected.update(_called_for(row, command))
+            rightly = sum(points for _, _, points in case.naive.slip)
+            if moved != rightly:
+                yield Violation("I6", f"{row.command_id}: its transfers move {moved}, rightly {rightly}")
+            for said in expected.said:
+                key = (f"jp.mykey.{said.what}.v1", *_saying(command, said.pool), said.pool)
+                case.expected[key] = said.points, said.balance
 
 
-def _called_for(row: OutcomeRow, command: PostingCommand) -> dict[Said, tuple[int, int]]:
-    """The events of a posted outcome: one, or for an expiry one a pool (whose points the balances do not tell)."""
-    kind, balances = Kind(row.kind), json.loads(row.balances)
-    pools = list(balances) if kind is Kind.expire else [str(command.model_dump()["pool"])]
-    points = row.points if len(pools) == 1 else 0
-    return {(EVENTS[kind], row.party_id, row.command_id, pool): (points, balances[pool]) for pool in pools}
+def _left_over(case: _Case, command: PostingCommand, row: OutcomeRow, moment: datetime) -> Iterator[Violation]:
+    """An order whose time is over is free before anything else happens to its citizen."""
+    if row.party_id == LEDGER_ITSELF:
+        return
+    ended = {command.hold_id} if isinstance(command, ExpireAuthorisation) else set()
+    for hold_id in set(case.naive.over(row.citizen_id, moment)) - ended:
+        yield Violation("I6", f"{row.command_id}: order {hold_id} was over by {moment} and not free")
+
+
+def _know_coupon(case: _Case, command: PostingCommand, row: OutcomeRow) -> None:
+    """Of partitions beside one another nobody knows who came first: what another one has posted may be used up here."""
+    if isinstance(command, CreditCoupon) and (key := (command.party_id, command.code_hash)) in case.naive.coupons:
+        posted = case.coupons_posted.get(key, [])
+        here = [(one.block, one.number) for one in posted if one.partition == row.partition]
+        used_here = any(place < (row.block, row.number) for place in here)
+        used_elsewhere = len(here) < len(posted) and row.code == RefusalCode.no_coupon
+        case.naive.coupons[key].used = used_here or used_elsewhere
+
+
+def _saying(command: PostingCommand, pool: str) -> Key:
+    """In whose name, and under which id, an event of this command is said: that of the part that it is about."""
+    parts = command.parts if isinstance(command, UseTogether) else ()
+    one: PostingCommand = next((part for part in parts if part.pool == pool), command)
+    return one.party_id, one.command_id
 
 
 def _wallets(case: _Case) -> Iterator[Violation]:
@@ -210,6 +269,25 @@ def _wallets(case: _Case) -> Iterator[Violation]:
     rightly_by_name = {other.name: points for other, points in case.naive.others.items() if points}
     if {name: balance for name, balance in contras.items() if balance} != rightly_by_name:
         yield Violation("I6", f"contra accounts: {dict(contras)}, rightly {rightly_by_name}")
+
+
+def _holds(case: _Case) -> Iterator[Violation]:
+    """I2, I12: what is set aside stands as the naive ledger has it: ended once, and no more of it given back."""
+    stored = {row.hold_id: row for row in case.snapshot.holds}
+    for hold_id in stored.keys() | case.naive.aside.keys():
+        row, aside = stored.get(hold_id), case.naive.aside.get(hold_id)
+        rightly = aside and HoldRow(hold_id, aside.state, aside.points, aside.left, aside.taken, aside.refunded)
+        if row != rightly:
+            yield Violation("I12", f"hold {row}, rightly {rightly}")
+
+
+def _coupons(case: _Case) -> Iterator[Violation]:
+    """I12: a coupon is used once, by whom its row says."""
+    used = {(row.party_id, row.code_hash): row.used_by for row in case.snapshot.coupons}
+    for key in used.keys() | case.coupons_posted.keys():
+        posted = [row.citizen_id for row in case.coupons_posted.get(key, [])]
+        if posted != [used.get(key)]:
+            yield Violation("I12", f"coupon {key} was used by {posted}, its row says {used.get(key)}")
 
 
 def _settlement(case: _Case) -> Iterator[Violation]:
@@ -234,7 +312,7 @@ def _events(case: _Case) -> Iterator[Violation]:
             yield Violation("I10", f"said {said[key]} times: {key}")
     for event in case.snapshot.said:
         points, balance = case.expected.get(_tells(event), (event.points, event.balance))
-        if event.balance != balance or points not in {0, event.points}:
+        if (event.points, event.balance) != (points, balance):
             yield Violation("I10", f"{event} does not say {points} and {balance}")
 
 
@@ -246,7 +324,7 @@ def _heard(case: _Case) -> Iterator[Violation]:
     """I10: what was said was heard, its effect recorded once, for each citizen in the order it happened."""
     heard = Counter((row.type, row.party_id, row.command_id, row.pool) for row in case.snapshot.heard)
     for key in case.expected.keys() | heard.keys():
-        rightly = int(key in case.expected and key[0] in HEARD)
+        rightly = int(key in case.expected and key[0] in case.world.heard)
         if heard[key] != rightly:
             yield Violation("I10", f"heard {heard[key]} times, rightly {rightly}: {key}")
     by_citizen: dict[UUID, list[tuple[int, int]]] = defaultdict(list)

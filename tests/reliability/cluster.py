@@ -30,11 +30,11 @@ from schemas.audit import VerifyLedger
 from schemas.points import OutcomesOf, PostingAnswer, PostingCommand
 from schemas.values import LANES
 from tests.reliability import listener
-from tests.reliability.checker import Violation, check
+from tests.reliability.checker import Violation, World, check
 from tests.reliability.history import History
 from tests.reliability.snapshot import TOTAL, Snapshot, forget_everything, from_postgres
 from tests.reliability.worker_process import AMQP_URL, GIVEN_UP, PLANTED, over
-from tests.reliability.workload import Workload
+from tests.reliability.workload import Common, Workload
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 from tests.workers.ledger.world import RULES, START, citizen
@@ -223,8 +223,8 @@ class Cluster:
         self, enough: "asyncio.Future[Any]", seed: int, asked_at_least: int, asked_limit: int = ASKED_LIMIT
     ) -> None:
         """Callers ask until `enough` is done and they have asked so much, or for all that may be asked."""
-        random, wallets = Random(seed), list[tuple[Any, str]]()
-        callers = [Workload(random, f"c{number}", wallets, CITIZENS) for number in range(CALLERS)]
+        random, common = Random(seed), Common()
+        callers = [Workload(random, f"c{number}", common, CITIZENS) for number in range(CALLERS)]
 
         def is_enough() -> bool:
             asked = len(self.history.asked)
@@ -301,7 +301,7 @@ class Cluster:
         """The final reads, all of them, and the check."""
         await self._read_finally()
         snapshot: Snapshot = await from_postgres(self.owner)
-        violations = check(self.history, snapshot, RULES)
+        violations = check(self.history, snapshot, World(RULES))
         for partition in range(LANES):
             report = await self.door.call(VerifyLedger(partition=partition), DRAIN_LIMIT_S)
             if report.fault is not None:

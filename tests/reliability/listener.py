@@ -82,7 +82,16 @@ async def reached(_query: MailServerReached) -> ConnectionTested:
 
 def component(context: Context) -> Component:
     """Handles whatever mail is sent."""
-    routed = [message_type for message_type, route in ROUTES.items() if "mail" in route.receivers]
+    return _hearing(context, ("mail",))
+
+
+def all_hearers(context: Context) -> Component:
+    """Handles whatever anybody is told of points: `DELIVERED` has it delivered to mail then."""
+    return _hearing(context, HEARERS)
+
+
+def _hearing(context: Context, hearers: Sequence[str]) -> Component:
+    routed = [message_type for message_type, route in ROUTES.items() if not {*hearers}.isdisjoint(route.receivers)]
     sender = Sender(context.database)
     return Component(
         name="mail",
@@ -93,3 +102,14 @@ def component(context: Context) -> Component:
 
 
 INSTALLED: Final = Installed("mail", component)
+HEARERS: Final = ("mail", "checkout", "street")
+FOR_ALL: Final = Installed("mail", all_hearers)
+"""Stands in for all of them at once, where routes can be changed: in one process, for one run."""
+DELIVERED: Final = {
+    kind: ("mail",) for kind, route in ROUTES.items() if issubclass(kind, PointsEvent) and route.receivers
+}
+HEARD: Final = frozenset(
+    kind.TYPE for kind, route in ROUTES.items() if issubclass(kind, PointsEvent) and "mail" in route.receivers
+)
+"""What mail hears."""
+HEARD_BY_ANYBODY: Final = frozenset(kind.TYPE for kind in DELIVERED)

@@ -1,7 +1,7 @@
 """All rows that count, as they stand when everything is drained; read from PostgreSQL or from the simulator's twin."""
 
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -48,6 +48,25 @@ class RollupRow(NamedTuple):
     points: int
 
 
+class HoldRow(NamedTuple):
+    """A row of ledger.hold, as far as it changes."""
+
+    hold_id: UUID
+    state: str
+    points: int
+    remaining: int
+    taken: int
+    refunded: int
+
+
+class CouponRow(NamedTuple):
+    """A row of ledger.coupon that somebody has used."""
+
+    party_id: UUID
+    code_hash: bytes
+    used_by: UUID
+
+
 class DeliveryRow(NamedTuple):
     """A row of hub.delivery: something not done yet, or parked."""
 
@@ -83,6 +102,10 @@ class Snapshot(NamedTuple):
     heard: list[HeardRow]
     sent: list[UUID]
     """The notices sent, one entry a sending."""
+    holds: list[HoldRow]
+    coupons: list[CouponRow]
+    moments: dict[tuple[int, int], datetime]
+    """(partition, block) → what its writer's clock said: by that, orders were over or not."""
 
 
 _HEADS: Final = "SELECT partition, block, hash, next_account FROM ledger.head"
@@ -90,7 +113,8 @@ _BLOCKS: Final = """
 SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block ORDER BY partition, block
 """
 _OUTCOMES: Final = """
-SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances, posted_on
+SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
+    posted_on, hold_id, hold_terms
 FROM ledger.outcome ORDER BY partition, block, number
 """
 _TRANSFERS: Final = """
@@ -103,9 +127,12 @@ _ROLLUPS: Final = """
 SELECT partition, day, lg_code, counterparty_id, pool, kind, transfers, points FROM ledger.rollup
 """
 _DELIVERIES: Final = "SELECT receiver, lane, state, cardinality(message_ids), reason FROM hub.delivery"
-_SAID: Final = """
-SELECT type, body FROM hub.message WHERE type ~ '^jp.mykey.points.(credited|moved|used|expired).v1$' ORDER BY id
-"""
+_HOLDS: Final = "SELECT hold_id, state, points, remaining, taken, refunded FROM ledger.hold"
+_COUPONS: Final = "SELECT party_id, code_hash, used_by FROM ledger.coupon WHERE used_by IS NOT NULL"
+_MOMENTS: Final = "SELECT partition, block, posted_at FROM ledger.block"
+_SAID: Final = "SELECT type, body FROM hub.message WHERE type = ANY ($1) ORDER BY id"
+SAID_TYPES: Final = sorted(name for name, kind in CATALOG.items() if issubclass(kind, PointsEvent))
+"""All events of points."""
 _SENT: Final = "SELECT notice_id FROM mail.sent"
 _HEARD: Final = "SELECT type, citizen_id, party_id, command_id, pool FROM mail.heard ORDER BY id"
 
@@ -113,7 +140,8 @@ RESET_TRIES: Final = 5
 _RESET: Final = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
-    ledger.checkpoint, hub.message, hub.delivery, mail.heard, mail.sent;
+    ledger.checkpoint, ledger.hold, ledger.coupon, ledger.revoked, ledger.correction,
+    hub.message, hub.delivery, mail.heard, mail.sent;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 SET session_replication_role = DEFAULT;
 """
@@ -147,9 +175,12 @@ async def from_postgres(connection: "asyncpg.Connection[asyncpg.Record]") -> Sna
             [ContraRow(*row) for row in await connection.fetch(_CONTRAS)],
             [RollupRow(*row) for row in await connection.fetch(_ROLLUPS)],
             [DeliveryRow(*row) for row in await connection.fetch(_DELIVERIES)],
-            [event_of(row["type"], row["body"]) for row in await connection.fetch(_SAID)],
+            [event_of(row["type"], row["body"]) for row in await connection.fetch(_SAID, SAID_TYPES)],
             [HeardRow(*row) for row in await connection.fetch(_HEARD)],
             [row["notice_id"] for row in await connection.fetch(_SENT)],
+            [HoldRow(*row) for row in await connection.fetch(_HOLDS)],
+            [CouponRow(*row) for row in await connection.fetch(_COUPONS)],
+            {(row["partition"], row["block"]): row["posted_at"] for row in await connection.fetch(_MOMENTS)},
         )
 
 

@@ -21,6 +21,7 @@ from hub.settings import Settings
 from schemas.audit import VerifyLedger
 from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingCommand
 from tests.reliability import listener
+from tests.reliability.checker import World as Rules
 from tests.reliability.checker import check
 from tests.reliability.history import History
 from tests.reliability.planted.bugs import BUGS
@@ -237,7 +238,7 @@ class Books(RuleBasedStateMachine):
             self.history.final |= {(party_id, outcome.command_id): outcome.answer for outcome in found.outcomes}
         if self.naive is not None:
             await self._compare_balances(self.naive)
-        assert check(self.history, await from_postgres(self.world.owner), RULES) == []
+        assert check(self.history, await from_postgres(self.world.owner), Rules(RULES)) == []
         for partition in range(3):
             assert (await process.call(VerifyLedger(partition=partition), DEADLINE_S)).fault is None
 

@@ -17,6 +17,7 @@ import asyncpg
 EPOCH: Final = datetime(2026, 1, 10, 3, tzinfo=UTC)
 TABLES: Final = (
     "head", "block", "transfer", "outcome", "lot", "contra", "rollup", "pool",
+    "hold", "coupon", "revoked", "correction",
     "message", "delivery", "lane", "process", "heard", "sent",
 )  # fmt: skip
 LOCK_TIMEOUT_S: Final = 20.0
@@ -132,6 +133,10 @@ class TwinTransaction:
             if not self.twin.locks[key]:
                 del self.twin.locks[key]
         self.twin.freed()
+
+
+Tx: TypeAlias = TwinTransaction
+Rows: TypeAlias = list[Fields]
 
 
 class Twin:

@@ -9,11 +9,9 @@ from hub import deliveries, outages, outbox
 from hub.transports import lanes
 from tests.reliability import listener
 from tests.reliability.planted import bugs
-from tests.reliability.twin import Copy, Fields, Statement, TwinTransaction
-from workers.ledger import state_statements, statements
-
-Tx = TwinTransaction
-Rows = list[Fields]
+from tests.reliability.twin import Copy, Fields, Rows, Statement, Tx
+from tests.reliability.twin_state import STATE, copy_holds, lots_of
+from workers.ledger import statements
 
 LONG_AGO: Final = -1.0
 OUTCOME_ANSWER: Final = (
@@ -79,15 +77,7 @@ async def all_lots(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
 
 
 def _lots_of(tx: Tx, citizen: UUID, today: date) -> Rows:
-    own = tx.writes.get("lot", {})
-    rows: dict[Any, Fields] = dict(tx.twin.lots_of.get(citizen, {}))
-    rows.update({key: row for key, row in own.items() if row is not None and row["citizen_id"] == citizen})
-    # Where a row is: nobody but its partition's writer moves it, so its number says as much.
-    return [
-        row | {"place": (0, row["account"])}
-        for row in rows.values()
-        if row["balance"] > 0 or row["expires_on"] >= today
-    ]
+    return [row for row in lots_of(tx, citizen) if row["balance"] > 0 or row["expires_on"] >= today]
 
 
 async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
@@ -96,7 +86,7 @@ async def contras(tx: Tx, partition: int, names: Sequence[str]) -> Rows:
 
 
 async def nothing(_tx: Tx, *_args: object) -> Rows:
-    """No hold's time is over, nobody is revoked, no other side is down: the simulated world has none of them."""
+    """No other side is down: the simulated world has none."""
     return []
 
 
@@ -401,7 +391,7 @@ async def send(tx: Tx, notice_id: UUID) -> Rows:
     return []
 
 
-STATEMENTS: Final[dict[str, Statement]] = {
+STATEMENTS: Final[dict[str, Statement]] = STATE | {
     statements.LOCK: lock_head,
     bugs.READ_HEAD: read_head,
     statements.POOLS: pools,
@@ -411,7 +401,6 @@ STATEMENTS: Final[dict[str, Statement]] = {
     statements.LOTS: lots,
     statements.ALL_LOTS: all_lots,
     statements.CONTRAS: contras,
-    state_statements.EXCEPTIONS: nothing,
     statements.CHANGE_LOTS: change_lots,
     statements.CHANGE_CONTRAS: change_contras,
     statements.OPEN_CONTRAS: open_contras,
@@ -441,6 +430,7 @@ STATEMENTS: Final[dict[str, Statement]] = {
     listener.SENT: send,
 }
 COPIES: Final[dict[str, Copy]] = {
+    "ledger.hold": copy_holds,
     "ledger.outcome": copy_into("outcome", "party_id", "command_id"),
     "ledger.transfer": copy_into("transfer", "partition", "block", "line"),
     "ledger.lot": copy_into("lot", "partition", "account"),

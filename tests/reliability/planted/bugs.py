@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final, NamedTuple, cast
 from unittest import mock
@@ -19,10 +20,11 @@ from hub.transaction import Transaction
 from hub.transports.receiver import Receiver
 from schemas.points import ExpirePoints, PostingAnswer, PostingCommand
 from schemas.values import RESERVE
-from workers.ledger import statements, store, writer
+from workers.ledger import state_statements, statements, store, writer
 from workers.ledger.accounts import LotKey
 from workers.ledger.book import Book
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.holds import Hold
 from workers.ledger.operations import OPERATIONS, Operation
 from workers.ledger.remembered import Remembered
 from workers.ledger.store import Head, Known
@@ -91,6 +93,34 @@ def no_row_lock() -> AbstractContextManager[Any]:
         return Head(row["block"] + random.randrange(10**9), row["hash"], row["next_account"], row["revision"] or 0)
 
     return mock.patch.object(store, "lock", lock)
+
+
+READ_COUPONS: Final = state_statements.COUPONS.replace("FOR UPDATE OF c", "")
+"""Two partitions may read one coupon at once."""
+
+
+def coupon_not_locked() -> AbstractContextManager[Any]:
+    """A coupon is read without its lock: there is one writer at a time, after all, for each citizen."""
+    return mock.patch.object(state_statements, "COUPONS", READ_COUPONS)
+
+
+def order_kept_beyond_its_time() -> AbstractContextManager[Any]:
+    """Points set aside for an order come back when somebody sweeps, not when its time is over."""
+    return mock.patch.object(Book, "over_holds", return_value=[])
+
+
+def refund_forgets_the_last_one() -> AbstractContextManager[Any]:
+    """A hold does not remember what was given back before."""
+
+    def refund(self: Hold, points: int) -> Hold:
+        return replace(self, refunded=points)
+
+    return mock.patch.object(Hold, "refund", refund)
+
+
+def revoked_citizen_goes_on() -> AbstractContextManager[Any]:
+    """An ended MyKey ID is credited and spends as before."""
+    return mock.patch("workers.ledger.writer.ALLOWED_ONCE_REVOKED", frozenset(OPERATIONS))
 
 
 def lost_emit() -> AbstractContextManager[Any]:
@@ -200,6 +230,10 @@ BUGS: Final = {
         Bug("ack_before_commit", ack_before_commit, frozenset({"I3", "I4"})),
         Bug("no_inbox_mark", no_inbox_mark, frozenset({"I10"})),
         Bug("no_row_lock", no_row_lock, frozenset({"I2"})),
+        Bug("coupon_not_locked", coupon_not_locked, frozenset({"I12"})),
+        Bug("order_kept_beyond_its_time", order_kept_beyond_its_time, frozenset({"I6"})),
+        Bug("refund_forgets_the_last_one", refund_forgets_the_last_one, frozenset({"I6", "I12"})),
+        Bug("revoked_citizen_goes_on", revoked_citizen_goes_on, frozenset({"I6"})),
         Bug("lost_emit", lost_emit, frozenset({"I10"})),
         Bug("id_conflict_unchecked", id_conflict_unchecked, frozenset({"I4"})),
         Bug("expired_lot_spent", expired_lot_spent, frozenset({"I6"})),
