@@ -11,7 +11,6 @@ import pytest
 from hub import migrations
 from hub.embedded_postgres import EmbeddedPostgres
 from schemas.points import PostingAnswer, PostingCommand
-from tests.conftest import all_sources
 from tests.reliability.cluster import DRAIN_LIMIT_S, Cluster
 from tests.reliability.history import History, Key
 from tests.reliability.operations import QUICK, backup_folder, content, run_commands, section
@@ -44,7 +43,7 @@ def backup() -> Iterator[Path]:
 def source() -> Iterator[Cluster]:
     """The hub that is dumped, on a server of its own."""
     with EmbeddedPostgres.temporary(QUICK) as server:
-        asyncio.run(migrations.migrate(server.url, all_sources()))
+        asyncio.run(migrations.migrate(server.url, migrations.installed_sources()))
         made = Cluster(server.url)
         yield made
         made.close()

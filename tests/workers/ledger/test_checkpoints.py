@@ -12,6 +12,7 @@ from hub.keys import Keys
 from hub.process import HubProcess
 from hub.roles import component_url
 from hub.settings import Settings
+from hub.transports.jobs import JobRunner
 from schemas.audit import Checkpoint, VerifyLedger
 from schemas.values import LANES
 from tests.running import SECRET_KEY, running
@@ -44,6 +45,13 @@ async def documents(process: HubProcess) -> list[Document]:
         return [Document.model_validate_json(row["document"]) for row in await reading.fetch(KEPT)]
 
 
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job does not run by itself: it would between two blocks where the machine is slow."""
+    monkeypatch.setattr(JobRunner, "start", lambda _runner: None)
+
+
+@pytest.mark.usefixtures("by_hand")
 async def test_a_checkpoint_says_where_all_chains_are_and_is_signed(
     ledger: HubProcess, database_url: str, clock: AdjustableClock
 ) -> None:
