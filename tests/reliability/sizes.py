@@ -14,8 +14,8 @@ BROKER_POINTS: Final = None if FULL else 3
 CHAOS_SEEDS: Final = (1, 2, 3) if FULL else (1,)
 CHAOS_FAULTS: Final = None if FULL else 4
 """How many of the faults, in the order of the seed."""
-NETWORK_SEEDS: Final = (1, 2) if FULL else (1,)
-NETWORK_FAULTS: Final = 24 if FULL else 3
+NETWORK_SEEDS: Final = (1, 2)
+NETWORK_FAULTS: Final = 24
 """How many pairs of a way and what happens to it, in the order of the seed."""
 DOOR_PASSES: Final = PASSES if FULL else (3,)
 MACHINE_EXAMPLES: Final = 500 if FULL else 40

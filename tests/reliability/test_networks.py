@@ -22,7 +22,7 @@ from tests.hub.transports.rabbitmq.broker_view import BrokerView
 from tests.rabbitmq import Broker
 from tests.reliability.cluster import APART, DOOR, DRAIN_LIMIT_S, By, Cluster
 from tests.reliability.report import REPORT, commit
-from tests.reliability.sizes import NETWORK_FAULTS, NETWORK_SEEDS
+from tests.reliability.sizes import FULL, NETWORK_FAULTS, NETWORK_SEEDS
 from tests.reliability.ways import Direction, Way, Ways, to_port, to_postgres
 from tests.reliability.worker_process import GIVEN_UP_S
 from tests.waiting import wait_until
@@ -175,6 +175,7 @@ async def play(cluster: Cluster, view: BrokerView, ways: Ways, seed: int) -> Att
     return attack
 
 
+@pytest.mark.skipif(not FULL, reason="minutes long: make reliability runs it")
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", NETWORK_SEEDS, ids=lambda seed: f"seed-{seed}")
 def test_ways_that_fail_lose_nothing_and_double_nothing(
