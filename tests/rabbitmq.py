@@ -273,8 +273,10 @@ class Broker:
         Raises BrokerError.
         """
         written = f'lists:flatten(io_lib:format("~0p", [{erlang}])).\n'
-        # Under a name of its own: of two with one name, the node refuses the later until it has seen the earlier end.
-        told = self._run(["erl_call", "-r", "-name", self._node, "-e"], written)
+        # Of two with one name, the node refuses the later until it has seen the earlier end, and `-r` draws the same
+        # for two that start in one moment.
+        caller = f"caller-{secrets.token_hex(8)}"
+        told = self._run(["erl_call", "-h", caller, "-name", self._node, "-e"], written)
         if not told.startswith("{ok, "):
             raise BrokerError(f"{erlang}: {told}")
         return told.removeprefix("{ok, ").removesuffix("}").strip('"').replace('\\"', '"')

@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import aio_pika
@@ -44,6 +45,11 @@ async def said_and_heard(url: str, trust: ssl.SSLContext | None = None) -> bytes
 
 async def test_a_test_has_a_virtual_host_of_its_own(amqp_url: str) -> None:
     assert await said_and_heard(amqp_url) == b"said"
+
+
+def test_it_answers_many_who_ask_at_once(broker: Broker) -> None:
+    with ThreadPoolExecutor(8) as asking:
+        assert list(asking.map(broker.evaluate, ["6 * 7"] * 100)) == ["42"] * 100
 
 
 async def test_it_speaks_tls_under_its_own_authority(broker: Broker) -> None:
