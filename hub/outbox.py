@@ -27,6 +27,18 @@ MessageRow: TypeAlias = tuple[Any, ...]
 ToDo: TypeAlias = Mapping[tuple[str, int], Sequence[MessageRow]]
 """(receiver, lane) → the messages for it, in the order they were said; none where old ones are due again."""
 
+FEW: Final = 32
+"""So many messages are written by one statement, with their deliveries; more by COPY."""
+SAY_FEW: Final = """
+WITH messages AS (
+    INSERT INTO hub.message (id, type, source, subject, business_key, correlation_id, parent_span, time, body)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::uuid[], $7::bigint[],
+        $8::timestamptz[], $9::bytea[])
+)
+INSERT INTO hub.delivery (receiver, lane, state, message_ids)
+SELECT receiver, lane, 'due', ($14::uuid[])[first:last]
+FROM unnest($10::text[], $11::smallint[], $12::int[], $13::int[]) AS u (receiver, lane, first, last)
+"""
 DELIVER: Final = """
 INSERT INTO hub.delivery (receiver, lane, state, message_ids)
 SELECT receiver, lane, 'due', ($5::uuid[])[first:last]
@@ -47,11 +59,20 @@ async def flush(tx: "Transaction") -> ToDo:
         key: UUID = row[_SUBJECT]
         for receiver in DELIVERED_TO[type(said.message)]:
             by_lane[receiver, lane_of(key)].append(row)
-    await tx.copy("hub", "message", MESSAGE_COLUMNS, rows)
-    failpoints.reach("outbox.mid_flush")
-    if by_lane:
-        await tx.execute(DELIVER, *_deliveries(by_lane))
+    await write(tx, rows, by_lane)
     return by_lane
+
+
+async def write(tx: "Transaction", rows: Sequence[MessageRow], by_lane: ToDo) -> None:
+    """Messages, and what there is to do with them."""
+    is_few = len(rows) <= FEW
+    if is_few:
+        await tx.execute(SAY_FEW, *zip(*rows, strict=True), *_deliveries(by_lane))
+    else:
+        await tx.copy("hub", "message", MESSAGE_COLUMNS, rows)
+    failpoints.reach("outbox.mid_flush")
+    if by_lane and not is_few:
+        await tx.execute(DELIVER, *_deliveries(by_lane))
 
 
 def message_row(tx: "Transaction", said: "Said") -> MessageRow:
@@ -71,5 +92,5 @@ def _deliveries(by_lane: ToDo) -> tuple[list[Any], ...]:
             part = [row[0] for row in messages[start : start + DELIVERY_LIMIT]]
             rows.append((receiver, lane, len(all_ids) + 1, len(all_ids) + len(part)))
             all_ids += part
-    receivers, lanes, firsts, lasts = zip(*rows, strict=True)
+    receivers, lanes, firsts, lasts = zip(*rows, strict=True) if rows else ([], [], [], [])
     return list(receivers), list(lanes), list(firsts), list(lasts), all_ids

@@ -35,6 +35,20 @@ class Wanted:
         """One an order, for ever."""
         return uuid5(NAMESPACE, f"{self.party_id}:{self.order_id}")
 
+    def as_order(self, code: str | None, attempt: int) -> "Order":
+        """As it was taken."""
+        return Order(
+            order_id=self.order_id,
+            request_hash=self.request_hash,
+            citizen_id=self.citizen_id,
+            hold_id=self.hold_id,
+            pool=self.pool,
+            points=self.points,
+            expires_at=self.expires_at,
+            code=code,
+            attempt=attempt,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -71,10 +85,9 @@ class OrderStore:
             TransientError: the database is away.
         """
         async with reachable(), self._database.transaction() as tx:
-            if await self._insert(wanted, tx) and wanted.code is None and not await self._count(wanted, tx):
-                await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, RefusalCode.over_day_limit.value)
-            row = await tx.fetch_row(statements.ORDER, wanted.party_id, wanted.order_id)
-        order = _order(row)
+            order = await self._insert(wanted, tx) or _order(
+                await tx.fetch_row(statements.ORDER, wanted.party_id, wanted.order_id)
+            )
         if order is None or order.request_hash != wanted.request_hash:
             raise ProblemError(ProblemCode.id_conflict)
         return order
@@ -90,8 +103,10 @@ class OrderStore:
             await tx.execute(statements.GIVE_BACK, [order.hold_id], [0])
             await tx.execute(statements.REFUSE, party_id, order.order_id, code)
 
-    async def _insert(self, wanted: Wanted, tx: Transaction) -> bool:
-        taken = await tx.fetch_value(
+    async def _insert(self, wanted: Wanted, tx: Transaction) -> Order | None:
+        """None where its id is taken."""
+        code: str | None = wanted.code
+        taken = await tx.fetch_row(
             statements.TAKE_AGAIN if wanted.after_refusal else statements.TAKE,
             wanted.party_id,
             wanted.order_id,
@@ -102,23 +117,18 @@ class OrderStore:
             wanted.points,
             wanted.expires_at,
             tx.business_date,
-            0 if wanted.code else wanted.points,
-            wanted.code,
+            0 if code else wanted.points,
+            code,
             tx.now,
-            "on" if wanted.code else "off",
-        )
-        return taken is True
-
-    async def _count(self, wanted: Wanted, tx: Transaction) -> bool:
-        counted = await tx.fetch_value(
-            statements.COUNT,
-            wanted.party_id,
-            wanted.citizen_id,
-            tx.business_date,
-            wanted.points,
+            "on" if code else "off",
             self._day_limit,
         )
-        return counted is not None
+        if taken is None:
+            return None
+        if code is None and not taken["is_counted"]:
+            code = RefusalCode.over_day_limit.value
+            await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, code)
+        return wanted.as_order(code, taken["attempt"])
 
 
 def _order(row: Row | None) -> Order | None:

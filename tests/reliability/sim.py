@@ -463,6 +463,9 @@ def play(seed: int, operations: Mapping[str, float] = EVERYTHING) -> Played:
         with (
             mock.patch("hub.transaction.uuid7", sim.uuid),
             mock.patch("hub.transports.receiver.POLL_S", POLL_S),
+            # Every other seed writes by COPY, as large batches do.
+            mock.patch("hub.outbox.FEW", 32 * (seed % 2)),
+            mock.patch("workers.ledger.store.FEW", 32 * (seed % 2)),
             mock.patch.dict(DELIVERED_TO, listener.DELIVERED),
         ):
             history, snapshot = await sim.play()

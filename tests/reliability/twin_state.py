@@ -32,16 +32,17 @@ def _of(row: Fields, names: Sequence[str]) -> Fields:
     return {name: row[name] for name in names}
 
 
-async def exceptions(tx: Tx, citizens: Sequence[UUID], now: datetime) -> Rows:
+async def state(tx: Tx, citizens: Sequence[UUID], now: datetime, ids: Sequence[UUID]) -> Rows:
+    asked = [row | {"is_over": False} for row in await holds(tx, ids)]
     over = [
-        {"citizen_id": row["citizen_id"], "hold_id": row["hold_id"]}
+        _of(row, HOLD) | {"is_over": True}
         for row in tx.scan("hold")
         if row["citizen_id"] in citizens
         and (row["state"], row["kind"]) == ("open", "checkout")
         and row["expires_at"] <= now
     ]
-    revoked = [{"citizen_id": each, "hold_id": None} for each in citizens if tx.get("revoked", each) is not None]
-    return over + revoked
+    revoked = [{"hold_id": None, "citizen_id": each} for each in citizens if tx.get("revoked", each) is not None]
+    return asked + over + revoked
 
 
 async def holds(tx: Tx, ids: Sequence[UUID]) -> Rows:
@@ -154,7 +155,7 @@ async def copy_holds(tx: Tx, columns: Sequence[str], records: Iterable[Sequence[
 
 
 STATE: Final[dict[str, Statement]] = {
-    state_statements.EXCEPTIONS: exceptions,
+    state_statements.STATE: state,
     state_statements.HOLDS: holds,
     state_statements.PAST_LOTS: past_lots,
     state_statements.NUMBERS_TAKEN: numbers_taken,

@@ -180,6 +180,36 @@ async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
     return []
 
 
+def _parts(columns: Sequence[Sequence[Any]], *widths: int) -> Iterable[list[tuple[Any, ...]]]:
+    """The rows of several tables, whose columns come one after another."""
+    first = 0
+    for width in widths:
+        yield list(zip(*columns[first : first + width], strict=True))
+        first += width
+
+
+async def add_few(tx: Tx, *columns: Sequence[Any]) -> Rows:
+    tables = ("outcome", "transfer", "lot")
+    names = statements.OUTCOME_COLUMNS, statements.TRANSFER_COLUMNS, statements.LOT_COLUMNS
+    for table, own, rows in zip(tables, names, _parts(columns, *map(len, names)), strict=True):
+        await COPIES[f"ledger.{table}"](tx, own, rows)
+    return []
+
+
+async def change(  # noqa: PLR0913, PLR0917 - as many as the statement has
+    tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
+    posted_at: object, next_account: int, *columns: Sequence[Any],
+) -> Rows:  # fmt: skip
+    lots, contras, lines = columns[:3], columns[3:5], columns[5:]
+    counts = {
+        "lots": len(await change_lots(tx, partition, *lots)),
+        "contras": len(await change_contras(tx, partition, *contras)),
+        "lines": len(await roll_up(tx, block, *lines)),
+    }
+    await seal(tx, partition, block, previous, sealed, outcome_count, transfer_count, posted_at, next_account)
+    return [counts]
+
+
 def copy_into(table: str, *key: str) -> Copy:
     """COPY into a table of the ledger, under its unique key."""
 
@@ -198,6 +228,12 @@ async def copy_messages(tx: Tx, columns: Sequence[str], records: Iterable[Sequen
     for record in records:
         row = dict(zip(columns, record, strict=True))
         tx.put("message", row["id"], row)
+
+
+async def say_few(tx: Tx, *columns: Sequence[Any]) -> Rows:
+    width = len(outbox.MESSAGE_COLUMNS)
+    await copy_messages(tx, outbox.MESSAGE_COLUMNS, zip(*columns[:width], strict=True))
+    return await deliver(tx, *columns[width:])
 
 
 async def deliver(
@@ -401,13 +437,12 @@ STATEMENTS: Final[dict[str, Statement]] = STATE | {
     statements.LOTS: lots,
     statements.ALL_LOTS: all_lots,
     statements.CONTRAS: contras,
-    statements.CHANGE_LOTS: change_lots,
-    statements.CHANGE_CONTRAS: change_contras,
+    statements.ADD_FEW: add_few,
+    statements.CHANGE: change,
     statements.OPEN_CONTRAS: open_contras,
     statements.LINES: lines,
-    statements.ROLL_UP: roll_up,
     statements.OPEN_ROLLUPS: open_rollups,
-    statements.SEAL: seal,
+    outbox.SAY_FEW: say_few,
     outbox.DELIVER: deliver,
     deliveries.LANES_WITH_WORK: lanes_with_work,
     deliveries.FETCH: fetch_due,

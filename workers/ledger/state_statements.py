@@ -2,12 +2,21 @@
 
 from typing import Final
 
-EXCEPTIONS: Final = """
-SELECT citizen_id, hold_id FROM ledger.hold
+STATE: Final = """
+SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points, remaining, taken, refunded, expires_at,
+    number, sealed_code, part_expires_on, part_origins, part_points, false AS is_over
+FROM ledger.hold WHERE hold_id = ANY ($3::uuid[])
+UNION ALL
+SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points, remaining, taken, refunded, expires_at,
+    number, sealed_code, part_expires_on, part_origins, part_points, true
+FROM ledger.hold
 WHERE citizen_id = ANY ($1::uuid[]) AND state = 'open' AND kind = 'checkout' AND expires_at <= $2
 UNION ALL
-SELECT citizen_id, NULL FROM ledger.revoked WHERE citizen_id = ANY ($1::uuid[])
+SELECT NULL, NULL, NULL, citizen_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL
+FROM ledger.revoked WHERE citizen_id = ANY ($1::uuid[])
 """
+"""The holds that are asked for, and of these citizens those whose time is over; without a hold: who is revoked."""
 HOLDS: Final = """
 SELECT hold_id, kind, state, citizen_id, counterparty_id, lg_code, pool, points, remaining, taken, refunded, expires_at,
     number, sealed_code, part_expires_on, part_origins, part_points

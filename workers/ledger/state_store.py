@@ -30,17 +30,14 @@ async def load(
     hold_ids: set[UUID] = set()
     if any(OPERATIONS[one].is_about_hold for one in types):
         hold_ids = {command.hold_id for command in commands if isinstance(command, HoldCommand)}
-    over: set[UUID] = set()
-    for citizen_id, hold_id in await tx.fetch(statements.EXCEPTIONS, list(citizens), tx.now):
-        if hold_id is None:
-            book.revoked.add(citizen_id)
-        else:
-            hold_ids.add(hold_id)
-            over.add(citizen_id)
-    book.over = over
-    if hold_ids:
-        for row in await tx.fetch(statements.HOLDS, list(hold_ids)):
-            book.holds[row["hold_id"]] = hold_from(row, tx.sealer)
+    book.over = over = set[UUID]()
+    for row in await tx.fetch(statements.STATE, list(citizens), tx.now, list(hold_ids)):
+        if row["hold_id"] is None:
+            book.revoked.add(row["citizen_id"])
+            continue
+        book.holds[row["hold_id"]] = hold_from(row, tx.sealer)
+        if row["is_over"]:
+            over.add(row["citizen_id"])
     if IssueVoucher in types:
         numbers = [number for command in commands if isinstance(command, IssueVoucher) for number in command.numbers]
         book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}

@@ -50,21 +50,55 @@ OUTCOME_COLUMNS: Final = (
 )  # fmt: skip
 LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on", "origin", "balance")
 
-CHANGE_LOTS: Final = """
-UPDATE ledger.lot AS l SET balance = u.balance
-FROM unnest($2::tid[], $3::bigint[], $4::bigint[]) AS u (place, account, balance)
-WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1, u.account)
+ADD_FEW: Final = """
+WITH outcomes AS (
+    INSERT INTO ledger.outcome (party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code,
+        points, balances, posted_on, hold_id, hold_terms)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[],
+        $8::smallint[], $9::text[], $10::bigint[], $11::json[], $12::date[], $13::uuid[], $14::bytea[])
+), transfers AS (
+    INSERT INTO ledger.transfer (partition, block, line, outcome, kind, debit, credit, points, business_date)
+    SELECT * FROM unnest($15::smallint[], $16::bigint[], $17::int[], $18::int[], $19::smallint[], $20::bigint[],
+        $21::bigint[], $22::bigint[], $23::date[])
+)
+INSERT INTO ledger.lot (partition, account, citizen_id, pool, expires_on, origin, balance)
+SELECT * FROM unnest($24::smallint[], $25::bigint[], $26::uuid[], $27::text[], $28::date[], $29::uuid[], $30::bigint[])
 """
-"""By the places where they were read: only the partition's writer changes its accounts, so they are there still."""
-CHANGE_CONTRAS: Final = """
-UPDATE ledger.contra AS c SET balance = c.balance + u.points
-FROM unnest($2::bigint[], $3::bigint[]) AS u (account, points)
-CROSS JOIN LATERAL (
-    SELECT ctid AS place FROM ledger.contra
-    WHERE account = u.account AND partition IS NOT DISTINCT FROM $1 LIMIT 1
-) AS there
-WHERE c.ctid = there.place
+"""What else is three COPYs: in one statement while there are few rows, cheaper by the row where there are many."""
+CHANGE: Final = """
+WITH lots AS (
+    UPDATE ledger.lot AS l SET balance = u.balance
+    FROM unnest($9::tid[], $10::bigint[], $11::bigint[]) AS u (place, account, balance)
+    WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1::smallint, u.account)
+    RETURNING true
+), contras AS (
+    UPDATE ledger.contra AS c SET balance = c.balance + u.points
+    FROM unnest($12::bigint[], $13::bigint[]) AS u (account, points)
+    CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM ledger.contra
+        WHERE account = u.account AND partition IS NOT DISTINCT FROM $1 LIMIT 1
+    ) AS there
+    WHERE c.ctid = there.place
+    RETURNING true
+), lines AS (
+    UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
+        transactions = r.transactions + u.transactions, last_block = $2,
+        blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $2::bigint END
+    FROM unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]) AS u (line, transfers, points, transactions)
+    CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger.rollup WHERE line = u.line LIMIT 1) AS there
+    WHERE r.ctid = there.place
+    RETURNING true
+), sealed AS (
+    INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+), ended AS (
+    UPDATE ledger.head SET block = $2, hash = $4, next_account = $8 WHERE partition = $1
+)
+SELECT (SELECT count(*) FROM lots) AS lots, (SELECT count(*) FROM contras) AS contras,
+    (SELECT count(*) FROM lines) AS lines
 """
+"""All that was there already, and the end of the block; tells how much of it was there. Lots by the places where they
+were read: only the partition's writer changes its accounts, so they are there still."""
 OPEN_CONTRAS: Final = """
 INSERT INTO ledger.contra (partition, account, name, party_id, balance)
 SELECT $1, u.account, u.name, u.party_id, u.points
@@ -82,14 +116,6 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS there
 """
-ROLL_UP: Final = """
-UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
-    transactions = r.transactions + u.transactions, last_block = $1,
-    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $1::bigint END
-FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS u (line, transfers, points, transactions)
-CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger.rollup WHERE line = u.line LIMIT 1) AS there
-WHERE r.ctid = there.place
-"""
 OPEN_ROLLUPS: Final = """
 INSERT INTO ledger.rollup (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
     first_block, last_block, blocks)
@@ -99,14 +125,6 @@ FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9
     AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions)
 """
 """`blocks` lets the details of whoever has few transactions a day be found without reading the day; then it is null."""
-SEAL: Final = """
-WITH sealed AS (
-    INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
-)
-UPDATE ledger.head SET block = $2, hash = $4, next_account = $8 WHERE partition = $1
-"""
-
 REGISTER_ONE_AT_A_TIME: Final = "LOCK TABLE ledger.pool IN SHARE ROW EXCLUSIVE MODE"
 """Revisions are drawn before they commit; under this lock they come to light in their order, so that none is missed."""
 REGISTER_POOL: Final = """

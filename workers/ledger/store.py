@@ -1,11 +1,11 @@
 """Loading the book of a batch and writing it back: few set-based statements, one transaction, under the head's lock."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from hub import failpoints
@@ -19,6 +19,11 @@ from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.remembered import Remembered
+
+FEW: Final = 32
+"""So many outcomes, and so many transfers, are written by one statement; more by COPY."""
+LotRow: TypeAlias = tuple[int, int, UUID, str, date, UUID, int]
+"""A new lot, by LOT_COLUMNS."""
 
 
 class StrayAccountError(PermanentError):
@@ -141,38 +146,57 @@ async def write(
 ) -> None:
     """Write the batch and seal its block."""
     block = head.block + 1
-    await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, written.outcomes)
-    if written.transfers:
-        await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, written.transfers)
-        await _write_lots(tx, partition, book)
-        failpoints.reach("ledger.mid_write")
-        await _write_contras(tx, partition, head, book)
-        await _write_rollups(tx, partition, block, book, remembered)
+    lots, places = _lots(partition, book)
+    await add(tx, written.outcomes, written.transfers, lots)
+    failpoints.reach("ledger.mid_write")
+    contras = await _contras(tx, partition, head, book)
+    lines = await _lines(tx, partition, block, book, remembered)
     await state_store.write(tx, partition, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
-    await tx.execute(
-        statements.SEAL, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,
-        book.next_account,
+    changed = await tx.fetch_row(
+        statements.CHANGE, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,
+        book.next_account, *_columns(places, 3), *_columns(contras, 2), *_columns(lines, 4),
     )  # fmt: skip
+    expected = len(places), len(contras), len(lines)
+    if changed is None or tuple(changed) != expected:
+        raise StrayAccountError(f"partition {partition}: {changed}, not {expected}")
 
 
-async def _write_lots(tx: Transaction, partition: int, book: Book) -> None:
-    new: list[tuple[Any, ...]] = []
+async def add(
+    tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
+) -> None:
+    """Add a batch's rows to the journal, and its new lots."""
+    if max(len(outcomes), len(transfers)) <= FEW:
+        columns = (*_columns(outcomes, 14), *_columns(transfers, 9), *_columns(lots, 7))
+        await tx.execute(statements.ADD_FEW, *columns)
+        return
+    await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, outcomes)
+    if transfers:
+        await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, transfers)
+    if lots:
+        await tx.copy("ledger", "lot", statements.LOT_COLUMNS, lots)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> Iterable[Sequence[Any]]:
+    """Rows, turned by a quarter: an array for each of their columns, also where there are none."""
+    return zip(*rows, strict=True) if rows else [()] * width
+
+
+def _lots(partition: int, book: Book) -> tuple[list[LotRow], list[tuple[Place, int, int]]]:
+    """The new ones, and the others' balances, in the order of their places: the table is walked in one direction."""
+    new: list[LotRow] = []
     old: list[tuple[Place, int, int]] = []
     for citizen_id, key, balance in book.changed_lots:
         if balance.place is None:
             new.append((partition, balance.account, citizen_id, *key, balance.points))
         else:
             old.append((balance.place, balance.account, balance.points))
-    if new:
-        await tx.copy("ledger", "lot", statements.LOT_COLUMNS, new)
-    if old:
-        # In the order of their places, so that the table is walked in one direction.
-        old.sort()
-        _all_there(await tx.execute(statements.CHANGE_LOTS, partition, *zip(*old, strict=True)), len(old), partition)
+    old.sort()
+    return new, old
 
 
-async def _write_contras(tx: Transaction, partition: int, head: Head, book: Book) -> None:
+async def _contras(tx: Transaction, partition: int, head: Head, book: Book) -> list[tuple[int, int]]:
+    """Open the new ones; (account, points) of the others."""
     opened: list[tuple[int, str, UUID | None, int]] = []
     there: list[tuple[int, int]] = []
     for contra, balance in book.changed_contras:
@@ -180,21 +204,17 @@ async def _write_contras(tx: Transaction, partition: int, head: Head, book: Book
             there.append((balance.account, balance.points))
         else:
             opened.append((balance.account, contra.name, contra.party_id, balance.points))
-    if there:
-        tag = await tx.execute(statements.CHANGE_CONTRAS, partition, *zip(*there, strict=True))
-        _all_there(tag, len(there), partition)
     if opened:
         tag = await tx.execute(statements.OPEN_CONTRAS, partition, *zip(*opened, strict=True))
-        _all_there(tag, len(opened), partition)
+        if int(tag.rpartition(" ")[2]) != len(opened):
+            raise StrayAccountError(f"partition {partition}: {tag}, not {len(opened)}")
+    return there
 
 
-def _all_there(tag: str, expected: int, partition: int) -> None:
-    """Raises StrayAccountError where PostgreSQL's command tag tells of fewer rows."""
-    if int(tag.rpartition(" ")[2]) != expected:
-        raise StrayAccountError(f"partition {partition}: {tag}, not {expected}")
-
-
-async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book, remembered: Remembered) -> None:
+async def _lines(
+    tx: Transaction, partition: int, block: int, book: Book, remembered: Remembered
+) -> list[tuple[int, int, int, int]]:
+    """Open the day's new lines; (line, transfers, points, transactions) of the others."""
     remembered.begin(book.today)
     await _look_lines_up(tx, partition, book, remembered)
     there: list[tuple[int, int, int, int]] = []
@@ -206,11 +226,9 @@ async def _write_rollups(tx: Transaction, partition: int, block: int, book: Book
             there.append((number, *sums))
         else:
             new.append((*line.key, int(line.kind), *sums))
-    if there:
-        tag = await tx.execute(statements.ROLL_UP, block, *zip(*there, strict=True))
-        _all_there(tag, len(there), partition)
     if new:
         await tx.execute(statements.OPEN_ROLLUPS, partition, book.today, block, *zip(*new, strict=True))
+    return there
 
 
 async def _look_lines_up(tx: Transaction, partition: int, book: Book, remembered: Remembered) -> None:

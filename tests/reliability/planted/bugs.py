@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date
@@ -27,7 +27,7 @@ from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.holds import Hold
 from workers.ledger.operations import OPERATIONS, Operation
 from workers.ledger.remembered import Remembered
-from workers.ledger.store import Head, Known
+from workers.ledger.store import Head, Known, LotRow
 
 
 class Bug(NamedTuple):
@@ -198,30 +198,26 @@ def expired_account_not_loaded() -> AbstractContextManager[Any]:
 
 def refusals_not_kept() -> AbstractContextManager[Any]:
     """Only what was posted is stored."""
-    copy = Transaction.copy
+    add = store.add
 
     async def posted_only(
-        self: Transaction, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+        tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
     ) -> None:
-        if table == "outcome":
-            rows = [row for row in rows if row[list(columns).index("code")] is None]
-        await copy(self, schema, table, columns, rows)
+        await add(tx, [row for row in outcomes if row.code is None], transfers, lots)
 
-    return mock.patch.object(Transaction, "copy", posted_only)
+    return mock.patch.object(store, "add", posted_only)
 
 
 def balance_of_the_batch_lost() -> AbstractContextManager[Any]:
     """A new lot is stored as it was opened by the batch's first transfer."""
-    copy = Transaction.copy
+    add = store.add
 
     async def one_less(
-        self: Transaction, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+        tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
     ) -> None:
-        if table == "lot":
-            rows = [(*row[:-1], max(0, row[-1] - 1)) for row in rows]
-        await copy(self, schema, table, columns, rows)
+        await add(tx, outcomes, transfers, [(*row[:-1], max(0, row[-1] - 1)) for row in lots])
 
-    return mock.patch.object(Transaction, "copy", one_less)
+    return mock.patch.object(store, "add", one_less)
 
 
 BUGS: Final = {

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from hub import outbox
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
@@ -17,6 +18,7 @@ from tests.workers.ledger.naive import Coupon as NaiveCoupon
 from tests.workers.ledger.naive import NaiveLedger
 from tests.workers.ledger.world import AIRLINE, RULES, ask, ask_all, citizen, kind_name, result
 from tests.workers.ledger.world_holds import code_hash
+from workers.ledger import store
 from workers.ledger.accounts import Kind
 from workers.ledger.operations import OPERATIONS
 
@@ -53,10 +55,12 @@ async def is_as_the_naive_ledger_says(ledger: HubProcess, naive: NaiveLedger, cl
         }
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed, few", [(1, store.FEW), (2, 0), (3, store.FEW)])
 async def test_the_books_are_the_naive_ledgers(
-    database_url: str, ledger: HubProcess, clock: AdjustableClock, seed: int
+    database_url: str, ledger: HubProcess, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch, seed: int, few: int
 ) -> None:
+    monkeypatch.setattr(store, "FEW", few)
+    monkeypatch.setattr(outbox, "FEW", few)
     naive, mix = NaiveLedger(RULES), Mix(seed, PEOPLE)
     await register(ledger, naive, mix)
     posted: Counter[type[PostingCommand]] = Counter()

@@ -52,22 +52,17 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         "smallint, date, uuid, date, boolean, bigint",
         f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000",
     ),
-    "CHANGE_CONTRAS": (
-        "smallint, bigint[], bigint[]",
-        "3::smallint, ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
-    ),
-    "CHANGE_LOTS": (
-        "smallint, tid[], bigint[], bigint[]",
-        "3::smallint, ARRAY['(0,7)', '(0,9)']::tid[], ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]",
+    "CHANGE": (
+        """smallint, bigint, bytea, bytea, int, int, timestamptz, bigint, tid[], bigint[], bigint[], bigint[], bigint[],
+        bigint[], bigint[], bigint[], bigint[]""",
+        f"""3::smallint, (random() * 1e9)::bigint, '', '', 1, 2, now(), 9, ARRAY['(0,7)', '(0,9)']::tid[],
+        {", ".join(["ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]"] * 3)}, ARRAY[1, 1]::bigint[],
+        ARRAY[1, 1]::bigint[]""",
     ),
     "LINES": (
         "smallint, date, text[], uuid[], text[], smallint[]",
         """3::smallint, '2026-01-10', ARRAY['131032', '131032'], ARRAY[md5('7'), md5('9')]::uuid[],
         ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[]""",
-    ),
-    "ROLL_UP": (
-        "bigint, bigint[], bigint[], bigint[], bigint[]",
-        """2, ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[]""",
     ),
 }
 """Statements, and arguments that are about two rows each."""
