@@ -12,6 +12,7 @@ import structlog
 from hub.database import Database, Row
 from hub.errors import OwnershipLostError
 from hub.metrics import FROM_STORE, PARKED
+from hub.outbox import DELIVERY_LIMIT
 from hub.retry import PROMPT, RetryPolicy, delay, fingerprint, reason
 from hub.routes import ROUTES
 from hub.tracing import Trace, span_of
@@ -126,6 +127,12 @@ class Due:
         """How often it is tried; a message of an unknown type will be parked anyhow."""
         message_type = current_type(self.row["type"])
         return PROMPT if message_type is None else ROUTES[message_type].retry
+
+
+def were_all(due: Sequence[Due]) -> bool:
+    """Whether nothing else was due when this was fetched: a further delivery would have found room."""
+    has_room = len(due) <= MESSAGES_LIMIT - DELIVERY_LIMIT
+    return has_room and len({one.delivery_id for one in due}) < FETCH_LIMIT
 
 
 async def fetch(database: Database, place: Place, after: int) -> list[Due]:

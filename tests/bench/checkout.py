@@ -10,7 +10,8 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any, Final
@@ -28,8 +29,11 @@ from tests.bench.server import Server
 from tests.bench.yardsticks import Pgbench
 from tests.peers.airline.signing import Signer
 
+HUBS: Final = 2
+"""As everywhere: two of each worker."""
 RATE_PER_S: Final = 100.0
-WARM_UP_ORDERS: Final = 200
+WARM_UP_ORDERS: Final = 500
+"""Five seconds: until each connection has prepared its statements, and the lines of the day are opened."""
 SEND_LIMIT_S: Final = 30.0
 OK: Final = 200
 SIZES: Final = {"checkout": 4, "registry": 4, "ledger": 4, "goods": 4}
@@ -121,16 +125,15 @@ class Checkout:
         timeout = ClientTimeout(SEND_LIMIT_S)
         async with adding_up(self._server.hub_url) as books, ClientSession(timeout=timeout) as session:
             shop = Shop(session)
-            child = await Child.start("checkout_process", Job(self._server.hub_url, free_port(), SIZES))
-            try:
-                orders = list(_orders(await child.ready(), self._linked, int(self._measured_s * RATE_PER_S)))
+            async with self._hubs() as hubs:
+                urls = [await hub.ready() for hub in hubs]
+                orders = list(_orders(urls, self._linked, int(self._measured_s * RATE_PER_S)))
                 await shop.run(orders[:WARM_UP_ORDERS])
                 shop.took = Took()
                 await shop.run(orders[WARM_UP_ORDERS:])
-                child.go()
-                cpu_s = (await child.result())["cpu_s"]
-            finally:
-                await child.end()
+                for hub in hubs:
+                    hub.go()
+                cpu_s = sum([(await hub.result())["cpu_s"] for hub in hubs])
             books.commands, books.points = shop.commands, -shop.points
         took = shop.took
         p99_ms = _p99(took.order_ms)
@@ -147,14 +150,27 @@ class Checkout:
         }
         return Measured(p99_ms - alone_ms, notes)
 
+    @asynccontextmanager
+    async def _hubs(self) -> AsyncIterator[list[Child]]:
+        async with AsyncExitStack() as stack:
+            hubs: list[Child] = []
+            for _ in range(HUBS):
+                hub = await Child.start("checkout_process", Job(self._server.hub_url, free_port(), SIZES))
+                stack.push_async_callback(hub.end)
+                hubs.append(hub)
+            yield hubs
+
 
 def _p99(took_ms: list[float]) -> float:
     return quantiles(took_ms, n=100)[98]
 
 
-def _orders(url: str, linked: int, measured: int) -> Iterator[Order]:
-    """The warm-up's, then the measured ones: any linked citizen, the own municipality's points."""
-    run, place = f"c{time.time_ns()}", f"{url}/api/checkout/authorizations"
+def _orders(urls: Sequence[str], linked: int, measured: int) -> Iterator[Order]:
+    """The warm-up's, then the measured ones: any linked citizen, the own municipality's points.
+
+    Each comes to the next hub, and its capture to another one than the order.
+    """
+    run, places = f"c{time.time_ns()}", [f"{url}/api/checkout/authorizations" for url in urls]
     signer, chance = Signer(KEY_ID, private_key_of(KEY_NUMBER)), random.Random(run)
     for number in range(WARM_UP_ORDERS + measured):
         who = chance.randrange(linked)
@@ -165,7 +181,8 @@ def _orders(url: str, linked: int, measured: int) -> Iterator[Order]:
             "pool": world.POOLS[who % world.MUNICIPALITIES],
             "item_ids": [OFFER],
         }
-        yield Order(_signed(signer, place, body), _signed(signer, f"{place}/{body['order_id']}/capture", {}))
+        here, there = places[number % HUBS], places[(number + 1) % HUBS]
+        yield Order(_signed(signer, here, body), _signed(signer, f"{there}/{body['order_id']}/capture", {}))
 
 
 def _signed(signer: Signer, url: str, body: object) -> Request:

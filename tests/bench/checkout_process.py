@@ -1,4 +1,4 @@
-"""The hub of the checkout's row: the shops' door, registry, ledger and goods in one process, and a shop's offer."""
+"""A hub of the checkout's row: the shops' door, registry, ledger and goods in one process, and a shop's offer."""
 
 import json
 import sys

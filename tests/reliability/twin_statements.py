@@ -137,13 +137,7 @@ ROLLUP: Final = (
 )  # fmt: skip
 
 
-async def lines(tx: Tx, partition: int, day: date, *columns: Sequence[Any]) -> Rows:
-    asked = enumerate(zip(*columns, strict=True), start=1)
-    found = ((n, tx.get("rollup", (partition, day, *key))) for n, key in asked)
-    return [{"n": n, "line": row["line"]} for n, row in found if row is not None]
-
-
-async def roll_up(tx: Tx, _block: int, *columns: Sequence[Any]) -> Rows:
+async def add_to_lines(tx: Tx, *columns: Sequence[Any]) -> Rows:
     there: Rows = []
     by_line = {row["line"]: row for row in tx.scan("rollup")}
     for line, *added in zip(*columns, strict=True):
@@ -157,12 +151,20 @@ async def roll_up(tx: Tx, _block: int, *columns: Sequence[Any]) -> Rows:
     return there
 
 
-async def open_rollups(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
+async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequence[Any]) -> Rows:
+    told: Rows = []
     for line in zip(*columns, strict=True):
         key = (partition, day, *line[:4])
-        row = dict(zip(ROLLUP, (*key, *line[4:], tx.twin.next_id()), strict=True))
-        await tx.insert("rollup", key, row)
-    return []
+        await tx.lock(("rollup", key))
+        row = tx.get("rollup", key)
+        was_there = row is not None
+        if row is None:
+            row = dict(zip(ROLLUP, (*key, *line[4:], tx.twin.next_id()), strict=True))
+        else:
+            row |= {name: row[name] + more for name, more in zip(ROLLUP[6:9], line[4:], strict=True)}
+        tx.put("rollup", key, row)
+        told.append({name: row[name] for name in (*ROLLUP[2:6], "line")} | {"was_there": was_there})
+    return told
 
 
 async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
@@ -204,7 +206,7 @@ async def change(  # noqa: PLR0913, PLR0917 - as many as the statement has
     counts = {
         "lots": len(await change_lots(tx, partition, *lots)),
         "contras": len(await change_contras(tx, partition, *contras)),
-        "lines": len(await roll_up(tx, block, *lines)),
+        "lines": len(await add_to_lines(tx, *lines)),
     }
     await seal(tx, partition, block, previous, sealed, outcome_count, transfer_count, posted_at, next_account)
     return [counts]
@@ -440,8 +442,7 @@ STATEMENTS: Final[dict[str, Statement]] = STATE | {
     statements.ADD_FEW: add_few,
     statements.CHANGE: change,
     statements.OPEN_CONTRAS: open_contras,
-    statements.LINES: lines,
-    statements.OPEN_ROLLUPS: open_rollups,
+    statements.ROLL_UP: roll_up,
     outbox.SAY_FEW: say_few,
     outbox.DELIVER: deliver,
     deliveries.LANES_WITH_WORK: lanes_with_work,

@@ -105,26 +105,21 @@ SELECT $1, u.account, u.name, u.party_id, u.points
 FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::bigint[]) AS u (account, name, party_id, points)
 ON CONFLICT (partition, name) DO NOTHING
 """
-LINES: Final = """
-SELECT u.n, there.line
-FROM unnest($3::text[], $4::uuid[], $5::text[], $6::smallint[])
-    WITH ORDINALITY AS u (lg_code, counterparty_id, pool, kind, n)
-CROSS JOIN LATERAL (
-    SELECT line FROM ledger.rollup
-    WHERE partition = $1 AND day = $2 AND lg_code = u.lg_code AND counterparty_id = u.counterparty_id
-        AND pool = u.pool AND kind = u.kind
-    LIMIT 1
-) AS there
-"""
-OPEN_ROLLUPS: Final = """
-INSERT INTO ledger.rollup (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
+ROLL_UP: Final = """
+INSERT INTO ledger.rollup AS r (partition, day, lg_code, counterparty_id, pool, kind, transfers, points, transactions,
     first_block, last_block, blocks)
-SELECT $1, $2, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points, u.transactions,
+SELECT $1::smallint, $2::date, u.lg_code, u.counterparty_id, u.pool, u.kind, u.transfers, u.points, u.transactions,
     $3::bigint, $3, ARRAY[$3]
 FROM unnest($4::text[], $5::uuid[], $6::text[], $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[])
     AS u (lg_code, counterparty_id, pool, kind, transfers, points, transactions)
+ON CONFLICT (counterparty_id, day, partition, pool, kind, lg_code) DO UPDATE SET
+    transfers = r.transfers + excluded.transfers, points = r.points + excluded.points,
+    transactions = r.transactions + excluded.transactions, last_block = $3,
+    blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $3 END
+RETURNING lg_code, counterparty_id, pool, kind, line, first_block < $3 AS was_there
 """
 """`blocks` lets the details of whoever has few transactions a day be found without reading the day; then it is null."""
+
 REGISTER_ONE_AT_A_TIME: Final = "LOCK TABLE ledger.pool IN SHARE ROW EXCLUSIVE MODE"
 """Revisions are drawn before they commit; under this lock they come to light in their order, so that none is missed."""
 REGISTER_POOL: Final = """

@@ -13,7 +13,7 @@ from hub.errors import PermanentError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
-from workers.ledger.accounts import Contra, LotKey, PoolRule
+from workers.ledger.accounts import Contra, LotKey, PoolRule, RollupKey
 from workers.ledger.book import Balance, Book, Place
 from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
 from workers.ledger.footprints import of_holds
@@ -214,28 +214,19 @@ async def _contras(tx: Transaction, partition: int, head: Head, book: Book) -> l
 async def _lines(
     tx: Transaction, partition: int, block: int, book: Book, remembered: Remembered
 ) -> list[tuple[int, int, int, int]]:
-    """Open the day's new lines; (line, transfers, points, transactions) of the others."""
+    """(line, transfers, points, transactions) of those remembered; the others are opened, or found and added to."""
     remembered.begin(book.today)
-    await _look_lines_up(tx, partition, book, remembered)
     there: list[tuple[int, int, int, int]] = []
-    new: list[tuple[Any, ...]] = []
+    others: list[tuple[Any, ...]] = []
     for line in book.lines.values():
         sums = line.transfers, line.points, line.transactions
         number = remembered.lines.get((line.key, line.kind))
         if number is not None:
             there.append((number, *sums))
         else:
-            new.append((*line.key, int(line.kind), *sums))
-    if new:
-        await tx.execute(statements.OPEN_ROLLUPS, partition, book.today, block, *zip(*new, strict=True))
+            others.append((*line.key, int(line.kind), *sums))
+    if others:
+        rows = await tx.fetch(statements.ROLL_UP, partition, book.today, block, *zip(*others, strict=True))
+        # A line that was opened just now is gone again where this block is not committed.
+        remembered.learn_lines(((RollupKey(*key), kind), line) for *key, kind, line, was_there in rows if was_there)
     return there
-
-
-async def _look_lines_up(tx: Transaction, partition: int, book: Book, remembered: Remembered) -> None:
-    unknown = [
-        (line.key, int(line.kind)) for line in book.lines.values() if (line.key, line.kind) not in remembered.lines
-    ]
-    if unknown:
-        columns = zip(*((*key, kind) for key, kind in unknown), strict=True)
-        found = await tx.fetch(statements.LINES, partition, book.today, *columns)
-        remembered.learn_lines((unknown[n - 1], line) for n, line in found)

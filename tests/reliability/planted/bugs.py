@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from hub import deliveries, failpoints
 from hub.calls import Call, CallQueue
+from hub.database import Row
 from hub.deliveries import Due, Place
 from hub.outbox import ToDo
 from hub.transaction import Transaction
@@ -169,14 +170,14 @@ def origin_forgotten() -> AbstractContextManager[Any]:
 
 def rollup_forgotten() -> AbstractContextManager[Any]:
     """A batch that opens several lines keeps only the first."""
-    execute = Transaction.execute
+    fetch = Transaction.fetch
 
-    async def first_line(self: Transaction, sql: str, *args: Any) -> str:  # noqa: ANN401 - SQL values
-        if sql == statements.OPEN_ROLLUPS:
+    async def first_line(self: Transaction, sql: str, *args: Any) -> list[Row]:  # noqa: ANN401 - SQL values
+        if sql == statements.ROLL_UP:
             args = (*args[:3], *([column[0]] for column in args[3:]))
-        return await execute(self, sql, *args)
+        return await fetch(self, sql, *args)
 
-    return mock.patch.object(Transaction, "execute", first_line)
+    return mock.patch.object(Transaction, "fetch", first_line)
 
 
 def chain_row_skipped() -> AbstractContextManager[Any]:

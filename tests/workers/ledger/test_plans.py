@@ -59,10 +59,11 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         {", ".join(["ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]"] * 3)}, ARRAY[1, 1]::bigint[],
         ARRAY[1, 1]::bigint[]""",
     ),
-    "LINES": (
-        "smallint, date, text[], uuid[], text[], smallint[]",
-        """3::smallint, '2026-01-10', ARRAY['131032', '131032'], ARRAY[md5('7'), md5('9')]::uuid[],
-        ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[]""",
+    "ROLL_UP": (
+        "smallint, date, bigint, text[], uuid[], text[], smallint[], bigint[], bigint[], bigint[]",
+        """3::smallint, '2026-01-10', 2, ARRAY['131032', '131032'], ARRAY[md5('a'), md5('b')]::uuid[],
+        ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[],
+        ARRAY[1, 1]::bigint[]""",
     ),
 }
 """Statements, and arguments that are about two rows each."""
