@@ -18,6 +18,10 @@ ARGS ?=
 # What no Python package brings: by apt as root on Debian and Ubuntu; elsewhere it says what is skipped.
 NEEDS := $(BIN)/python -m tools.needs
 
+# Of the tests two run at a time, but for those that want the machine to themselves; on one server for all, one by one.
+AT_ONCE := $(if $(MYKEY_TEST_DATABASE_URL),,--numprocesses 2 --dist loadfile)
+NONE_FOUND := 5
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
@@ -57,7 +61,10 @@ sandbox: $(VENV)/.project ## A sandbox for partners, shops and funds (docs/partn
 test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")
 	@$(NEEDS)
 	@$(WITH_READER)
-	$(BIN)/python -m pytest $(ARGS)
+	@set -- -m 'not alone' $(AT_ONCE); failed=0; for part in beside alone; do \
+		$(BIN)/python -m pytest "$$@" $(ARGS) || { status=$$?; test $$status = $(NONE_FOUND) || failed=$$status; }; \
+		set -- -m alone; \
+	done; exit $$failed
 
 check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
 	$(BIN)/ruff check

@@ -24,6 +24,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_socket
+import structlog
 
 from hub import migrations
 from hub.clock import AdjustableClock
@@ -40,6 +41,8 @@ _ROOT = Path(__file__).parent.parent
 _LOOPBACK = ["127.0.0.1", "::1"]
 # Whole processes are started there, and they talk over loopback.
 _FOLDERS_WITH_NETWORK = ("journeys", "reliability", "peers", "bench", "deploy")
+# They starve, kill and measure, and start programs on every core: `make test` runs them by themselves.
+_FOLDERS_ALONE = ("journeys", "reliability", "deploy", "hub/transports")
 _ADMIN_TIMEOUT_S = 30
 
 # The tests kill processes, never the machine: what the kernel has is enough, and a test costs no disk flush.
@@ -90,6 +93,15 @@ def all_sources() -> list[MigrationSource]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "loopback: a unit test that talks to a server of its own on 127.0.0.1")
+    config.addinivalue_line("markers", "alone: nothing else is to run beside it; given by its folder")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    alone = [_ROOT / "tests" / folder for folder in _FOLDERS_ALONE]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in alone):
+            item.add_marker("alone")
 
 
 @pytest.hookimpl(trylast=True)
@@ -201,6 +213,14 @@ def pcscd() -> Iterator[Pcscd]:
 def card_authority() -> CardAuthority:
     """Whoever issues My Number Cards."""
     return CardAuthority()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Whoever changes how the process logs does so for itself only."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ async def test_when_it_was_done_is_kept_and_how_long_that_took(start: Start, pro
     async with start(fake("registry"), fake("mail", outside=outside)) as process:
         slow, _ = await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
         await wait_until(lambda: probe.deliveries("parked"))
+        await wait_until(lambda: slow in outside.ids)
         asyncio.get_running_loop().call_later(0.1, outside.may_go_on.set)
         await process.drained(10)
 

@@ -41,7 +41,8 @@ from workers.ledger.writer import Writer
 ME = citizen(1)
 ALL_GONE = """
 SET session_replication_role = replica;
-TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool;
+TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
+    ledger.checkpoint;
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
 """
 """Only its owner can."""
