@@ -42,7 +42,7 @@ _LOOPBACK = ["127.0.0.1", "::1"]
 # Whole processes are started there, and they talk over loopback.
 _FOLDERS_WITH_NETWORK = ("journeys", "reliability", "peers", "bench", "deploy")
 # They starve, kill and measure, and start programs on every core: `make test` runs them by themselves.
-_FOLDERS_ALONE = ("journeys", "reliability", "deploy", "hub/transports")
+_ALONE = ("reliability", "journeys/test_story.py")
 _ADMIN_TIMEOUT_S = 30
 
 # The tests kill processes, never the machine: what the kernel has is enough, and a test costs no disk flush.
@@ -93,14 +93,14 @@ def all_sources() -> list[MigrationSource]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "loopback: a unit test that talks to a server of its own on 127.0.0.1")
-    config.addinivalue_line("markers", "alone: nothing else is to run beside it; given by its folder")
+    config.addinivalue_line("markers", "alone: nothing else is to run beside it; given by where it is")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    alone = [_ROOT / "tests" / folder for folder in _FOLDERS_ALONE]
+    alone = [_ROOT / "tests" / place for place in _ALONE]
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in alone):
+        if any(item.path.is_relative_to(place) for place in alone):
             item.add_marker("alone")
 
 
