@@ -176,7 +176,7 @@ class Receiver:
             # Where the cursor was taken back meanwhile, to a latecomer, it stays there.
             if ended and self._cursors[lane] == cursor:
                 self._cursors[lane] = due[-1].delivery_id
-            if self.arrivals is None and deliveries.were_all(due) and not self._wakes[lane].is_set():
+            if ended and self.arrivals is None and deliveries.were_all(due) and not self._wakes[lane].is_set():
                 return  # what has come since, or comes later, wakes the lane
 
     async def _fetch(self, place: Place, after: int) -> list[Due]:
