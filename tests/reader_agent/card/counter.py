@@ -91,6 +91,12 @@ class Counter:
         cards = [said.what for said in self.told if isinstance(said, CardEvent)]
         return bool(cards) and cards[-1] == "inserted"
 
+    @property
+    def is_reader_there(self) -> bool:
+        """As the desk told."""
+        states = [said.connected for said in self.told if isinstance(said, ReaderState)]
+        return bool(states) and states[-1]
+
     async def _last(self, what: str, before: int) -> UUID:
         """The card that was told of since then."""
 
