@@ -53,6 +53,14 @@ def put(folder: Path, name: str, content: bytes) -> None:
         raise DropError(trouble_of(error)) from error
 
 
+def clear(folder: Path, name: str) -> None:
+    """A power cut's half of a file that was taken already. Raises DropError."""
+    try:
+        (folder / (name + PART)).unlink(missing_ok=True)
+    except OSError as error:
+        raise DropError(trouble_of(error)) from error
+
+
 def settle(folder: Path) -> None:
     """The names in the folder are on disk too. Raises DropError."""
     if os.name != "posix":

@@ -186,6 +186,8 @@ class MergeDrop:
             # One that was answered already was dropped before a power cut, and taken since.
             if file.again or not answers.is_answered(folder, file.name):
                 dropping.put(folder, file.name, file.content)
+            else:
+                dropping.clear(folder, file.name)
         except DropError as error:
             return error.trouble
         there.append(file)

@@ -212,6 +212,25 @@ def test_killed_at_every_step_a_file_is_there_whole_or_not_at_all(tmp_path: Path
             own.unlink()
 
 
+def test_killed_at_every_step_nothing_is_left_of_what_was_taken_meanwhile(tmp_path: Path) -> None:
+    folder, own = tmp_path / "drop", tmp_path / "own"
+    folder.mkdir()
+
+    def drop() -> None:
+        journal = Journal(own)
+        assert MergeDrop(folder, own)._drop(journal, folder, [file()])[0].trouble is None
+        journal.close()
+
+    for _ in deaths(drop):
+        for whole in folder.glob("*.mpf"):
+            whole.unlink()
+            whole.with_name(whole.name + ".ack").touch()
+        drop()
+        assert not list(folder.glob("*.part"))
+        for path in (*folder.iterdir(), *own.iterdir()):
+            path.unlink()
+
+
 def test_killed_at_every_step_an_answer_is_told_at_least_once(tmp_path: Path) -> None:
     folder, own = tmp_path / "drop", tmp_path / "own"
     folder.mkdir()
