@@ -17,23 +17,6 @@ FORGET_NONCES: Final = "DELETE FROM checkout.nonce WHERE expires_at < $1"
 
 TAKE: Final = """
 WITH taken AS (
-  INSERT INTO checkout.shop_order (
-    party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
-  SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text, $7::bigint, $8::timestamptz, $9::date,
-    $10::integer, $11::text, $12::timestamptz
-  WHERE set_config('synchronous_commit', $13, true) = $13
-  ON CONFLICT (party_id, order_id) DO NOTHING RETURNING attempt
-), counted AS (
-  INSERT INTO checkout.day_use AS u (party_id, citizen_id, day, points)
-  SELECT $1, $4, $9, $7 FROM taken WHERE $11 IS NULL AND $7 <= $14::bigint
-  ON CONFLICT (party_id, citizen_id, day) DO UPDATE SET points = u.points + $7 WHERE u.points + $7 <= $14
-  RETURNING true
-)
-SELECT attempt, EXISTS (SELECT FROM counted) AS is_counted FROM taken
-"""
-"""No row: the id is taken. What has no code is counted, where it fits into the day's limit."""
-TAKE_AGAIN: Final = """
-WITH taken AS (
   INSERT INTO checkout.shop_order AS o (
     party_id, order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, day, counted, code, taken_at)
   SELECT $1::uuid, $2::text, $3::bytea, $4::uuid, $5::uuid, $6::text, $7::bigint, $8::timestamptz, $9::date,
@@ -43,16 +26,18 @@ WITH taken AS (
     request_hash = excluded.request_hash, citizen_id = excluded.citizen_id, pool = excluded.pool,
     points = excluded.points, expires_at = excluded.expires_at, day = excluded.day, counted = excluded.counted,
     code = excluded.code, taken_at = excluded.taken_at, attempt = o.attempt + 1
-  WHERE o.code IS NOT NULL AND o.attempt < 99
-  RETURNING attempt
+  WHERE $15::boolean AND o.code IS NOT NULL AND o.attempt < 99
+  RETURNING order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, code, attempt
 ), counted AS (
   INSERT INTO checkout.day_use AS u (party_id, citizen_id, day, points)
   SELECT $1, $4, $9, $7 FROM taken WHERE $11 IS NULL AND $7 <= $14::bigint
   ON CONFLICT (party_id, citizen_id, day) DO UPDATE SET points = u.points + $7 WHERE u.points + $7 <= $14
   RETURNING true
 )
-SELECT attempt, EXISTS (SELECT FROM counted) AS is_counted FROM taken
+SELECT taken.*, EXISTS (SELECT FROM counted) AS is_counted FROM taken
 """
+"""No row: the id is taken. What was refused under it gives way where $15 says so. What has no code is counted, where it
+fits into the day's limit."""
 ORDER: Final = """
 SELECT order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, code, attempt
 FROM checkout.shop_order WHERE party_id = $1 AND order_id = $2

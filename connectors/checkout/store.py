@@ -1,6 +1,6 @@
 """Our tables: orders by the shops' own ids, and what weighs on a day's limit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
@@ -34,20 +34,6 @@ class Wanted:
     def hold_id(self) -> UUID:
         """One an order, for ever."""
         return uuid5(NAMESPACE, f"{self.party_id}:{self.order_id}")
-
-    def as_order(self, code: str | None, attempt: int) -> "Order":
-        """As it was taken."""
-        return Order(
-            order_id=self.order_id,
-            request_hash=self.request_hash,
-            citizen_id=self.citizen_id,
-            hold_id=self.hold_id,
-            pool=self.pool,
-            points=self.points,
-            expires_at=self.expires_at,
-            code=code,
-            attempt=attempt,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +91,8 @@ class OrderStore:
 
     async def _insert(self, wanted: Wanted, tx: Transaction) -> Order | None:
         """None where its id is taken."""
-        code: str | None = wanted.code
-        taken = await tx.fetch_row(
-            statements.TAKE_AGAIN if wanted.after_refusal else statements.TAKE,
+        row = await tx.fetch_row(
+            statements.TAKE,
             wanted.party_id,
             wanted.order_id,
             wanted.request_hash,
@@ -117,18 +102,22 @@ class OrderStore:
             wanted.points,
             wanted.expires_at,
             tx.business_date,
-            0 if code else wanted.points,
-            code,
+            0 if wanted.code else wanted.points,
+            wanted.code,
             tx.now,
-            "on" if code else "off",
+            "on" if wanted.code else "off",
             self._day_limit,
+            wanted.after_refusal,
         )
-        if taken is None:
+        if row is None:
             return None
-        if code is None and not taken["is_counted"]:
-            code = RefusalCode.over_day_limit.value
-            await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, code)
-        return wanted.as_order(code, taken["attempt"])
+        taken = dict(row)
+        is_counted = taken.pop("is_counted")
+        order = Order(**taken)
+        if order.code is None and not is_counted:
+            order = replace(order, code=RefusalCode.over_day_limit.value)
+            await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, order.code)
+        return order
 
 
 def _order(row: Row | None) -> Order | None:
