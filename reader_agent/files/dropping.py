@@ -36,10 +36,9 @@ class DropError(Exception):
 
 def put(folder: Path, name: str, content: bytes) -> None:
     """The file is there when this returns, on disk, as long as `settle` is called too. Raises DropError."""
-    path = folder / name
+    path, half = folder / name, folder / (name + PART)
+    clear(folder, name)
     try:
-        half = path.with_name(name + PART)
-        half.unlink(missing_ok=True)  # a power cut's
         if _is_there(path, content):
             return
         try:
@@ -54,7 +53,7 @@ def put(folder: Path, name: str, content: bytes) -> None:
 
 
 def clear(folder: Path, name: str) -> None:
-    """A power cut's half of a file that was taken already. Raises DropError."""
+    """Nothing is left of a drop that a power cut ended half-way. Raises DropError."""
     try:
         (folder / (name + PART)).unlink(missing_ok=True)
     except OSError as error:
