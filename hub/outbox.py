@@ -1,4 +1,4 @@
-"""From `tx.emit` to the message store: one COPY of messages and one INSERT of deliveries, all in the transaction."""
+"""From `tx.emit` to the message store, in the transaction: few messages by one statement, many by COPY and INSERT."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -59,19 +59,19 @@ async def flush(tx: "Transaction") -> ToDo:
         key: UUID = row[_SUBJECT]
         for receiver in DELIVERED_TO[type(said.message)]:
             by_lane[receiver, lane_of(key)].append(row)
-    await write(tx, rows, by_lane)
+    await _write(tx, rows, by_lane)
     return by_lane
 
 
-async def write(tx: "Transaction", rows: Sequence[MessageRow], by_lane: ToDo) -> None:
+async def _write(tx: "Transaction", rows: Sequence[MessageRow], by_lane: ToDo) -> None:
     """Messages, and what there is to do with them."""
-    is_few = len(rows) <= FEW
-    if is_few:
+    if len(rows) <= FEW:
         await tx.execute(SAY_FEW, *zip(*rows, strict=True), *_deliveries(by_lane))
-    else:
-        await tx.copy("hub", "message", MESSAGE_COLUMNS, rows)
+        failpoints.reach("outbox.mid_flush")
+        return
+    await tx.copy("hub", "message", MESSAGE_COLUMNS, rows)
     failpoints.reach("outbox.mid_flush")
-    if by_lane and not is_few:
+    if by_lane:
         await tx.execute(DELIVER, *_deliveries(by_lane))
 
 

@@ -28,6 +28,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from hub import outbox
 from hub.calls import CallQueue
 from hub.clock import business_date_of
 from hub.component import Context, Installed
@@ -63,6 +64,7 @@ from tests.reliability.twin_statements import COPIES, STATEMENTS
 from tests.reliability.workload import CITIZENS, COUPONS, EVERYTHING, MORTALS, Common, Workload, naive_coupons
 from tests.running import SECRET_KEY
 from tests.workers.ledger.world import RULES, open_pools
+from workers.ledger import store
 from workers.ledger.accounts import Kind
 from workers.ledger.audit import BlockRow, HeadRow
 from workers.ledger.chain import OutcomeRow, TransferRow
@@ -465,8 +467,8 @@ def play(seed: int, operations: Mapping[str, float] = EVERYTHING) -> Played:
             mock.patch("hub.transaction.uuid7", sim.uuid),
             mock.patch("hub.transports.receiver.POLL_S", POLL_S),
             # Every other seed writes by COPY, as large batches do.
-            mock.patch("hub.outbox.FEW", 32 * (seed % 2)),
-            mock.patch("workers.ledger.store.FEW", 32 * (seed % 2)),
+            mock.patch("hub.outbox.FEW", outbox.FEW if seed % 2 else 0),
+            mock.patch("workers.ledger.store.FEW", store.FEW if seed % 2 else 0),
             mock.patch.dict(DELIVERED_TO, listener.DELIVERED),
         ):
             history, snapshot = await sim.play()

@@ -167,8 +167,12 @@ async def add(
 ) -> None:
     """Add a batch's rows to the journal, and its new lots."""
     if max(len(outcomes), len(transfers)) <= FEW:
-        columns = (*_columns(outcomes, 14), *_columns(transfers, 9), *_columns(lots, 7))
-        await tx.execute(statements.ADD_FEW, *columns)
+        await tx.execute(
+            statements.ADD_FEW,
+            *_columns(outcomes, len(statements.OUTCOME_COLUMNS)),
+            *_columns(transfers, len(statements.TRANSFER_COLUMNS)),
+            *_columns(lots, len(statements.LOT_COLUMNS)),
+        )
         return
     await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, outcomes)
     if transfers:
