@@ -10,8 +10,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any, Final
@@ -21,7 +20,7 @@ from aiohttp import ClientSession, ClientTimeout
 from tests.bench import world
 from tests.bench.books import adding_up
 from tests.bench.checkout_process import KEY_ID, KEY_NUMBER, OFFER, Job
-from tests.bench.children import Child, free_port
+from tests.bench.children import free_port, started
 from tests.bench.figures import Measured
 from tests.bench.partners import private_key_of
 from tests.bench.seeding import LINKED_CITIZENS
@@ -123,9 +122,10 @@ class Checkout:
         """One round, and whether the books add up after it."""
         alone_ms = await self._pgbench.p50_ms()
         timeout = ClientTimeout(SEND_LIMIT_S)
+        jobs = [Job(self._server.hub_url, free_port(), SIZES) for _ in range(HUBS)]
         async with adding_up(self._server.hub_url) as books, ClientSession(timeout=timeout) as session:
             shop = Shop(session)
-            async with self._hubs() as hubs:
+            async with started("checkout_process", jobs) as hubs:
                 urls = [await hub.ready() for hub in hubs]
                 orders = list(_orders(urls, self._linked, int(self._measured_s * RATE_PER_S)))
                 await shop.run(orders[:WARM_UP_ORDERS])
@@ -149,16 +149,6 @@ class Checkout:
             "capture p99": round(_p99(took.capture_ms), 1),
         }
         return Measured(p99_ms - alone_ms, notes)
-
-    @asynccontextmanager
-    async def _hubs(self) -> AsyncIterator[list[Child]]:
-        async with AsyncExitStack() as stack:
-            hubs: list[Child] = []
-            for _ in range(HUBS):
-                hub = await Child.start("checkout_process", Job(self._server.hub_url, free_port(), SIZES))
-                stack.push_async_callback(hub.end)
-                hubs.append(hub)
-            yield hubs
 
 
 def _p99(took_ms: list[float]) -> float:

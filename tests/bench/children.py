@@ -4,6 +4,8 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -72,6 +74,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@asynccontextmanager
+async def started(module: str, jobs: "Iterable[DataclassInstance]") -> AsyncIterator[list[Child]]:
+    """One for each job, gone at the end."""
+    async with AsyncExitStack() as stack:
+        children: list[Child] = []
+        for job in jobs:
+            child = await Child.start(module, job)
+            stack.push_async_callback(child.end)
+            children.append(child)
+        yield children
 
 
 async def run_together(children: "list[Child]") -> list[Any]:

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
 from statistics import quantiles
 from types import MappingProxyType
 from typing import Any, Final
 
 from tests.bench.books import Books
-from tests.bench.children import Child, free_port
+from tests.bench.children import Child, free_port, started
 from tests.bench.figures import Measured
 from tests.bench.hub_process import COMPONENTS
 from tests.bench.hub_process import Job as HubJob
@@ -59,7 +58,9 @@ class EndToEnd:
             await connection.execute("DELETE FROM hub.delivery")  # what P1 said is not this round's
             before = await Books.read(connection)
             await even_out(connection)
-            async with self._hubs() as hubs:
+            url = self._server.hub_url
+            jobs = [HubJob(url, free_port(), self._sizes, names, self._further) for names in self._processes]
+            async with started("hub_process", jobs) as hubs:
                 urls = [await hub.ready() for hub in hubs]
                 sent, took_s = await self._send([url for url in urls if url], connection)
                 for hub in hubs:
@@ -81,17 +82,6 @@ class EndToEnd:
             "p95": round(deciles[18]),
         }
         return Measured(count / took_s, notes)
-
-    @asynccontextmanager
-    async def _hubs(self) -> AsyncIterator[list[Child]]:
-        async with AsyncExitStack() as stack:
-            hubs: list[Child] = []
-            for components in self._processes:
-                job = HubJob(self._server.hub_url, free_port(), self._sizes, components, self._further)
-                hub = await Child.start("hub_process", job)
-                stack.push_async_callback(hub.end)
-                hubs.append(hub)
-            yield hubs
 
     async def _send(self, urls: list[str], connection: Connection) -> tuple[dict[str, Any], float]:
         batches = int(BATCHES_A_SECOND * self._measured_s)
