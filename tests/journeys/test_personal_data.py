@@ -4,14 +4,13 @@ import base64
 import json
 import secrets
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import pytest
-import structlog
 
 from hub import logs
 from hub.clock import AdjustableClock
@@ -32,12 +31,9 @@ NOBODY_LISTENS: Final = 9
 
 
 @pytest.fixture
-def _logged() -> Iterator[None]:
+def _logged() -> None:
     """Everything is logged."""
-    before = structlog.get_config()
     logs.configure("debug")
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture

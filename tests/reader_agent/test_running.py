@@ -1,14 +1,13 @@
 """The agent as a whole, with a reader and an uplink of the test's own: enrolled or not, its page is there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import structlog
 from aiohttp import ClientSession
 
 from reader_agent.__main__ import main
@@ -116,15 +115,6 @@ async def test_what_is_not_enrolled_asks_for_it_and_connects_nowhere(tmp_path: P
         assert links == []
 
 
-@pytest.fixture
-def own_log() -> Iterator[None]:
-    """The command line sets the log of a process up: of this one only for as long as the test lasts."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
-
-
-@pytest.mark.usefixtures("own_log")
 def test_the_command_line_says_how_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = ["--folder", str(tmp_path)]
     assert main([*folder, "status"]) == 1

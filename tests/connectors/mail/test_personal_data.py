@@ -4,7 +4,6 @@ import json
 from typing import Final
 
 import pytest
-import structlog
 
 from hub import logs
 from schemas.citizens import MailChoicesChanged
@@ -17,12 +16,9 @@ MARKERS: Final = ("marker", "secret.example", "秘密")
 
 
 @pytest.fixture
-def _logged() -> object:
+def _logged() -> None:
     """Everything is logged, as in production but for the level."""
-    before = structlog.get_config()
     logs.configure("debug")
-    yield
-    structlog.configure(**before)
 
 
 @pytest.mark.usefixtures("_logged")
