@@ -31,6 +31,9 @@ DOORS: Final = (
     "hub/web/app.py",  # the web: a request
 )
 
+# Called among a test's parameters, each would give every process that collects the tests another test.
+MOVING: Final = frozenset({"time", "now", "today", "uuid1", "uuid4", "uuid7", "urandom", "token_hex", "token_bytes"})
+
 
 @dataclass(frozen=True)
 class Source:
@@ -145,6 +148,19 @@ def silenced_types(source: Source) -> Iterator[Fault]:
             yield Fault(source.path, number, "no type ignores in the product: make the type true")
 
 
+def moving_parameters(source: Source) -> Iterator[Fault]:
+    """A test's parameters are the same in every process and at every moment."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for call in (part for decorator in node.decorator_list for part in ast.walk(decorator)):
+                if isinstance(call, ast.Call) and (name := _called(call)) in MOVING:
+                    yield Fault(source.path, call.lineno, f"{name}() among the parameters of {node.name}")
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
 RULES: Final[tuple[Callable[[Source], Iterator[Fault]], ...]] = (
     long_functions,
     busy_packages,
@@ -152,6 +168,7 @@ RULES: Final[tuple[Callable[[Source], Iterator[Fault]], ...]] = (
     climbed_fences,
     false_peers,
     silenced_types,
+    moving_parameters,
 )
 
 

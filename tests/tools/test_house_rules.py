@@ -15,6 +15,8 @@ CLEAR_UP = "try:\n    f()\nexcept BaseException:\n    g()\n    raise\n"
 RAISE_ANOTHER = "try:\n    f()\nexcept Exception:\n    raise ValueError from None\n"
 CATCH_ONE = "try:\n    f()\nexcept ValueError:\n    g()\n"
 SILENCED = "x: int = 'a'  # type: " + "ignore[assignment]\n"
+MOVING = '@pytest.mark.parametrize("twist", [{"exp": int(time.time())}])\ndef test_f(twist: object) -> None: ...\n'
+FIXED = '@pytest.mark.parametrize("twist", [{"exp": int("300")}])\ndef test_f(twist: object) -> None: time.time()\n'
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ SILENCED = "x: int = 'a'  # type: " + "ignore[assignment]\n"
         ("hub/bus.py", "import aio_pika\n", "aio_pika is imported only"),
         ("tests/peers/airline/client.py", "from schemas.points import Points\n", "a peer imports none"),
         ("hub/bus.py", SILENCED, "no type ignores"),
+        ("tests/a.py", MOVING, "time() among the parameters of test_f"),
     ],
 )
 def test_planted_fault_is_found(path: str, text: str, fault: str) -> None:
@@ -68,6 +71,7 @@ def test_planted_fault_is_found(path: str, text: str, fault: str) -> None:
         ("tests/a.py", "from schemas.points import Points\n"),
         ("tests/peers/airline/client.py", "from tests.peers.airline.keys import sign\n"),
         ("tests/a.py", SILENCED),
+        ("tests/a.py", FIXED),
     ],
 )
 def test_innocent_is_left_alone(path: str, text: str) -> None:
