@@ -32,6 +32,8 @@ OPEN_LIMIT: Final = 1_000
 RELEASE_LIMIT: Final = 5_000
 """The most deliveries made due by one statement."""
 RELEASE_EVERY_S: Final = 10.0
+UNASKED_LIMIT_S: Final = 60.0
+"""How long after its probe was due an outage ends for which nothing waits any more: nobody would ever find it over."""
 LIST_LIMIT: Final = 1_000
 
 BEGIN: Final = """
@@ -40,8 +42,18 @@ VALUES ($1, $2, $3, now() + make_interval(secs => $4))
 ON CONFLICT (receiver, destination) WHERE ended_at IS NULL DO NOTHING RETURNING *
 """
 OPEN: Final = """
-SELECT destination, probe_after <= now() AS is_ripe FROM hub.outage
-WHERE receiver = $1 AND ended_at IS NULL ORDER BY probe_after LIMIT $2
+SELECT destination, probe_after <= now() AND EXISTS (
+    SELECT FROM hub.delivery AS d
+    WHERE d.state = 'held' AND d.receiver = $1 AND d.destination = o.destination AND d.lane = ANY ($3::smallint[])
+) AS is_ripe
+FROM hub.outage AS o WHERE receiver = $1 AND ended_at IS NULL ORDER BY probe_after LIMIT $2
+"""
+"""Ripe is what could be probed from these lanes: where nothing is held there is nothing to probe with."""
+END_UNASKED: Final = """
+UPDATE hub.outage AS o SET ended_at = now()
+WHERE receiver = $1 AND ended_at IS NULL AND probe_after < now() - make_interval(secs => $2) AND NOT EXISTS (
+    SELECT FROM hub.delivery AS d WHERE d.state = 'held' AND d.receiver = $1 AND d.destination = o.destination)
+RETURNING *
 """
 CLAIM: Final = """
 UPDATE hub.outage SET probe_after = now() + make_interval(secs => $3), probes = probes + 1
@@ -153,16 +165,21 @@ class Outages:
             OUTAGES_BEGUN.labels(self._receiver).inc()
             log.error("outage_began", receiver=self._receiver, destination=destination, error=name)
 
-    async def refresh(self) -> None:
-        """Learn what is open now; now and then, see that nothing is held for what is over."""
+    async def refresh(self, lanes: Sequence[int]) -> None:
+        """Learn what is open now, and what of it could be probed from these lanes.
+
+        Now and then, see that nothing is open that nothing waits for, and nothing held for what is over.
+        """
         async with self._database.connection() as connection:
-            rows = await connection.fetch(OPEN, self._receiver, OPEN_LIMIT)
+            rows = await connection.fetch(OPEN, self._receiver, OPEN_LIMIT, lanes)
         now_s = time.monotonic()
         found = {row["destination"]: row["is_ripe"] for row in rows}
         self._ended_s |= {destination: now_s for destination in self._open if destination not in found}
         self._open = found
         OUTAGES.labels(self._receiver).set(len(found))
         if now_s - self._released_s > RELEASE_EVERY_S:
+            if found:
+                await self._end_unasked()
             await self.release()
 
     async def first_held(self, destination: str, lanes: Sequence[int]) -> Row | None:
@@ -188,18 +205,30 @@ class Outages:
 
     async def end(self, destination: str) -> None:
         """The probe got through: tell so, and let everything flow that waited."""
+        await self._end(END, destination)
+        self._forget(destination)
+        self.answered(destination)
+        await self.release()
+
+    async def _end_unasked(self) -> None:
+        """What was held for them has failed for itself, or was not asked after all: whoever comes next finds out."""
+        for row in await self._end(END_UNASKED, UNASKED_LIMIT_S):
+            self._forget(row["destination"])
+
+    async def _end(self, which: str, argument: str | float) -> list[Row]:
+        """End these, and tell so."""
         async with self._database.transaction() as tx:
-            row = await tx.fetch_row(END, self._receiver, destination)
-            if row is not None:
-                said = OutageEnded.model_validate({"outage_id": row["id"], **_known(row)})
-                tx.emit(said)
+            rows = await tx.fetch(which, self._receiver, argument)
+            for row in rows:
+                tx.emit(OutageEnded.model_validate({"outage_id": row["id"], **_known(row)}))
+        for row in rows:
+            lasted_s = round((row["ended_at"] - row["began_at"]).total_seconds(), 1)
+            log.warning("outage_ended", receiver=self._receiver, destination=row["destination"], lasted_s=lasted_s)
+        return rows
+
+    def _forget(self, destination: str) -> None:
         self._open.pop(destination, None)
         self._ended_s[destination] = time.monotonic()
-        self.answered(destination)
-        if row is not None:
-            lasted_s = round((row["ended_at"] - row["began_at"]).total_seconds(), 1)
-            log.warning("outage_ended", receiver=self._receiver, destination=destination, lasted_s=lasted_s)
-        await self.release()
 
     async def release(self) -> None:
         """Make due again, each in its old place, what is held for a destination that is not down."""

@@ -99,7 +99,7 @@ class OutsideReceiver(Receiver):
         async with self.database.transaction() as tx:
             are_held = await deliveries.hold(tx, place, waiting)
         if not are_held:
-            await self.outages.refresh()
+            await self.outages.refresh(list(self.lanes.epochs))
         return are_held
 
     async def _do(self, place: Place, due: Due, slots: asyncio.Semaphore) -> Ended | None:
@@ -166,7 +166,7 @@ class OutsideReceiver(Receiver):
     # probes
 
     async def _look(self) -> None:
-        await self.outages.refresh()
+        await self.outages.refresh(list(self.lanes.epochs))
         for destination in () if self.runner.is_paused() else self.outages.ripe():
             if destination not in self._probed and len(self._probed) < PROBES_LIMIT and self.lanes.epochs:
                 self._probed.add(destination)

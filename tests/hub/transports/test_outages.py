@@ -16,6 +16,7 @@ from hub.component import Unasked
 from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from hub.outages import Outage, OutageLimits
+from hub.transports.outside import PROBES_LIMIT
 from schemas.message import Envelope
 from schemas.notices import SendNotice
 from schemas.outages import OutageBegan, OutageEnded
@@ -263,6 +264,55 @@ async def test_only_what_gets_through_ends_it(start: Start, probe: Probe) -> Non
     assert row["probes"] >= 4
     assert states == [("parked", 1), ("scheduled", 1)]
     assert sides.done == [7, 9]
+
+
+async def test_sides_for_which_nothing_waits_any_more_keep_no_probe_from_the_others(start: Start, probe: Probe) -> None:
+    """More of them than are probed at once: what was held for each asked nobody after all."""
+    away, moot, done = set(range(1, PROBES_LIMIT + 6)), set[int](), list[int]()
+
+    async def outside(envelope: Envelope) -> Unasked | None:
+        assert isinstance(envelope.message, SendNotice)
+        n = envelope.message.points
+        if n in moot:
+            return Unasked.UNASKED
+        if n in away:
+            raise OutsideDownError("no connection", destination=f"t{n}", retry_after_s=0.1)
+        done.append(n)
+        return None
+
+    many = fake("mail", outside=outside, outside_limit=4, destination_of=lambda message: f"t{message.points}")
+    async with start(fake("registry"), many) as process:
+        await say(process, *(notice(n, key_in(1)) for n in sorted(away)))
+        await wait_until(lambda: is_held(probe, len(away)))
+        moot |= away
+        await wait_until(lambda: is_held(probe, 0), 15)
+        away.add(99)
+        await say(process, notice(99, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+        away.clear()
+        await wait_until(lambda: done == [99], 15)
+
+
+async def test_an_outage_that_nothing_waits_for_any_more_ends_and_is_told_of(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.outages.UNASKED_LIMIT_S", 0.5)
+    monkeypatch.setattr("hub.outages.RELEASE_EVERY_S", 0.1)
+    sides = Sides("airline")
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+        sides.unasked = {1}
+        await wait_until(lambda: _all_over(probe))
+        assert sides.done == []
+        sides.down.clear()
+        await say(process, notice(3, key_in(1)))
+        await wait_until(lambda: sides.done == [3])
+    assert await said(probe) == (1, 1)
+
+
+async def _all_over(probe: Probe) -> bool:
+    return all(row["ended_at"] is not None for row in await rows(probe))
 
 
 async def test_a_process_that_starts_during_an_outage_sends_probes_only(start: Start, probe: Probe) -> None:
