@@ -24,6 +24,8 @@ NEW_WEIGHT: Final = 0.5
 RATE_FLOOR_PER_S: Final = 10.0
 """Taken to be answered at the least, so that some are always let in to find out."""
 RETRY_LIMIT_S: Final = 30.0
+OUR_FAULT: Final = 500
+"""The statuses from here on say that we could not answer."""
 
 
 class Backlog:
@@ -61,7 +63,10 @@ class Backlog:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Be let in; leaving without an error counts as answered. Raises ProblemError busy (503, Retry-After)."""
+        """Be let in. Who is told that the request is wrong is answered, too: strangers make no ledger slow.
+
+        Raises ProblemError busy (503, Retry-After).
+        """
         self._measure()
         if self.wait_s > self._wait_limit_s:
             self._sent_away.inc()
@@ -70,6 +75,9 @@ class Backlog:
         try:
             yield
             self._answered += 1
+        except ProblemError as error:
+            self._answered += error.status < OUR_FAULT
+            raise
         finally:
             self._measure()
             self._change(-1)

@@ -6,6 +6,7 @@ import pytest
 
 from hub.web.backlog import BUSY, RATE_FLOOR_PER_S, RETRY_LIMIT_S, WINDOW_S, Backlog
 from hub.web.problems import ProblemError
+from schemas.problems import ProblemCode
 
 WAIT_LIMIT_S = 5.0
 
@@ -127,3 +128,16 @@ def test_what_fails_is_not_answered() -> None:
             with pytest.raises((KeyError, ProblemError)), door.backlog.place():
                 raise KeyError
     assert door.backlog.wait_s == pytest.approx(100 / RATE_FLOOR_PER_S)
+
+
+@pytest.mark.parametrize("code,wait_s", [("signature", 100 / 40), ("unavailable", 100 / RATE_FLOOR_PER_S)])
+def test_who_is_told_that_the_request_is_wrong_is_answered(code: str, wait_s: float) -> None:
+    """Strangers with bad signatures do not make the door believe that it has become slow."""
+    door = Door()
+    door.come(100)
+    for _ in range(10):
+        for _ in range(20):
+            with pytest.raises(ProblemError), door.backlog.place():
+                raise ProblemError(ProblemCode(code))
+        door.now_s += WINDOW_S
+    assert door.backlog.wait_s == pytest.approx(wait_s, rel=0.1)
