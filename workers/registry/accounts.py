@@ -35,6 +35,7 @@ class Attempt(NamedTuple):
     password: str
     source: str
     device: str | None = None
+    has_session: bool = False
 
 
 class Accounts:
@@ -69,13 +70,18 @@ class Accounts:
 
     async def counters(self, attempt: Attempt, tx: Transaction) -> list[Counter] | None:
         """Count the attempt; None where there were too many failures."""
+        counters = await self._counters(attempt, tx)
+        return counters if await self._tries.begin(counters, tx) else None
+
+    async def _counters(self, attempt: Attempt, tx: Transaction) -> list[Counter]:
         account, known = attempt.account, None
+        if attempt.has_session:
+            return self._tries.asked_again(account.mykey_hash)
         if attempt.device is not None:
             device_hash = self._device_hash(attempt.device)
             is_known = await tx.fetch_value(sql.KNOWN_DEVICE, account.citizen_id, device_hash)
             known = device_hash if is_known else None
-        counters = self._tries.counters(attempt.source, account.mykey_hash, known)
-        return counters if await self._tries.begin(counters, tx) else None
+        return self._tries.counters(attempt.source, account.mykey_hash, known)
 
     async def check(self, attempt: Attempt, counters: list[Counter] | None) -> Account | RefusalCode:
         """The account whose password it is; with no transaction open. Refused `too_many_tries`, `log_in_failed`."""

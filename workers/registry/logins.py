@@ -217,7 +217,7 @@ class Logins:
             return RefusalCode.no_session
         if password is None:
             return _Asking(account, session)
-        attempt = Attempt(account, password, source)
+        attempt = Attempt(account, password, source, has_session=True)
         return _Asking(account, session, attempt, await self._accounts.counters(attempt, tx))
 
     async def _check(self, asking: _Asking) -> Account | RefusalCode:

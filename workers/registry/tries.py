@@ -47,6 +47,10 @@ class Tries:
             Counter(self._hasher.hash(b"all"), GLOBAL_LIMIT),
         ]
 
+    def asked_again(self, account: bytes) -> list[Counter]:
+        """What a try of somebody with a session is counted by."""
+        return [Counter(self._hasher.hash(b"session|" + account), DEVICE_LIMIT)]
+
     async def begin(self, counters: Sequence[Counter], tx: Transaction) -> bool:
         """Count a try, unless one of its counters is full; whether it may go on."""
         limits = {counter.what_hash: counter.limit for counter in counters}

@@ -28,7 +28,10 @@ async def where(request: web.Request) -> web.Response:
     "proxies, told, address",
     [
         (PROXY, ["192.0.2.1"], "192.0.2.1"),
-        (PROXY, [" 2001:db8::1 "], "2001:db8::1"),
+        (PROXY, [" 2001:db8::1 "], "2001:db8::/64"),
+        (PROXY, ["2001:db8:0:0:ffff::2"], "2001:db8::/64"),
+        (PROXY, ["2001:db8:0:1::1"], "2001:db8:0:1::/64"),
+        (PROXY, ["::ffff:192.0.2.9"], "192.0.2.9"),
         ((), ["192.0.2.1"], HOST),
         (ELSEWHERE, ["192.0.2.1"], HOST),
         (PROXY, [], HOST),

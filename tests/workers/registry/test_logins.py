@@ -167,6 +167,21 @@ async def test_many_accounts_from_many_sources_are_slowed_all_together(
     assert (await ask(office, LogInByCard(login_id=uuid4(), proof_id=proof_id))).citizen_id == citizen_id
 
 
+@pytest.mark.usefixtures("citizen_id", "_small_limits")
+async def test_strangers_do_not_keep_out_whoever_has_logged_in_and_is_asked_again(office: HubProcess) -> None:
+    session = await session_of(office, "MYCHOICE")
+    for n in range(tries.ACCOUNT_LIMIT):
+        await log_in(office, "MYCHOICE", WRONG, source=f"198.51.100.{n}")
+    assert (await log_in(office, "MYCHOICE")).code == "too_many_tries"
+
+    wrong = Confirm(session=session, source=HOME, password=WRONG)
+    assert [(await ask(office, wrong)).code for _ in range(tries.DEVICE_LIMIT - 1)] == ["log_in_failed"] * 2
+    confirmed = await ask(office, Confirm(session=session, source=HOME, password=PASSWORD))
+    assert confirmed.session is not None
+    wrong = Confirm(session=confirmed.session, source=HOME, password=WRONG)
+    assert [(await ask(office, wrong)).code for _ in range(2)] == ["log_in_failed", "too_many_tries"]
+
+
 @pytest.mark.usefixtures("citizen_id")
 async def test_right_ones_are_not_counted(office: HubProcess, database_url: str) -> None:
     for _ in range(3):
