@@ -2,7 +2,8 @@
 
 A try is counted before anything is looked up, and taken off again when it was right: whoever is over a limit does not
 learn by the answer whether a number would have been good. Counted by citizen, by source and all together, because codes
-are guessed from many accounts and many addresses too.
+are guessed from many accounts and many addresses too; where one of them is full nothing is counted, so that whoever is
+sent away fills nobody else's.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ CITIZEN_LIMIT: Final = 5
 SOURCE_LIMIT: Final = 30
 """Many people sit behind one address: a town hall, a telephone company."""
 GLOBAL_LIMIT: Final = 1_000
-RETRY_AFTER_S: Final = 60.0
 FORGET_PIECE_ROWS: Final = 10_000
 
 COUNT: Final = """
@@ -33,7 +33,7 @@ SELECT what_hash, 1, $2 FROM unnest($1::bytea[]) AS asked (what_hash) ORDER BY w
 ON CONFLICT (what_hash) DO UPDATE SET
   tries = CASE WHEN g.since > $3 THEN g.tries + 1 ELSE 1 END,
   since = CASE WHEN g.since > $3 THEN g.since ELSE excluded.since END
-RETURNING what_hash, tries
+RETURNING what_hash, tries, since
 """
 UNCOUNT: Final = """
 UPDATE portal.guess AS g SET tries = greatest(g.tries - 1, 0)
@@ -63,16 +63,16 @@ class Guesses:
             self._hash(what, "all", ""): GLOBAL_LIMIT,
         }
 
-        async def work(tx: Transaction) -> dict[bytes, int]:
+        async def work(tx: Transaction) -> None:
             rows = await tx.fetch(COUNT, sorted(limits), tx.now, tx.now - WINDOW)
-            return {row["what_hash"]: row["tries"] for row in rows}
+            over = [row for row in rows if row["tries"] > limits[row["what_hash"]]]
+            if over:
+                if any(limits[row["what_hash"]] == GLOBAL_LIMIT for row in over):
+                    log.error("guessing_everywhere", what=what)
+                wait = max(row["since"] for row in over) + WINDOW - tx.now
+                raise ProblemError(ProblemCode.too_many, retry_after_s=wait.total_seconds())
 
-        tries = await committed(self._database, work)
-        over = [limits[one] for one, count in tries.items() if count > limits[one]]
-        if GLOBAL_LIMIT in over:
-            log.error("guessing_everywhere", what=what)
-        if over:
-            raise ProblemError(ProblemCode.too_many, retry_after_s=RETRY_AFTER_S)
+        await committed(self._database, work)
         return sorted(limits)
 
     async def was_right(self, begun: Sequence[bytes]) -> None:

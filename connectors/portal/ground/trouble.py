@@ -4,6 +4,7 @@ The number is the request's own (`X-Request-Id`), by which the desk finds it in 
 """
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Final, NamedTuple
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from schemas.problems import PROBLEMS, ProblemCode
 
 TEMPLATE: Final = "problem.html"
 UNREADABLE: Final = 400
+MINUTE_S: Final = 60
 
 
 class Words(NamedTuple):
@@ -36,7 +38,7 @@ _WORDS: Final[Mapping[ProblemCode, Words]] = {
     ),
     ProblemCode.forbidden: Words("この操作は行えません", NOTHING, "メニューから、もう一度操作してください。"),
     ProblemCode.too_many: Words(
-        "操作が続いたため、受け付けを止めています", NOTHING, "1分ほど待ってから、もう一度操作してください。"
+        "操作が続いたため、受け付けを止めています", NOTHING, "{minutes}分ほど待ってから、もう一度操作してください。"
     ),
     ProblemCode.busy: Words("ただいま混み合っています", NOTHING, "少し待ってから、もう一度操作してください。"),
     ProblemCode.unavailable: Words("ただいま利用できません", NOTHING, "少し待ってから、もう一度操作してください。"),
@@ -98,4 +100,5 @@ def words_of(error: ProblemError) -> Words:
         found = _REQUEST
     if found is None:
         found = Words(PROBLEMS[error.code].title_ja, NOTHING, PROBLEMS[error.code].remedy_ja)
-    return Words(_(found.title), _(found.done) if found.done else "", _(found.remedy))
+    remedy = _(found.remedy).format(minutes=ceil(int(error.headers.get("Retry-After", MINUTE_S)) / MINUTE_S))
+    return Words(_(found.title), _(found.done) if found.done else "", remedy)

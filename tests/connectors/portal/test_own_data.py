@@ -137,6 +137,7 @@ async def test_whoever_guesses_coupons_is_slowed_down(shared_town: Town) -> None
     assert statuses == [422] * 5 + [429]
     right = await browser.submit(page, "/my/coupon", partner=str(CARD), code="RIGHT1234567")
     assert right.status == 429, "a good number is answered like any other by then"
+    assert "15分ほど待ってから" in right.words
 
 
 async def test_services_are_shown_and_a_link_is_ended(shared_town: Town) -> None:
