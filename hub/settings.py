@@ -120,7 +120,7 @@ class Settings(BaseSettings):
             alone; None is no demo mode.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MYKEY_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MYKEY_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     database_url: str | None = None
     data_dir: Path = Field(default_factory=default_data_dir)

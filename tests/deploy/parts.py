@@ -20,7 +20,7 @@ Service = dict[str, Any]
 
 def compose() -> dict[str, Any]:
     """The document, anchors and defaults put in."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text(encoding="utf-8"))
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or '""', COMPOSE.read_text(encoding="utf-8"))
     loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     return loaded
 

@@ -32,13 +32,22 @@ def test_every_component_runs_twice_and_is_asked_whether_it_is_ready(component: 
 
 @each_component
 def test_a_component_has_its_own_secrets_and_nobody_elses(component: str) -> None:
-    assert secrets_of(components()[component]) == {
+    of_mail = {"mykey_smtp_password": "smtp_password"} if component == "mail" else {}
+    assert secrets_of(components()[component]) == of_mail | {
         "ca.pem": "ca.pem",
         "mykey_secret_key": "secret_key",
         "mykey_database_url": "database_url",
         "mykey_role_passwords": f"{component}_role_passwords",
         "mykey_amqp_url": f"{component}_amqp_url",
     }
+
+
+def test_whom_the_hub_writes_to_can_be_set() -> None:
+    """Outages, overdue merges and checkpoints reach nobody otherwise."""
+    passed_on = components()["mail"]["environment"]
+    for name in ("OPERATOR_MAIL_TO", "CHECKPOINT_MAIL_TO", "SMTP_USER"):
+        assert f"MYKEY_{name}" in passed_on
+        assert f"MYKEY_{name}=\n" in (DEPLOY / "systemd" / "hub.env").read_text()
 
 
 def test_only_nginx_can_be_reached_from_outside() -> None:

@@ -56,6 +56,13 @@ def test_secrets_come_from_files_and_a_variable_goes_before_them(
     assert read.mail_from_name == "from the environment"
 
 
+def test_what_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As compose.yaml passes on what nobody has said."""
+    monkeypatch.setenv("MYKEY_OPERATOR_MAIL_TO", "")
+    monkeypatch.setenv("MYKEY_SMTP_PORT", "")
+    assert (Settings().operator_mail_to, Settings().smtp_port) == (None, 25)
+
+
 def test_secrets_do_not_show_themselves() -> None:
     read = Settings(secret_key=SecretStr(STRONG), role_passwords={"ledger": SecretStr("correct horse battery")})
     assert STRONG not in repr(read)
