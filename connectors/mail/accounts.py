@@ -1,9 +1,10 @@
-"""Mails about a MyKey ID, its password and its mail address, in plain text to whoever has to know.
+"""Mails about a MyKey ID, its password and its mail address, to whoever has to know.
 
 The old address is told of a new one, whatever was chosen: whoever took an account over would change it first. Each mail
 is sent at least once, with the same Message-ID.
 """
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from string import Template
@@ -16,7 +17,7 @@ from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.recipients import Person, Recipients
 from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_about_the_address, is_for_later
 from connectors.mail.statements import FORGET_RECIPIENTS
-from connectors.mail.texts import one_line
+from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
 from hub.component import Handler, Unasked
 from hub.errors import TransientError
@@ -105,10 +106,7 @@ class AccountMails:
         except AddressRefusedError:
             log.info("account_notice_not_sent", notice_id=command.notice_id)
             return Unasked.UNASKED
-        subject, text = self._words[command.kind]
-        at = command.at.astimezone(JAPAN)
-        filled = text.substitute(given=one_line(command.name), at=f"{at.year}年{at.month}月{at.day}日 {at:%H:%M}")
-        reply = await self._mails.deliver(PlainMail(to, f"{command.notice_id}", subject, filled), envelope.traceparent)
+        reply = await self._mails.deliver(self._mail(command, to), envelope.traceparent)
         if is_for_later(reply):
             raise TransientError(in_words(reply), retry_after_s=TRY_LATER_S)
         if is_about_the_address(reply):
@@ -116,6 +114,14 @@ class AccountMails:
         elif not reply.accepted:
             raise MailRefusedError(in_words(reply))
         return None
+
+    def _mail(self, command: SendAccountNotice, to: str) -> PlainMail:
+        words = self._words[command.kind]
+        name, at = one_line(command.name), command.at.astimezone(JAPAN)
+        when = f"{at.year}年{at.month}月{at.day}日 {at:%H:%M}"
+        text = words.text.substitute(name=name, at=when)
+        page = words.html.substitute(name=html.escape(name), at=when)
+        return PlainMail(to, f"{command.notice_id}", words.subject, text, page)
 
 
 def _ask(
@@ -132,9 +138,13 @@ def _ask(
     tx.send(notice, about)
 
 
-def _words(kind: AccountNoticeKind) -> tuple[str, Template]:
-    """The subject and the text in its frame."""
+def _words(kind: AccountNoticeKind) -> Words:
+    """The words in their frames: the HTML says what the text says."""
     folder = files("connectors.mail") / "texts"
     subject, _, text = (folder / f"{kind.value}.txt").read_text("utf-8").partition("\n\n")
     frame = Template((folder / "account_frame.txt").read_text("utf-8"))
-    return subject, Template(frame.safe_substitute(letter=text.rstrip("\n")))
+    return Words(
+        subject,
+        Template(frame.safe_substitute(letter=text.rstrip("\n"))),
+        page_of(subject, in_paragraphs(text), "account_footer.html"),
+    )

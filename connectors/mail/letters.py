@@ -34,6 +34,8 @@ HEADER_LINE_LIMIT_CHARACTERS: Final = 76
 
 # No base64 text contains an underscore, so the boundary never stands in a part.
 _BOUNDARY: Final = "=_mykey_hub_part"
+TWO_PARTS: Final = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n'
+"""The headers that `both_parts` wants."""
 _PART: Final = "--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 
 Sign = Callable[[bytes, bytes], bytes]
@@ -87,11 +89,10 @@ class Letters:
                 "Auto-Submitted: auto-generated\r\n",
                 f"List-Unsubscribe: <{url}>\r\n",
                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
-                "MIME-Version: 1.0\r\n",
-                f'Content-Type: multipart/alternative; boundary="{_BOUNDARY}"\r\n',
+                TWO_PARTS,
             )
         ).encode("ascii")
-        body = _body(words.text.substitute(filling.plain()), words.html.substitute(filling.escaped()))
+        body = both_parts(words.text.substitute(filling.plain()), words.html.substitute(filling.escaped()))
         signature = self._sign(headers, body) if self._sign is not None else b""
         return b"".join((signature, headers, b"\r\n", body))
 
@@ -130,7 +131,8 @@ def _encoded(text: str, used: int) -> str:
     return Header(text, "utf-8", maxlinelen=HEADER_LINE_LIMIT_CHARACTERS - used).encode(linesep="\r\n")
 
 
-def _body(text: str, page: str) -> bytes:
+def both_parts(text: str, page: str) -> bytes:
+    """The body: the plain text first, the HTML beside it."""
     return b"".join((_TEXT_PART, in_base64(text), _HTML_PART, in_base64(page), _END))
 
 

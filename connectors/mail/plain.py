@@ -1,30 +1,38 @@
-"""Mails in plain text to an address in the settings: for whoever keeps checkpoints, for the operators."""
+"""Mails that are their text: to whoever keeps checkpoints, to operators and offices, to citizens about accounts."""
 
 from typing import Final, NamedTuple
 
 from connectors.mail.conversation import Reply
-from connectors.mail.letters import Sign, date_header, from_header, in_base64, subject_header, trace_header
+from connectors.mail.letters import (
+    TWO_PARTS,
+    Sign,
+    both_parts,
+    date_header,
+    from_header,
+    in_base64,
+    subject_header,
+    trace_header,
+)
 from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_for_later
 from connectors.mail.smtp import SmtpPool
 from hub.clock import Clock
 from hub.errors import TransientError
 from hub.settings import Settings
 
-_KIND: Final = (
-    "Auto-Submitted: auto-generated\r\n"
-    "MIME-Version: 1.0\r\n"
-    "Content-Type: text/plain; charset=utf-8\r\n"
-    "Content-Transfer-Encoding: base64\r\n"
+_AUTOMATIC: Final = "Auto-Submitted: auto-generated\r\n"
+_ONE_PART: Final = (
+    "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n"
 )
 
 
 class PlainMail(NamedTuple):
-    """What to send; `to` is a checked address, `name` what the Message-ID is made of."""
+    """What to send; `to` is a checked address, `name` what the Message-ID is made of, `page` the HTML part, if any."""
 
     to: str
     name: str
     subject: str
     text: str
+    page: str = ""
 
 
 class PlainMails:
@@ -65,9 +73,10 @@ class PlainMails:
                 date_header(self._clock.now()),
                 f"Message-ID: <{mail.name}@{host}>\r\n",
                 trace_header(traceparent),
-                _KIND,
+                _AUTOMATIC,
+                TWO_PARTS if mail.page else _ONE_PART,
             )
         ).encode("ascii")
-        body = in_base64(mail.text)
+        body = both_parts(mail.text, mail.page) if mail.page else in_base64(mail.text)
         signature = self._sign(headers, body) if self._sign is not None else b""
         return b"".join((signature, headers, b"\r\n", body))

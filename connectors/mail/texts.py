@@ -71,7 +71,6 @@ def read_words() -> dict[str, Words]:
     """
     folder = files("connectors.mail") / "texts"
     frame_text = Template((folder / "frame.txt").read_text("utf-8"))
-    frame_html = Template((folder / "frame.html").read_text("utf-8"))
     found: dict[str, Words] = {}
     for name in (*(kind.value for kind in NoticeKind), _GRANTED_RESERVE):
         subject, _, text = (folder / f"{name}.txt").read_text("utf-8").partition("\n\n")
@@ -79,9 +78,23 @@ def read_words() -> dict[str, Words]:
         found[name] = Words(
             subject,
             Template(frame_text.safe_substitute(letter=text.rstrip("\n"))),
-            Template(frame_html.safe_substitute(letter=page.rstrip("\n"), subject=html.escape(subject))),
+            page_of(subject, page.rstrip("\n"), "notice_footer.html"),
         )
     return found
+
+
+def page_of(subject: str, letter: str, footer: str) -> Template:
+    """The HTML part in its frame; `letter` is HTML, `footer` a file's name. What is left to fill in: `name`."""
+    folder = files("connectors.mail") / "texts"
+    frame = Template((folder / "frame.html").read_text("utf-8"))
+    end = (folder / footer).read_text("utf-8").rstrip("\n")
+    return Template(frame.safe_substitute(subject=html.escape(subject), letter=letter, footer=end))
+
+
+def in_paragraphs(text: str) -> str:
+    """A plain text as HTML."""
+    blocks = (html.escape(block).replace("\n", "<br>\n") for block in text.strip("\n").split("\n\n"))
+    return "\n".join(f"<p>{block}</p>" for block in blocks)
 
 
 def in_japanese(day: date) -> str:

@@ -1,5 +1,8 @@
 """Mails about MyKey IDs, passwords and addresses: who gets one, what it says, and who is forgotten after it."""
 
+import re
+from html import unescape
+
 import pytest
 
 from hub.process import HubProcess
@@ -42,6 +45,22 @@ async def test_whoever_chose_it_is_told(database_url: str, mailbox: Mailbox, eve
     assert "試験 1 様" in mails[OLD]
     assert "2017年11月1日 12:0" in mails[OLD]
     assert "$" not in mails[OLD]
+
+
+async def test_the_html_beside_it_says_the_same_and_a_name_is_text_in_it(database_url: str, mailbox: Mailbox) -> None:
+    async with mailing(database_url, mailbox) as process:
+        await say(process, citizen(1).model_copy(update={"name": "<b>試験</b> & 一"}))
+        await mailbox.forget()
+        await say(process, PasswordChanged(citizen_id=ONE))
+        await settled(process)
+        (mail,) = await mailbox.mails()
+    assert "<b>試験</b> & 一 様" in mail["text"]
+    assert "&lt;b&gt;試験&lt;/b&gt; &amp; 一 様" in mail["html"]
+    body = mail["html"].partition("<main")[2].partition("</main>")[0]
+    words = unescape(re.sub("<[^>]+>", "", body))
+    for line in mail["text"].partition("――")[0].split():
+        assert line in words
+    assert "$" not in mail["html"]
 
 
 async def test_the_old_address_is_told_of_the_new_one(database_url: str, mailbox: Mailbox) -> None:
