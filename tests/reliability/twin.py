@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
 
@@ -74,8 +75,8 @@ class TwinTransaction:
         return [row for row in (self.twin.tables[table] | own).values() if row is not None]
 
     def put(self, table: str, key: object, row: Fields | None) -> None:
-        """Write a row; None deletes it."""
-        self.writes.setdefault(table, {})[key] = row
+        """Write a row; None deletes it. It can only be read: a change in place would outlive a rollback."""
+        self.writes.setdefault(table, {})[key] = None if row is None else cast("Fields", MappingProxyType(row))
 
     async def insert(self, table: str, key: object, row: Fields) -> None:
         """Insert under a unique key: waits for another's uncommitted row of that key, as PostgreSQL does."""

@@ -161,7 +161,7 @@ async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequ
         if row is None:
             row = dict(zip(ROLLUP, (*key, *line[4:], tx.twin.next_id()), strict=True))
         else:
-            row |= {name: row[name] + more for name, more in zip(ROLLUP[6:9], line[4:], strict=True)}
+            row = row | {name: row[name] + more for name, more in zip(ROLLUP[6:9], line[4:], strict=True)}
         tx.put("rollup", key, row)
         told.append({name: row[name] for name in (*ROLLUP[2:6], "line")} | {"was_there": was_there})
     return told
