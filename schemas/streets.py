@@ -360,7 +360,7 @@ class MergeViews(Said):
 
 
 class MergesOf(Query, Answered[MergeViews]):
-    """Which merges of this street are there; with `open_only` those without an answer?"""
+    """Which merges of this street are there; with `open_only` those sent that the street has not answered?"""
 
     TYPE: ClassVar[str] = "jp.mykey.streets.merges-of.v1"
     street_id: UUID

@@ -28,6 +28,7 @@ from schemas.streets import (
 )
 
 DELIVERIES_AT_ONCE: Final = 32
+ASK_AGAIN_EVERY_S: Final = 10.0
 LATE_EVERY_S: Final = 1.0
 NONCES_EVERY_S: Final = 60.0
 
@@ -64,6 +65,7 @@ def component(context: Context) -> Component:
         destination_of=destination_of,
         routes=door.routes(),
         jobs=[
+            Job("ask_again", ASK_AGAIN_EVERY_S, merging.ask_again),
             Job("deliver_late", LATE_EVERY_S, store.deliver_late),
             Job("forget_nonces", NONCES_EVERY_S, nonces.forget),
         ],

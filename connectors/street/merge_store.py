@@ -20,6 +20,10 @@ SERIALS_AT_ONCE: Final = 64
 """Drawn together by a process; those that are not used are lost, which is harmless."""
 LATE_AFTER_S: Final = 3.0
 LATE_LIMIT: Final = 500
+ASKED_AGAIN_S: Final = 300.0
+"""Well after whoever asked has given up."""
+ASKED_LIMIT: Final = 100
+"""Of one run, all asked for at once."""
 _FIRST: Final = HoldPlace(at=datetime(1970, 1, 1, tzinfo=UTC), hold_id=UUID(int=0))
 
 
@@ -36,6 +40,7 @@ class MergeFileDue(NamedTuple):
 class Merge(NamedTuple):
     """A merge as far as its beginning needs it."""
 
+    merge_id: UUID
     street_id: UUID
     citizen_id: UUID
     pool: str
@@ -85,11 +90,20 @@ class MergeStore:
             )  # fmt: skip
             file = MergeFileDue(merge_id, destination, name, content, again=False)
             return Merge(
-                street.street_id, command.citizen_id, command.pool, command.points, number, command.terminal_id,
-                command.lg_code, MergeState.asked, None, None, file,
+                merge_id, street.street_id, command.citizen_id, command.pool, command.points, number,
+                command.terminal_id, command.lg_code, MergeState.asked, None, None, file,
             )  # fmt: skip
 
         return await committed(self._database, work)
+
+    async def asked_long_ago(self) -> list[Merge]:
+        """Those that the ledger has not been heard about for long; each is told here once in that time."""
+        rows = await committed(self._database, lambda tx: tx.fetch(sql.ASKED_LONG_AGO, ASKED_AGAIN_S, ASKED_LIMIT))
+        return [self._merge(row) for row in rows]
+
+    async def agreed(self, merge_ids: Collection[UUID]) -> None:
+        """The ledger has set the points aside; `MergeSent` says so too."""
+        await committed(self._database, lambda tx: tx.execute(sql.SENT, sorted(merge_ids)))
 
     async def failed(self, merge_id: UUID, code: str) -> None:
         """The ledger has refused it."""
@@ -174,8 +188,8 @@ class MergeStore:
             content = self._sealer.open(sealed, _file(merge_id))
             file = MergeFileDue(merge_id, row["destination"], row["file_name"], content, row["again"])
         return Merge(
-            row["street_id"], row["citizen_id"], row["pool"], row["points"], row["number"], row["terminal_id"],
-            row["lg_code"], MergeState(row["state"]), row["code"], row["undelivered"], file,
+            merge_id, row["street_id"], row["citizen_id"], row["pool"], row["points"], row["number"],
+            row["terminal_id"], row["lg_code"], MergeState(row["state"]), row["code"], row["undelivered"], file,
         )  # fmt: skip
 
 

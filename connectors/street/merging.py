@@ -4,6 +4,7 @@ The row with its number and its file comes first, then the ledger's posting, the
 `MergeSent` is on its way once the ledger has posted; what is sent and not there soon is delivered by itself.
 """
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
@@ -17,7 +18,7 @@ from connectors.street.merge_store import Merge, MergeStore
 from connectors.street.streets import StreetBook
 from hub.bus import Bus
 from hub.database import Row
-from hub.errors import TransientError
+from hub.errors import HubError, TransientError
 from hub.transaction import Transaction
 from schemas.card_jobs import MergeFilesAnswered
 from schemas.citizens import ProfileOf
@@ -60,12 +61,33 @@ class Merging:
             return MergeAnswer(code=merge.code, state=MergeState.failed)
         left = 0
         if merge.state is MergeState.asked:
-            answer = await self._bus.call(_send(command, merge), DEADLINE_S)
+            answer = await self._bus.call(_send(merge), DEADLINE_S)
             if answer.status is not PostingStatus.posted:
                 await self._store.failed(command.merge_id, answer.code or "")
                 return MergeAnswer(code=answer.code, state=MergeState.failed)
             left = answer.balances.get(command.pool, 0)
         return await self._brought(merge, left)
+
+    async def ask_again(self) -> None:
+        """Ask the ledger about merges that whoever began them has left: each becomes `sent` or `failed`."""
+        merges = await self._store.asked_long_ago()
+        answers = await asyncio.gather(*(self._asked_again(merge) for merge in merges))
+        posted = [merge.merge_id for merge, is_posted in zip(merges, answers, strict=True) if is_posted]
+        if posted:
+            await self._store.agreed(posted)
+
+    async def _asked_again(self, merge: Merge) -> bool:
+        """Whether the points are set aside. One that cannot be asked holds no other up, and has its turn again."""
+        try:
+            answer = await self._bus.call(_send(merge), DEADLINE_S)
+        except HubError as error:
+            log.warning("merge_not_asked", merge_id=merge.merge_id, error=type(error).__qualname__)
+            return False
+        is_posted = answer.status is PostingStatus.posted
+        if not is_posted:
+            await self._store.failed(merge.merge_id, answer.code or "")
+        log.info("merge_asked_again", merge_id=merge.merge_id, status=answer.status.value, code=answer.code)
+        return is_posted
 
     async def _begin(self, command: StartMerge) -> Merge | MergeAnswer:
         street, sealing = await self._streets.of_issuer(command.issuer_id)
@@ -146,18 +168,19 @@ class Merging:
         return Registered(id=merge_id)
 
 
-def _send(command: StartMerge, merge: Merge) -> SendMerge:
-    asked = f"{command.merge_id}|{command.citizen_id}|{command.pool}|{command.points}|{command.lg_code}"
+def _send(merge: Merge) -> SendMerge:
+    """The same for the same merge whenever it is asked."""
+    asked = f"{merge.merge_id}|{merge.citizen_id}|{merge.pool}|{merge.points}|{merge.lg_code}"
     return SendMerge(
         party_id=merge.street_id,
-        command_id=f"merge:{command.merge_id}",
+        command_id=f"merge:{merge.merge_id}",
         request_hash=sha256(asked.encode()).digest()[:_HASH_BYTES],
-        citizen_id=command.citizen_id,
-        hold_id=command.merge_id,
+        citizen_id=merge.citizen_id,
+        hold_id=merge.merge_id,
         street_id=merge.street_id,
-        lg_code=command.lg_code,
-        pool=command.pool,
-        points=command.points,
+        lg_code=merge.lg_code,
+        pool=merge.pool,
+        points=merge.points,
     )
 
 

@@ -49,6 +49,13 @@ WHERE merge_id = $1 AND state = 'asked'
 SENT: Final = """
 UPDATE street.merge SET state = 'sent', sent_at = now() WHERE merge_id = ANY ($1) AND state = 'asked'
 """
+ASKED_LONG_AGO: Final = """
+UPDATE street.merge SET asked_at = now() WHERE merge_id IN (
+    SELECT merge_id FROM street.merge WHERE state = 'asked' AND asked_at < now() - make_interval(secs => $1)
+    ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING *
+"""
+"""Whoever asked gave up before the ledger was heard."""
 LATE: Final = """
 UPDATE street.merge SET deliver_asked = true WHERE merge_id IN (
     SELECT merge_id FROM street.merge WHERE state = 'sent' AND NOT deliver_asked
@@ -91,6 +98,6 @@ RETURNING citizen_id, destination
 MERGES: Final = """
 SELECT * FROM street.merge
 WHERE street_id = $1 AND (started_at, merge_id) > ($3, $4) AND ($5::text IS NULL OR number = $5)
-    AND (NOT $2 OR ended_at IS NULL)
+    AND (NOT $2 OR (ended_at IS NULL AND state <> 'asked'))
 ORDER BY started_at, merge_id LIMIT $6
 """
