@@ -55,17 +55,20 @@ class Menu:
                 chosen = self._ask("番号を入力してください: ").strip()
                 if chosen == "9":
                     return
-                acts.get(chosen, self._unknown)()
+                self._done(acts.get(chosen, self._unknown))
             except EOFError:
                 return
 
-    def _receive(self) -> None:
+    def _done(self, act: Callable[[], None]) -> None:
         try:
-            self._say(told(self._taking.run()))
+            act()
         except OSError as error:
             self._say(
                 f"受取フォルダを使えません。フォルダとディスクの空きを確認してください。（{type(error).__name__}）"
             )
+
+    def _receive(self) -> None:
+        self._say(told(self._taking.run()))
 
     def _points(self) -> None:
         points = self._store.points_of(self._ask("商店街ポイントID: ").strip())

@@ -78,8 +78,11 @@ def look_at(folder: Path | None) -> MergeTrouble | None:
     """How the folder is, as far as looking tells."""
     if folder is None:
         return MergeTrouble.no_folder
-    if not folder.is_dir():
-        return MergeTrouble.missing
+    try:
+        if not folder.is_dir():
+            return MergeTrouble.missing
+    except OSError as error:
+        return trouble_of(error)
     return None if os.access(folder, os.W_OK | os.X_OK) else MergeTrouble.read_only
 
 

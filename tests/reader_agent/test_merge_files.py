@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from tests.dying import deaths
 from tests.waiting import wait_until
 
 NAME = "merge-honmachi-20171002101530000042.mpf"
+FILES_LIMIT = 500
 
 
 @dataclass
@@ -181,6 +183,70 @@ async def test_a_disk_that_takes_nothing_is_told_of_by_its_name(
         assert names(shop.folder) == []
         assert await shop.ask(file()) == [None]
         await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+
+
+async def test_a_full_disk_below_the_journal_is_told_of_and_the_file_comes_later(tmp_path: Path) -> None:
+    """F26: what cannot be written down is not there for the hub, which asks again."""
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.drop._in_thread(lambda journal: limit_pages(journal, 0))
+        number, troubles = 0, list[MergeTrouble | None]()
+        while troubles != [MergeTrouble.full]:
+            number += 1
+            assert number < FILES_LIMIT
+            troubles = await shop.ask(file(f"merge-{number}.mpf"))
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder(trouble=MergeTrouble.full)])
+        assert shop.drop.waiting == number - 1
+        await shop.drop._in_thread(lambda journal: limit_pages(journal, 100))
+        assert await shop.ask(file(f"merge-{number}.mpf")) == [None]
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+        assert len(names(shop.folder)) == shop.drop.waiting == number
+
+
+def limit_pages(journal: Journal, more: int) -> None:
+    """As a disk that takes so many pages more."""
+    (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
+    journal._database.execute(f"PRAGMA max_page_count = {pages + more}")
+
+
+def full() -> sqlite3.Error:
+    """As SQLite raises it."""
+    database = sqlite3.connect(":memory:")
+    database.execute("PRAGMA max_page_count = 1")
+    try:
+        database.execute("CREATE TABLE one (two)")
+    except sqlite3.Error as error:
+        return error
+    finally:
+        database.close()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("trouble", [MergeTrouble.full, MergeTrouble.failed])
+@pytest.mark.parametrize("method", ["__init__", "forget", "answered", "untold", "told"])
+async def test_whatever_of_the_journal_fails_is_tried_again(
+    method: str, trouble: MergeTrouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise full() if trouble is MergeTrouble.full else sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, method, fail)
+        async with at_work(tmp_path) as shop:
+            await shop.drop.connected(shop.tell)
+            await shop.ask(file())
+            (shop.folder / f"{NAME}.ack").touch()
+            if method == "told":
+                await wait_until(shop.answers)
+                await shop.drop.taken([NAME])
+            else:
+                await wait_until(lambda: MergeFolder(trouble=trouble) in shop.told)
+            patched.undo()
+            assert await shop.ask(file()) == [None]
+            await wait_until(shop.answers)
+            await wait_until(lambda: [said for said in shop.told if isinstance(said, MergeFolder)][-1] == MergeFolder())
+            await shop.drop.taken([NAME])
+            assert not list(shop.folder.glob("*.ack"))
 
 
 async def test_a_terminal_without_a_folder_says_so_when_asked(tmp_path: Path) -> None:

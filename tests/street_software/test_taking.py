@@ -1,5 +1,6 @@
 """The drop folder worked through: once whatever is offered, answered, put away; and killed at every step."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,9 +8,13 @@ import pytest
 
 from schemas.streets import CipherMode
 from street_software.menu import Menu
+from street_software.store import StoreError
+from street_software.taking import Taking
 from tests.connectors.street.vectors import key_of
 from tests.dying import deaths
 from tests.street_software.world import Shop
+
+FILES_LIMIT = 500
 
 modes = pytest.mark.parametrize("mode", CipherMode)
 
@@ -141,6 +146,36 @@ def test_a_folder_that_is_full_or_away_loses_nothing(tmp_path: Path, monkeypatch
     assert (shop.points(), path.exists()) == (300, True)
     assert shop.run().quarantined == {}
     assert (shop.points(), shop.left()) == (300, [f"{path.name}.ack"])
+
+
+def test_a_full_disk_below_the_points_is_told_and_adds_nothing_twice(tmp_path: Path) -> None:
+    shop = Shop.at(tmp_path)
+    store = shop.store()
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    taking = Taking(shop.settings, store, lambda: shop.now)
+    points = 0
+
+    def take_many() -> None:
+        nonlocal points
+        for serial in range(FILES_LIMIT):
+            shop.merge(serial, points=1)
+            points += taking.run().points
+
+    with pytest.raises(StoreError) as raised:
+        take_many()
+    assert raised.value.errno == errno.ENOSPC
+    assert (store.points_of("520625"), store.totals()) == (points, (points, points))
+    said: list[str] = []
+    typed = iter(["1", "9"])
+    menu = Menu(shop.settings, store, said.append, lambda _: next(typed))
+    menu._taking._now = lambda: shop.now
+    menu.run()
+    assert any("ディスクの空き" in line for line in said)
+    store._database.execute(f"PRAGMA max_page_count = {pages + 100}")
+    assert taking.run().points == 1
+    assert store.points_of("520625") == points + 1
+    store.close()
 
 
 def test_the_menu_takes_in_looks_up_and_lists(tmp_path: Path) -> None:
