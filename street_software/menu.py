@@ -18,6 +18,8 @@ _CHOICES: Final = """
   3  隔離ファイルの一覧
   9  終了
 """
+_NAMES_LIMIT: Final = 5
+"""Of files that a line names."""
 _REASONS: Final = {
     "not_a_file": "通常のファイルではありません",
     "too_big": "ファイルが大きすぎます",
@@ -89,6 +91,9 @@ def told(taken: Taken) -> str:
     if taken.sent_back:
         lines.append(f"返却 {taken.sent_back} 件（会員ではないID）。ポイントは利用者に戻ります。")
     lines += [f"隔離 {count} 件: {_REASONS.get(reason, reason)}" for reason, count in sorted(taken.quarantined.items())]
+    if taken.passed_over:
+        names = "、".join(taken.passed_over[:_NAMES_LIMIT])
+        lines.append(f"未処理 {len(taken.passed_over)} 件。ファイルの所有者と権限を確認してください: {names}")
     return "\n".join(lines)
 
 

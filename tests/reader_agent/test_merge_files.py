@@ -1,8 +1,10 @@
 """Merge files at the agent: dropped whole and once, answers told until the hub has them, whatever is cut short."""
 
 import asyncio
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,8 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from reader_agent.files import dropping
-from reader_agent.files.dropping import DropError
+from reader_agent.files import answers, dropping
+from reader_agent.files.dropping import FILE_MODE, DropError
 from reader_agent.files.journal import Journal
 from reader_agent.files.merge_folder import MergeDrop
 from schemas.uplink import (
@@ -111,6 +113,43 @@ async def test_a_refusal_tells_its_reason_in_one_line(tmp_path: Path) -> None:
         (answer,) = shop.answers()
         assert (answer.taken, answer.reason[:7]) == (False, "会員では ない")
         assert len(answer.reason) <= 200
+
+
+async def test_a_file_can_be_read_by_the_streets_program_whatever_the_umask(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        before = os.umask(0o077)
+        try:
+            assert await shop.ask(file()) == [None]
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((shop.folder / NAME).stat().st_mode) == FILE_MODE
+
+
+async def test_a_share_without_modes_takes_files_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _mode: int) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    async with at_work(tmp_path) as shop:
+        assert await shop.ask(file()) == [None]
+
+
+async def test_a_refusal_that_may_not_be_read_is_one_without_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(answers, "_reason", refuse)
+    other = "merge-honmachi-20171002101530000043.mpf"
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.ask(file(), file(other))
+        (shop.folder / f"{NAME}.nack").touch()
+        (shop.folder / f"{other}.ack").touch()
+        await wait_until(lambda: len(shop.answers()) == 2)
+        told = sorted(shop.answers(), key=lambda answer: answer.name)
+        assert told == [MergeFileAnswer(name=NAME, taken=False), MergeFileAnswer(name=other, taken=True)]
 
 
 async def test_with_both_answers_the_points_were_added(tmp_path: Path) -> None:
