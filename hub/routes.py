@@ -160,6 +160,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     streets.ReadStreetCard: _to("street"),
     streets.DeliverMerge: _outside("street"),
     streets.RedeliverMerge: _to("street"),
+    streets.GiveMergeBack: _to("street"),
     streets.AnswerMerge: _to("street"),
     notices.SendNotice: _outside("mail"),
     merges.SendOverdueMail: _outside("mail"),

@@ -312,6 +312,7 @@ class RefusalCode(StrEnum):
     merge_folder_missing = "merge_folder_missing"
     merge_folder_none = "merge_folder_none"
     merge_folder_read_only = "merge_folder_read_only"
+    merge_perhaps_there = "merge_perhaps_there"
     missing_field = "missing_field"
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
@@ -591,6 +592,12 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.merge_folder_read_only: RefusalText(
         "The merge folder cannot be written to. Give the agent the right; the file comes by itself.",
         "受渡しフォルダに書き込めません。権限を確認してください。直ると自動で届きます。",
+    ),
+    RefusalCode.merge_perhaps_there: RefusalText(
+        "The file is at the street, or may be. Ask the street: where it has not added the points, have it remove the "
+        "file, and give them back with --street-confirmed.",
+        "ファイルが商店街に届いている可能性があります。加算していないことを商店街に確認し、ファイルを削除してもらってから、"
+        "--street-confirmedを付けて返却してください。",
     ),
     RefusalCode.missing_field: RefusalText(
         "A field that must be there is missing.",

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StrictBool, StringConstraints, model_validator
 
 from schemas.holds import HoldPlace
 from schemas.message import Answered, Command, Query, Said
@@ -314,6 +314,25 @@ class RedeliverMerge(Command, Answered[Registered]):
 
     TYPE: ClassVar[str] = "jp.mykey.streets.redeliver-merge.v1"
     merge_id: UUID
+
+    def key(self) -> UUID:
+        """The merge."""
+        return self.merge_id
+
+
+class GiveMergeBack(Command, Answered[Registered]):
+    """Staff give the points back, as if the street had refused them; who said so and why is kept.
+
+    At once where the file is nowhere; else only with `street_confirmed`: the street says that it has not added them,
+    and has removed the file. Refused `no_merge`, `merge_answered`, `merge_perhaps_there`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.give-merge-back.v1"
+    PERSONAL: ClassVar[bool] = True
+    merge_id: UUID
+    operator: Name
+    reason: Annotated[AnswerReason, Field(min_length=1)]
+    street_confirmed: StrictBool = False
 
     def key(self) -> UUID:
         """The merge."""

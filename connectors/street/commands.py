@@ -1,12 +1,14 @@
 """`mykey-hub streets`: streets taken in, keys drawn and handed over once, merges looked at and dropped again."""
 
 import argparse
+import getpass
 import secrets
 import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +23,7 @@ from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
     CipherMode,
     EndMergeKey,
+    GiveMergeBack,
     MergeKey,
     MergesOf,
     RedeliverMerge,
@@ -29,6 +32,7 @@ from schemas.streets import (
     Street,
     StreetsOf,
 )
+from schemas.terminals import AgentKeyOf
 
 ASKER: Final = Installed("street", component)
 PAGES_LIMIT: Final = 20
@@ -63,7 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     end.add_argument("--at", dest="valid_to", type=datetime.fromisoformat, required=True, metavar="TIME")
     merges = add("merges", "merges that their street has not answered", _merges, "code")
     merges.add_argument("--all", action="store_true", help="the answered ones too")
-    add("redeliver", "have a file dropped again under the same number", _redeliver, "merge_id")
+    add("redeliver", "have a file dropped again, where the street wants it now", _redeliver, "merge_id")
+    back = add("return", "give points back to the citizen, where the street will not answer", _return, "number")
+    back.add_argument("--reason", required=True, help="kept with your name")
+    back.add_argument(
+        "--street-confirmed",
+        action="store_true",
+        help="the street says that it has not added the points, and has removed the file",
+    )
     return made
 
 
@@ -84,10 +95,19 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
     known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
     before = known.get(str(told.get("code")))
     street = asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    if street.deliver_to is not None:
+        await _check_terminal(bus, street.deliver_to)
     check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
+
+
+async def _check_terminal(bus: Bus, terminal_id: str) -> None:
+    """Files for a terminal that is none would wait for ever."""
+    if not (await bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)).kind:
+        refusal = Refusal.of(RefusalCode.unknown_terminal)
+        raise RefusedError(f"deliver_to {terminal_id}: {refusal.detail} {refusal.detail_ja}")
 
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
@@ -152,6 +172,28 @@ async def _redeliver(bus: Bus, options: argparse.Namespace, console: Console) ->
     command = asked(RedeliverMerge, merge_id=options.merge_id)
     check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{command.merge_id} is dropped again")
+
+
+async def _return(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(
+        GiveMergeBack,
+        merge_id=await _merge_id(bus, options.number),
+        operator=getpass.getuser(),
+        reason=options.reason,
+        street_confirmed=options.street_confirmed,
+    )
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.number}: the points are the citizen's again")
+
+
+async def _merge_id(bus: Bus, number: str) -> UUID:
+    streets = (await bus.call(StreetsOf(), DEADLINE_S)).streets
+    queries = [asked(MergesOf, street_id=one.street_id, open_only=False, number=number) for one in streets]
+    for found in await bus.call_many(queries, DEADLINE_S):
+        for one in found.merges:
+            return one.merge_id
+    check(RefusalCode.no_merge)
+    raise RefusedError(number)
 
 
 async def _street(bus: Bus, code: str) -> Street:

@@ -5,7 +5,7 @@ The row with its number and its file comes first, then the ledger's posting, the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -27,7 +27,17 @@ from schemas.municipalities import Registered
 from schemas.points import PostingStatus
 from schemas.problems import RefusalCode
 from schemas.service_ids import ServiceIdOf
-from schemas.streets import AnswerMerge, IdKind, MergeAnswer, MergeState, RedeliverMerge, StartMerge, Street
+from schemas.streets import (
+    AnswerMerge,
+    GiveMergeBack,
+    IdKind,
+    MergeAnswer,
+    MergeState,
+    RedeliverMerge,
+    StartMerge,
+    Street,
+)
+from schemas.uplink import MergeFileAnswer
 
 DEADLINE_S: Final = 10.0
 _HASH_BYTES: Final = 16
@@ -136,6 +146,15 @@ class Merging:
             )
             for row in rows:
                 tx.send(_settle(row), about)
+            if len(rows) < len(told):
+                await self._tell_contrary(message.terminal_id, told, tx)
+
+    @staticmethod
+    async def _tell_contrary(terminal_id: str, told: Mapping[str, MergeFileAnswer], tx: Transaction) -> None:
+        """Points that were added at the street and given back as well, or neither: for staff to settle with it."""
+        taken = [answer.taken for answer in told.values()]
+        for row in await tx.fetch(sql.CONTRARY, terminal_id, list(told), taken):
+            log.error("merge_answers_contrary", merge_id=row["merge_id"], first_taken=row["taken"])
 
     async def answered(self, messages: Sequence[AnswerMerge], tx: Transaction) -> list[MergeAnswer]:
         """The same by the street's server. Refused no_merge, merge_answered where it had said the contrary."""
@@ -160,12 +179,30 @@ class Merging:
         street_id = await self._store.street_id_of(merge_id, tx)
         if street_id is None:
             return Registered(code=RefusalCode.no_merge)
-        sealing = await self._streets.sealing_of(street_id, tx)
-        if sealing is None:
+        street, sealing = await self._streets.of_id(street_id, tx)
+        if street is None or sealing is None:
             return Registered(code=RefusalCode.no_merge_key)
-        if not await self._store.make_again(merge_id, sealing, tx):
+        if not await self._store.make_again(merge_id, street, sealing, tx):
             return Registered(code=RefusalCode.merge_answered)
         return Registered(id=merge_id)
+
+    async def give_back(self, messages: Sequence[GiveMergeBack], tx: Transaction) -> list[Registered]:
+        """Refused no_merge, merge_answered, merge_perhaps_there."""
+        return [await self._give_back(message, about, tx) for about, message in enumerate(messages)]
+
+    async def _give_back(self, message: GiveMergeBack, about: int, tx: Transaction) -> Registered:
+        """As if the street had refused it, so that its own answer, should it come, is a later one."""
+        row = await tx.fetch_row(sql.GIVE_BACK, message.merge_id, message.reason, message.street_confirmed)
+        if row is not None:
+            audit = (message.merge_id, message.operator, message.reason, message.street_confirmed, tx.now)
+            await tx.execute(sql.GIVEN_BACK, *audit)
+            tx.send(_settle(row), about)
+            return Registered(id=message.merge_id)
+        merge = await tx.fetch_row(sql.MERGE, message.merge_id)
+        if merge is None or merge["state"] in {MergeState.asked, MergeState.failed}:
+            return Registered(code=RefusalCode.no_merge)
+        is_over = merge["taken"] is not None or merge["ended_at"] is not None
+        return Registered(code=RefusalCode.merge_answered if is_over else RefusalCode.merge_perhaps_there)
 
 
 def _send(merge: Merge) -> SendMerge:

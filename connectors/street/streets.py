@@ -148,13 +148,13 @@ class StreetBook:
             street = Street.model_validate_json(row["settings"])
             return street, await self._keys(street.street_id, now, reading)
 
-    async def sealing_of(self, street_id: UUID, tx: Transaction) -> Sealing | None:
+    async def of_id(self, street_id: UUID, tx: Transaction) -> tuple[Street | None, Sealing | None]:
         """The same inside a transaction, read anew."""
         row = await tx.fetch_row(sql.STREET_OF_ID, street_id)
         if row is None:
-            return None
+            return None, None
         street = Street.model_validate_json(row["settings"])
-        return self._sealing(street, await self._keys(street_id, tx.now, tx), tx.now)
+        return street, self._sealing(street, await self._keys(street_id, tx.now, tx), tx.now)
 
     async def signer(self, key_id: str) -> tuple[UUID, KeyAlgorithm, bytes] | None:
         """Whose key this is, how it signs, and the key."""

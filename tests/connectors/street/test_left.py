@@ -1,4 +1,4 @@
-"""Merges that whoever began them has left: none stays in the way of others, none keeps points for ever."""
+"""Merges that nobody brings to an end by themselves: none stays in others' way, none keeps points for ever."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
