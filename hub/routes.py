@@ -156,6 +156,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     streets.RegisterMergeKey: _to("street"),
     streets.EndMergeKey: _to("street"),
     streets.RegisterStreetSigner: _to("street"),
+    streets.EndStreetSigner: _to("street"),
     streets.StartMerge: _to("street"),
     streets.ReadStreetCard: _to("street"),
     streets.DeliverMerge: _outside("street"),

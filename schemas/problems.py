@@ -332,6 +332,7 @@ class RefusalCode(StrEnum):
     no_scheme = "no_scheme"
     no_session = "no_session"
     no_street = "no_street"
+    no_street_signer = "no_street_signer"
     no_service_id = "no_service_id"
     no_voucher = "no_voucher"
     not_applied = "not_applied"
@@ -674,6 +675,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.no_street: RefusalText(
         "This terminal belongs to no street that merges points. Use a terminal of the street.",
         "この端末は合算できる商店街の端末ではありません。商店街の端末をご利用ください。",
+    ),
+    RefusalCode.no_street_signer: RefusalText(
+        "The street has no signing key of that id. Check the id under which it was registered.",
+        "この商店街にそのIDの署名鍵はありません。登録時のIDを確認してください。",
     ),
     RefusalCode.no_service_id: RefusalText(
         "The citizen has no number of this issuer.",

@@ -189,6 +189,22 @@ class RegisterStreetSigner(Command, Answered[Registered]):
         return self.street_id
 
 
+class EndStreetSigner(Command, Answered[Registered]):
+    """From this moment on nothing is signed with the key; an end may be drawn nearer, never put off.
+
+    The doors know of it within half a minute. Refused `no_street_signer`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.end-signer.v1"
+    street_id: UUID
+    key_id: LinkId
+    ends_at: AwareDatetime
+
+    def key(self) -> UUID:
+        """The street."""
+        return self.street_id
+
+
 class FoundStreet(Said):
     """`street` is None where this issuer is no street that merges."""
 

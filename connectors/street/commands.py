@@ -1,4 +1,4 @@
-"""`mykey-hub streets`: streets taken in, keys drawn and handed over once, merges looked at and dropped again."""
+"""`mykey-hub streets`: streets taken in, keys drawn and ended, merges looked at, dropped again and given back."""
 
 import argparse
 import getpass
@@ -14,21 +14,24 @@ from rich.console import Console
 from rich.table import Table
 
 from connectors.street.component import component
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, run
+from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, public_key_in, run
 from hub.bus import Bus
-from hub.clock import JAPAN
+from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from schemas.parties import KeyAlgorithm
 from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
     CipherMode,
     EndMergeKey,
+    EndStreetSigner,
     GiveMergeBack,
     MergeKey,
     MergesOf,
     RedeliverMerge,
     RegisterMergeKey,
     RegisterStreet,
+    RegisterStreetSigner,
     Street,
     StreetsOf,
 )
@@ -65,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--out", type=Path, required=True, metavar="FILE")
     end = add("end-key", "from that moment on a key makes no file", _end_key, "code", "key_id")
     end.add_argument("--at", dest="valid_to", type=datetime.fromisoformat, required=True, metavar="TIME")
+    signer = add("signer", "register the Ed25519 public key of the street's server, in PEM", _signer, "code", "key_id")
+    signer.add_argument("file", type=Path)
+    ends = add("end-signer", "from that moment on nothing is signed with the key", _end_signer, "code", "key_id")
+    ends.add_argument("--at", type=datetime.fromisoformat, metavar="TIME", help="left out: now")
     merges = add("merges", "merges that their street has not answered", _merges, "code")
     merges.add_argument("--all", action="store_true", help="the answered ones too")
     add("redeliver", "have a file dropped again, where the street wants it now", _redeliver, "merge_id")
@@ -148,6 +155,27 @@ async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> N
     command = asked(EndMergeKey, street_id=street.street_id, key_id=options.key_id, valid_to=ends)
     check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{options.key_id} ends at {ends.isoformat()}")
+
+
+async def _signer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    """The private half stays with the street."""
+    street = await _street(bus, options.code)
+    command = asked(
+        RegisterStreetSigner,
+        street_id=street.street_id,
+        key_id=options.key_id,
+        algorithm=KeyAlgorithm.ed25519,
+        key_bytes=public_key_in(options.file),
+    )
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.key_id} is registered: {street.code} may sign its requests with it")
+
+
+async def _end_signer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    street, ends_at = await _street(bus, options.code), _in_japan(options.at or SystemClock().now())
+    command = asked(EndStreetSigner, street_id=street.street_id, key_id=options.key_id, ends_at=ends_at)
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.key_id} ends at {ends_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
 
 
 async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> None:

@@ -24,7 +24,13 @@ SELECT key_id, key_sealed FROM street.merge_key
 WHERE street_id = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) ORDER BY valid_from DESC, key_id
 """
 
-SIGNER: Final = "SELECT street_id, algorithm, key_sealed FROM street.signer WHERE key_id = $1"
+SIGNER: Final = "SELECT street_id, algorithm, key_sealed, ends_at FROM street.signer WHERE key_id = $1"
+VALID_SIGNER: Final = """
+SELECT street_id, algorithm, key_sealed FROM street.signer WHERE key_id = $1 AND (ends_at IS NULL OR ends_at > $2)
+"""
+END_SIGNER: Final = """
+UPDATE street.signer SET ends_at = least(ends_at, $3) WHERE street_id = $1 AND key_id = $2 RETURNING true
+"""
 WRITE_SIGNER: Final = """
 INSERT INTO street.signer (key_id, street_id, algorithm, key_sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
