@@ -69,14 +69,12 @@ class Merging:
             return MergeAnswer(code=RefusalCode.id_conflict, state=merge.state)
         if merge.state is MergeState.failed:
             return MergeAnswer(code=merge.code, state=MergeState.failed)
-        left = 0
-        if merge.state is MergeState.asked:
-            answer = await self._bus.call(_send(merge), DEADLINE_S)
-            if answer.status is not PostingStatus.posted:
-                await self._store.failed(command.merge_id, answer.code or "")
-                return MergeAnswer(code=answer.code, state=MergeState.failed)
-            left = answer.balances.get(command.pool, 0)
-        return await self._brought(merge, left)
+        # Asked again too: the ledger answers as it did the first time, with the balance that the screen shows.
+        answer = await self._bus.call(_send(merge), DEADLINE_S)
+        if answer.status is not PostingStatus.posted:
+            await self._store.failed(command.merge_id, answer.code or "")
+            return MergeAnswer(code=answer.code, state=MergeState.failed)
+        return await self._brought(merge, answer.balances.get(command.pool, 0))
 
     async def ask_again(self) -> None:
         """Ask the ledger about merges that whoever began them has left: each becomes `sent` or `failed`."""
