@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
@@ -26,6 +29,7 @@ from hub.web.validation import field_errors
 from schemas.problems import Refusal
 
 DEADLINE_S: Final = 10.0
+KEY_FILE_LIMIT_BYTES: Final = 16 * 1024
 
 Asked = TypeVar("Asked", bound=BaseModel)
 Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
@@ -90,6 +94,26 @@ def check(code: str | None) -> None:
     if code is not None:
         refusal = Refusal.of(code)
         raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")
+
+
+def read_file(path: Path, limit_bytes: int) -> bytes:
+    """What is in it; of a file that is longer one byte too many. Raises BadFileError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit_bytes + 1)
+    except OSError as error:
+        raise BadFileError(f"{path.name}: {error}") from error
+
+
+def public_key_in(path: Path) -> bytes:
+    """The raw Ed25519 public key in a PEM file. Raises BadFileError."""
+    try:
+        key = load_pem_public_key(read_file(path, KEY_FILE_LIMIT_BYTES))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadFileError(f"{path.name} is no public key in PEM") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise BadFileError(f"{path.name} is no Ed25519 key")
+    return key.public_bytes_raw()
 
 
 def new_file(path: Path) -> TextIO:

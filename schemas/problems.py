@@ -312,6 +312,7 @@ class RefusalCode(StrEnum):
     merge_folder_missing = "merge_folder_missing"
     merge_folder_none = "merge_folder_none"
     merge_folder_read_only = "merge_folder_read_only"
+    merge_perhaps_there = "merge_perhaps_there"
     missing_field = "missing_field"
     mykey_id_not_kept = "mykey_id_not_kept"
     mykey_id_taken = "mykey_id_taken"
@@ -331,6 +332,7 @@ class RefusalCode(StrEnum):
     no_scheme = "no_scheme"
     no_session = "no_session"
     no_street = "no_street"
+    no_street_signer = "no_street_signer"
     no_service_id = "no_service_id"
     no_voucher = "no_voucher"
     not_applied = "not_applied"
@@ -592,6 +594,12 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "The merge folder cannot be written to. Give the agent the right; the file comes by itself.",
         "受渡しフォルダに書き込めません。権限を確認してください。直ると自動で届きます。",
     ),
+    RefusalCode.merge_perhaps_there: RefusalText(
+        "The file is at the street, or may be. Ask the street: where it has not added the points, have it remove the "
+        "file, and give them back with --street-confirmed.",
+        "ファイルが商店街に届いている可能性があります。加算していないことを商店街に確認し、ファイルを削除してもらってから、"
+        "--street-confirmedを付けて返却してください。",
+    ),
     RefusalCode.missing_field: RefusalText(
         "A field that must be there is missing.",
         "必須の項目がありません。",
@@ -667,6 +675,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.no_street: RefusalText(
         "This terminal belongs to no street that merges points. Use a terminal of the street.",
         "この端末は合算できる商店街の端末ではありません。商店街の端末をご利用ください。",
+    ),
+    RefusalCode.no_street_signer: RefusalText(
+        "The street has no signing key of that id. Check the id under which it was registered.",
+        "この商店街にそのIDの署名鍵はありません。登録時のIDを確認してください。",
     ),
     RefusalCode.no_service_id: RefusalText(
         "The citizen has no number of this issuer.",

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StrictBool, StringConstraints, model_validator
 
 from schemas.holds import HoldPlace
 from schemas.message import Answered, Command, Query, Said
@@ -189,6 +189,22 @@ class RegisterStreetSigner(Command, Answered[Registered]):
         return self.street_id
 
 
+class EndStreetSigner(Command, Answered[Registered]):
+    """From this moment on nothing is signed with the key; an end may be drawn nearer, never put off.
+
+    The doors know of it within half a minute. Refused `no_street_signer`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.end-signer.v1"
+    street_id: UUID
+    key_id: LinkId
+    ends_at: AwareDatetime
+
+    def key(self) -> UUID:
+        """The street."""
+        return self.street_id
+
+
 class FoundStreet(Said):
     """`street` is None where this issuer is no street that merges."""
 
@@ -320,6 +336,25 @@ class RedeliverMerge(Command, Answered[Registered]):
         return self.merge_id
 
 
+class GiveMergeBack(Command, Answered[Registered]):
+    """Staff give the points back, as if the street had refused them; who said so and why is kept.
+
+    At once where the file is nowhere; else only with `street_confirmed`: the street says that it has not added them,
+    and has removed the file. Refused `no_merge`, `merge_answered`, `merge_perhaps_there`.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.streets.give-merge-back.v1"
+    PERSONAL: ClassVar[bool] = True
+    merge_id: UUID
+    operator: Name
+    reason: Annotated[AnswerReason, Field(min_length=1)]
+    street_confirmed: StrictBool = False
+
+    def key(self) -> UUID:
+        """The merge."""
+        return self.merge_id
+
+
 class AnswerMerge(Command, Answered[MergeAnswer]):
     """The street's server says whether it has added the points; the first answer counts."""
 
@@ -360,7 +395,7 @@ class MergeViews(Said):
 
 
 class MergesOf(Query, Answered[MergeViews]):
-    """Which merges of this street are there; with `open_only` those without an answer?"""
+    """Which merges of this street are there; with `open_only` those sent that the street has not answered?"""
 
     TYPE: ClassVar[str] = "jp.mykey.streets.merges-of.v1"
     street_id: UUID

@@ -13,6 +13,8 @@ TAKEN: Final = "taken"
 ACK: Final = ".ack"
 NACK: Final = ".nack"
 REASON: Final = ".reason"
+_FILE_MODE: Final = 0o644
+"""The terminal's program reads answers as another user."""
 _COPIES_LIMIT: Final = 10_000
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -74,9 +76,10 @@ def _free(folder: Path, name: str) -> Path:
 def _write_whole(path: Path, content: bytes) -> None:
     half = path.with_name(f".{path.name}.half")
     half.unlink(missing_ok=True)
-    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            _set_mode(file.fileno())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -84,6 +87,13 @@ def _write_whole(path: Path, content: bytes) -> None:
     finally:
         half.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def _set_mode(descriptor: int) -> None:
+    """Whatever the umask is. A share may have no modes of its own: whoever mounted it has said who may read."""
+    if os.name == "posix":
+        with suppress(OSError):
+            os.fchmod(descriptor, _FILE_MODE)
 
 
 def _sync(folder: Path) -> None:

@@ -18,6 +18,8 @@ _CHOICES: Final = """
   3  隔離ファイルの一覧
   9  終了
 """
+_NAMES_LIMIT: Final = 5
+"""Of files that a line names."""
 _REASONS: Final = {
     "not_a_file": "通常のファイルではありません",
     "too_big": "ファイルが大きすぎます",
@@ -55,17 +57,20 @@ class Menu:
                 chosen = self._ask("番号を入力してください: ").strip()
                 if chosen == "9":
                     return
-                acts.get(chosen, self._unknown)()
+                self._done(acts.get(chosen, self._unknown))
             except EOFError:
                 return
 
-    def _receive(self) -> None:
+    def _done(self, act: Callable[[], None]) -> None:
         try:
-            self._say(told(self._taking.run()))
+            act()
         except OSError as error:
             self._say(
                 f"受取フォルダを使えません。フォルダとディスクの空きを確認してください。（{type(error).__name__}）"
             )
+
+    def _receive(self) -> None:
+        self._say(told(self._taking.run()))
 
     def _points(self) -> None:
         points = self._store.points_of(self._ask("商店街ポイントID: ").strip())
@@ -86,6 +91,9 @@ def told(taken: Taken) -> str:
     if taken.sent_back:
         lines.append(f"返却 {taken.sent_back} 件（会員ではないID）。ポイントは利用者に戻ります。")
     lines += [f"隔離 {count} 件: {_REASONS.get(reason, reason)}" for reason, count in sorted(taken.quarantined.items())]
+    if taken.passed_over:
+        names = "、".join(taken.passed_over[:_NAMES_LIMIT])
+        lines.append(f"未処理 {len(taken.passed_over)} 件。ファイルの所有者と権限を確認してください: {names}")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 A number is remembered in the very transaction that adds its points, so that whatever happens it counts once.
 """
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -42,6 +43,10 @@ _POINTS: Final = "SELECT points FROM member WHERE member_id = ?"
 _TOTALS: Final = "SELECT count(*), coalesce(sum(points), 0) FROM answered WHERE refusal = ''"
 
 
+class StoreError(OSError):
+    """The points cannot be kept now: the disk is full, or fails. Nothing was added; it can be tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a number was answered. `is_over`: its file was put away before, so that this one is another copy."""
@@ -57,16 +62,17 @@ class Verdict:
 
 
 class Store:
-    """Points and numbers of one street."""
+    """Points and numbers of one street. What it does may raise StoreError."""
 
     def __init__(self, path: Path, *, opens_accounts: bool = True) -> None:
         """`opens_accounts`: whether points of an unknown ID open an account, or are refused."""
         self._opens_accounts = opens_accounts
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_SCHEMA)
+        with _as_store_error():
+            self._database = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
 
     def close(self) -> None:
         """No more."""
@@ -113,16 +119,27 @@ class Store:
         return (0, 0) if row is None else (int(str(row[0])), int(str(row[1])))
 
     def _row(self, sql: str, *values: str) -> tuple[object, ...] | None:
-        with closing(self._database.execute(sql, values)) as cursor:
+        with _as_store_error(), closing(self._database.execute(sql, values)) as cursor:
             row: tuple[object, ...] | None = cursor.fetchone()
         return row
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        with _as_store_error():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            finally:
+                # A full disk may end the transaction by itself, or leave it open, at COMMIT too.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
+
+@contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        raise StoreError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error

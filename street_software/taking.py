@@ -4,6 +4,7 @@ The order makes it safe: points and number in one transaction, then the answer b
 way, then the number finished. Until it is finished the same file is answered the same way again.
 """
 
+import errno
 import logging
 import re
 from collections import Counter
@@ -16,10 +17,14 @@ from typing import Final
 from street_software import files
 from street_software.reading import Merge, Reason, RefusedFileError, read
 from street_software.settings import Settings
-from street_software.store import Store
+from street_software.store import Store, StoreError
 
 FILES_LIMIT: Final = 10_000
 """Of one run; the next one goes on."""
+_OF_ALL_FILES: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EHOSTDOWN, errno.ENOTCONN, errno.ETIMEDOUT}
+)
+"""Troubles of the disk or the share; any other one is of this very file, and the others have their turn."""
 
 log: Final = logging.getLogger("mykey-street")
 
@@ -30,12 +35,16 @@ def _now() -> datetime:
 
 @dataclass
 class Taken:
-    """What one run did: files taken and their points, sent back, put into quarantine by reason."""
+    """What one run did: files taken and their points, sent back, put into quarantine by reason.
+
+    `passed_over` are names of files that could not be read, answered or moved: they lie there, and are tried again.
+    """
 
     files: int = 0
     points: int = 0
     sent_back: int = 0
     quarantined: Counter[str] = field(default_factory=Counter)
+    passed_over: list[str] = field(default_factory=list)
 
 
 class Taking:
@@ -45,6 +54,7 @@ class Taking:
         self._settings = settings
         self._store = store
         self._now = now
+        self._passed_over: set[str] = set()
         pattern = re.escape(settings.file_name.format(street=settings.street, key="\0", number="\1"))
         self._name = re.compile(pattern.replace("\\\0", "\0").replace("\0", "[A-Za-z0-9-]+").replace("\1", "[0-9]+"))
 
@@ -54,12 +64,28 @@ class Taking:
         names = sorted(path for path in self._settings.drop_folder.iterdir() if self._is_ours(path.name))
         for path in names[:FILES_LIMIT]:
             try:
-                self._take(path, told)
-            except RefusedFileError as error:
-                self._refuse(path, error.reason, told)
+                self._work_on(path, told)
             except FileNotFoundError:
                 log.info("gone %s: another reader was faster", path.name)
+            except OSError as error:
+                if isinstance(error, StoreError) or error.errno in _OF_ALL_FILES:
+                    raise
+                self._pass_over(path, error, told)
+        self._passed_over.intersection_update(told.passed_over)
         return told
+
+    def _work_on(self, path: Path, told: Taken) -> None:
+        try:
+            self._take(path, told)
+        except RefusedFileError as error:
+            self._refuse(path, error.reason, told)
+
+    def _pass_over(self, path: Path, error: OSError, told: Taken) -> None:
+        """Said once for each file, not whenever it is looked at."""
+        told.passed_over.append(path.name)
+        if path.name not in self._passed_over:
+            self._passed_over.add(path.name)
+            log.warning("passed over %s: %s: have its owner and mode looked at", path.name, error.strerror)
 
     def _is_ours(self, name: str) -> bool:
         """Whatever ends as a merge file does: a foreign one is put into quarantine, not left lying."""

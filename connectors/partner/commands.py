@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from rich.console import Console
 from rich.table import Table
 
 from connectors.partner.component import component
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, run
+from hub.asking import (
+    DEADLINE_S,
+    BadFileError,
+    Command,
+    RefusedError,
+    asked,
+    check,
+    new_file,
+    public_key_in,
+    read_file,
+    run,
+)
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
@@ -146,13 +154,7 @@ async def _found(bus: Bus, party_id: UUID) -> PartyKeyNames:
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     """The private half stays with the party."""
-    try:
-        key = load_pem_public_key(_read(options.file))
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadFileError(f"{options.file.name} is no public key in PEM") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise BadFileError(f"{options.file.name} is no Ed25519 key")
-    await _register_key(bus, options, KeyAlgorithm.ed25519, key.public_bytes_raw())
+    await _register_key(bus, options, KeyAlgorithm.ed25519, public_key_in(options.file))
     console.print(f"{options.key_id} is registered: requests may be signed with it")
 
 
@@ -196,7 +198,7 @@ async def _page(bus: Bus, options: argparse.Namespace, console: Console) -> None
         page_url=options.url,
         about=options.about,
         asks_coupons=options.answers_for_coupons,
-        logo=b"" if options.logo is None else _read(options.logo),
+        logo=b"" if options.logo is None else read_file(options.logo, FILE_LIMIT_BYTES),
     )
     check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"citizens see it so from now on: {command.page_url}")
@@ -232,11 +234,3 @@ async def _test(bus: Bus, options: argparse.Namespace, console: Console) -> None
         console.print(f"{'good' if step.ok else 'FAILED':6}  {step.name}: {step.detail}")
     if not tested.ok:
         raise NotInOrderError(str(party_id))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(FILE_LIMIT_BYTES + 1)
-    except OSError as error:
-        raise BadFileError(f"{path.name}: {error}") from error

@@ -33,7 +33,7 @@ class Sealing:
         return self.layout.name_of(self.street, self.key.key_id, number)
 
     def file_of(self, fields: Fields, terminal_id: str, random: bytes | None = None) -> bytes:
-        """The file's bytes. `random` is its IV or nonce, drawn anew for each file; given by test vectors alone.
+        """The file's bytes. `random` is its IV or nonce, drawn anew for each file where none is given.
 
         Raises BadRecordError.
         """
@@ -44,6 +44,15 @@ class Sealing:
         nonce = random or os.urandom(NONCE_BYTES)
         signed = header + nonce + AESGCM(self.key.cipher_key).encrypt(nonce, record, header)
         return signed + self.signer.sign(signed)
+
+    def has_made(self, content: bytes, fields: Fields, terminal_id: str) -> bool:
+        """Whether this file is as it would be made now, but for what was drawn. Raises BadRecordError."""
+        start, size = 0, IV_BYTES
+        if self.layout.mode.is_v2:
+            header = header_of(self.layout.mode, self.street, terminal_id, fields.number, self.key.key_id)
+            start, size = len(header), NONCE_BYTES
+        drawn = content[start : start + size]
+        return len(drawn) == size and content == self.file_of(fields, terminal_id, drawn)
 
     def _v1(self, record: bytes, iv: bytes) -> bytes:
         padder = PKCS7(AES.block_size).padder()

@@ -1,34 +1,41 @@
-"""`mykey-hub streets`: streets taken in, keys drawn and handed over once, merges looked at and dropped again."""
+"""`mykey-hub streets`: streets taken in, keys drawn and ended, merges looked at, dropped again and given back."""
 
 import argparse
+import getpass
 import secrets
 import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from rich.console import Console
 from rich.table import Table
 
 from connectors.street.component import component
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, run
+from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, public_key_in, run
 from hub.bus import Bus
-from hub.clock import JAPAN
+from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from schemas.parties import KeyAlgorithm
 from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
     CipherMode,
     EndMergeKey,
+    EndStreetSigner,
+    GiveMergeBack,
     MergeKey,
     MergesOf,
     RedeliverMerge,
     RegisterMergeKey,
     RegisterStreet,
+    RegisterStreetSigner,
     Street,
     StreetsOf,
 )
+from schemas.terminals import AgentKeyOf
 
 ASKER: Final = Installed("street", component)
 PAGES_LIMIT: Final = 20
@@ -61,9 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--out", type=Path, required=True, metavar="FILE")
     end = add("end-key", "from that moment on a key makes no file", _end_key, "code", "key_id")
     end.add_argument("--at", dest="valid_to", type=datetime.fromisoformat, required=True, metavar="TIME")
+    signer = add("signer", "register the Ed25519 public key of the street's server, in PEM", _signer, "code", "key_id")
+    signer.add_argument("file", type=Path)
+    ends = add("end-signer", "from that moment on nothing is signed with the key", _end_signer, "code", "key_id")
+    ends.add_argument("--at", type=datetime.fromisoformat, metavar="TIME", help="left out: now")
     merges = add("merges", "merges that their street has not answered", _merges, "code")
     merges.add_argument("--all", action="store_true", help="the answered ones too")
-    add("redeliver", "have a file dropped again under the same number", _redeliver, "merge_id")
+    add("redeliver", "have a file dropped again, where the street wants it now", _redeliver, "merge_id")
+    back = add("return", "give points back to the citizen, where the street will not answer", _return, "number")
+    back.add_argument("--reason", required=True, help="kept with your name")
+    back.add_argument(
+        "--street-confirmed",
+        action="store_true",
+        help="the street says that it has not added the points, and has removed the file",
+    )
     return made
 
 
@@ -84,10 +102,19 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
     known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
     before = known.get(str(told.get("code")))
     street = asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    if street.deliver_to is not None:
+        await _check_terminal(bus, street.deliver_to)
     check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
+
+
+async def _check_terminal(bus: Bus, terminal_id: str) -> None:
+    """Files for a terminal that is none would wait for ever."""
+    if not (await bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)).kind:
+        refusal = Refusal.of(RefusalCode.unknown_terminal)
+        raise RefusedError(f"deliver_to {terminal_id}: {refusal.detail} {refusal.detail_ja}")
 
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
@@ -130,6 +157,27 @@ async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> N
     console.print(f"{options.key_id} ends at {ends.isoformat()}")
 
 
+async def _signer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    """The private half stays with the street."""
+    street = await _street(bus, options.code)
+    command = asked(
+        RegisterStreetSigner,
+        street_id=street.street_id,
+        key_id=options.key_id,
+        algorithm=KeyAlgorithm.ed25519,
+        key_bytes=public_key_in(options.file),
+    )
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.key_id} is registered: {street.code} may sign its requests with it")
+
+
+async def _end_signer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    street, ends_at = await _street(bus, options.code), _in_japan(options.at or SystemClock().now())
+    command = asked(EndStreetSigner, street_id=street.street_id, key_id=options.key_id, ends_at=ends_at)
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.key_id} ends at {ends_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
+
+
 async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, after = await _street(bus, options.code), None
     table = Table("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
@@ -152,6 +200,28 @@ async def _redeliver(bus: Bus, options: argparse.Namespace, console: Console) ->
     command = asked(RedeliverMerge, merge_id=options.merge_id)
     check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{command.merge_id} is dropped again")
+
+
+async def _return(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(
+        GiveMergeBack,
+        merge_id=await _merge_id(bus, options.number),
+        operator=getpass.getuser(),
+        reason=options.reason,
+        street_confirmed=options.street_confirmed,
+    )
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{options.number}: the points are the citizen's again")
+
+
+async def _merge_id(bus: Bus, number: str) -> UUID:
+    streets = (await bus.call(StreetsOf(), DEADLINE_S)).streets
+    queries = [asked(MergesOf, street_id=one.street_id, open_only=False, number=number) for one in streets]
+    for found in await bus.call_many(queries, DEADLINE_S):
+        for one in found.merges:
+            return one.merge_id
+    check(RefusalCode.no_merge)
+    raise RefusedError(number)
 
 
 async def _street(bus: Bus, code: str) -> Street:

@@ -16,6 +16,8 @@ from schemas.streets import (
     AnswerMerge,
     DeliverMerge,
     EndMergeKey,
+    EndStreetSigner,
+    GiveMergeBack,
     MergesOf,
     ReadStreetCard,
     RedeliverMerge,
@@ -28,6 +30,7 @@ from schemas.streets import (
 )
 
 DELIVERIES_AT_ONCE: Final = 32
+ASK_AGAIN_EVERY_S: Final = 10.0
 LATE_EVERY_S: Final = 1.0
 NONCES_EVERY_S: Final = 60.0
 
@@ -49,8 +52,10 @@ def component(context: Context) -> Component:
             RegisterMergeKey: streets.register_key,
             EndMergeKey: streets.end_key,
             RegisterStreetSigner: streets.register_signer,
+            EndStreetSigner: streets.end_signer,
             AnswerMerge: merging.answered,
             RedeliverMerge: merging.redeliver,
+            GiveMergeBack: merging.give_back,
             MergeFilesAnswered: merging.files_answered,
             MergeSent: store.sent,
             MergeAcknowledged: store.acknowledged,
@@ -64,6 +69,7 @@ def component(context: Context) -> Component:
         destination_of=destination_of,
         routes=door.routes(),
         jobs=[
+            Job("ask_again", ASK_AGAIN_EVERY_S, merging.ask_again),
             Job("deliver_late", LATE_EVERY_S, store.deliver_late),
             Job("forget_nonces", NONCES_EVERY_S, nonces.forget),
         ],

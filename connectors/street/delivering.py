@@ -29,6 +29,8 @@ WHY: Final[Mapping[MergeTrouble, RefusalCode]] = {
     MergeTrouble.failed: RefusalCode.merge_folder_failed,
 }
 """What troubles an agent's folder → what a person is told."""
+_NOWHERE: Final = frozenset({RefusalCode.terminal_away, RefusalCode.merge_folder_none})
+"""Nobody has had the file. With any other reason it may be there: what failed may have been the last step."""
 _UNKNOWN: Final = frozenset({RefusalCode.terminal_gone, RefusalCode.read_timeout})
 """It may be there: nobody has said so."""
 
@@ -86,6 +88,8 @@ class Delivering:
         why = await self.now(merge.file)
         if why is None:
             return None
+        if why == RefusalCode.merge_answered:
+            return Unasked.UNASKED
         destination = destination_of(command)
         if why == RefusalCode.merge_file_exists:
             raise MergeFileExistsError(f"merge {command.merge_id}")
@@ -121,14 +125,22 @@ class Delivering:
                     done.set_exception(TransientError("not known whether it is there"))
 
     async def _recorded(self, destination: str, files: Sequence[MergeFileDue]) -> dict[str, str | None]:
-        why = await self._why(destination, files)
-        there = {file.merge_id for file in files if why[file.name] is None}
+        wanted = await self._wanted(files)
+        over: dict[str, str | None] = {file.name: RefusalCode.merge_answered for file in files if file not in wanted}
+        why = await self._why(destination, wanted) if wanted else {}
+        there = {file.merge_id for file in wanted if why[file.name] is None}
         if there:
             await self._store.delivered(there)
-        away = {file.merge_id: reason for file in files if (reason := why[file.name]) is not None}
+        away = {file.merge_id: reason for file in wanted if (reason := why[file.name]) is not None}
         if away:
-            await self._store.undelivered(away)
-        return why
+            await self._store.undelivered(away, {merge_id for merge_id, reason in away.items() if reason in _NOWHERE})
+        return over | why
+
+    async def _wanted(self, files: Sequence[MergeFileDue]) -> list[MergeFileDue]:
+        """Without those whose points were given back meanwhile."""
+        uncounted = {file.merge_id for file in files if not file.is_counted}
+        wanted = await self._store.trying(uncounted) if uncounted else set()
+        return [file for file in files if file.is_counted or file.merge_id in wanted]
 
     async def _why(self, destination: str, files: Sequence[MergeFileDue]) -> dict[str, str | None]:
         named = {file.name: file for file in files}  # one that is asked twice at once goes once

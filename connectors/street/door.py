@@ -164,11 +164,10 @@ class StreetDoor:
         )  # fmt: skip
 
     async def waiting(self, request: web.Request) -> web.Response:
-        """The oldest page of what is open; merges that the ledger has not agreed to are not told."""
+        """The oldest page of what is open."""
         asked = MergesOf(street_id=caller_of(request).party_id, limit=PAGE_LIMIT)
         views = await self._bus.call(asked, DEADLINE_S)
-        found = [view for view in views.merges if view.state is not MergeState.asked]
-        return json_response(WaitingMerges(merges=[_waiting(view) for view in found]))
+        return json_response(WaitingMerges(merges=[_waiting(view) for view in views.merges]))
 
     async def one(self, request: web.Request) -> web.Response:
         """Raises ProblemError not_found."""

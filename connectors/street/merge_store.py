@@ -20,6 +20,10 @@ SERIALS_AT_ONCE: Final = 64
 """Drawn together by a process; those that are not used are lost, which is harmless."""
 LATE_AFTER_S: Final = 3.0
 LATE_LIMIT: Final = 500
+ASKED_AGAIN_S: Final = 300.0
+"""Well after whoever asked has given up."""
+ASKED_LIMIT: Final = 100
+"""Of one run, all asked for at once."""
 _FIRST: Final = HoldPlace(at=datetime(1970, 1, 1, tzinfo=UTC), hold_id=UUID(int=0))
 
 
@@ -31,11 +35,14 @@ class MergeFileDue(NamedTuple):
     name: str
     content: bytes
     again: bool
+    is_counted: bool = False
+    """Whether this attempt is in the row already."""
 
 
 class Merge(NamedTuple):
     """A merge as far as its beginning needs it."""
 
+    merge_id: UUID
     street_id: UUID
     citizen_id: UUID
     pool: str
@@ -83,13 +90,22 @@ class MergeStore:
                 self._sealer.seal(member_id.encode(), _member(merge_id)), sealing.key.key_id, name,
                 self._sealer.seal(content, _file(merge_id)), tx.now,
             )  # fmt: skip
-            file = MergeFileDue(merge_id, destination, name, content, again=False)
+            file = MergeFileDue(merge_id, destination, name, content, again=False, is_counted=True)
             return Merge(
-                street.street_id, command.citizen_id, command.pool, command.points, number, command.terminal_id,
-                command.lg_code, MergeState.asked, None, None, file,
+                merge_id, street.street_id, command.citizen_id, command.pool, command.points, number,
+                command.terminal_id, command.lg_code, MergeState.asked, None, None, file,
             )  # fmt: skip
 
         return await committed(self._database, work)
+
+    async def asked_long_ago(self) -> list[Merge]:
+        """Those that the ledger has not been heard about for long; each is told here once in that time."""
+        rows = await committed(self._database, lambda tx: tx.fetch(sql.ASKED_LONG_AGO, ASKED_AGAIN_S, ASKED_LIMIT))
+        return [self._merge(row) for row in rows]
+
+    async def agreed(self, merge_ids: Collection[UUID]) -> None:
+        """The ledger has set the points aside; `MergeSent` says so too."""
+        await committed(self._database, lambda tx: tx.execute(sql.SENT, sorted(merge_ids)))
 
     async def failed(self, merge_id: UUID, code: str) -> None:
         """The ledger has refused it."""
@@ -99,21 +115,33 @@ class MergeStore:
         """Their files are where they belong."""
         await committed(self._database, lambda tx: tx.execute(sql.DELIVERED, sorted(merge_ids), tx.now))
 
-    async def undelivered(self, why: Mapping[UUID, str]) -> None:
-        """Their files are not there yet, and this is why."""
-        await committed(self._database, lambda tx: tx.execute(sql.UNDELIVERED, list(why), list(why.values())))
+    async def trying(self, merge_ids: Collection[UUID]) -> set[UUID]:
+        """Those of them whose files are wanted still: from now on they may be at their terminals."""
+        rows = await committed(self._database, lambda tx: tx.fetch(sql.TRYING, sorted(merge_ids)))
+        return {row["merge_id"] for row in rows}
 
-    async def make_again(self, merge_id: UUID, sealing: Sealing, tx: Transaction) -> bool:
-        """Have the file dropped again: the same one, or where its key has ended, the same merge under the new one."""
+    async def undelivered(self, why: Mapping[UUID, str], nowhere: Collection[UUID]) -> None:
+        """Their files are not there yet, and this is why; `nowhere`: the terminals never had those."""
+        is_nowhere = [merge_id in nowhere for merge_id in why]
+        told = (list(why), list(why.values()), is_nowhere)
+        await committed(self._database, lambda tx: tx.execute(sql.UNDELIVERED, *told))
+
+    async def make_again(self, merge_id: UUID, street: Street, sealing: Sealing, tx: Transaction) -> bool:
+        """Have the file dropped where the street wants it now.
+
+        It is the same one, or where the key or the layout is another now, the same merge under the new one.
+        """
         row = await tx.fetch_row(sql.MERGE, merge_id)
         if row is None or row["file_sealed"] is None:
             return False
         content = self._sealer.open(row["file_sealed"], _file(merge_id))
-        if row["key_id"] != sealing.key.key_id:
-            member_id = self._sealer.open(row["member_sealed"], _member(merge_id)).decode()
-            content = sealing.file_of(Fields(member_id, row["points"], row["number"]), row["terminal_id"])
+        member_id = self._sealer.open(row["member_sealed"], _member(merge_id)).decode()
+        fields, terminal_id = Fields(member_id, row["points"], row["number"]), row["terminal_id"]
+        if not sealing.has_made(content, fields, terminal_id):
+            content = sealing.file_of(fields, terminal_id)
         sealed, name = self._sealer.seal(content, _file(merge_id)), sealing.name_of(row["number"])
-        again = await tx.fetch_row(sql.AGAIN, merge_id, sealing.key.key_id, name, sealed)
+        destination = street.deliver_to or terminal_id
+        again = await tx.fetch_row(sql.AGAIN, merge_id, sealing.key.key_id, name, sealed, destination)
         if again is not None:
             tx.send(_deliver(merge_id, again))
         return again is not None
@@ -174,8 +202,8 @@ class MergeStore:
             content = self._sealer.open(sealed, _file(merge_id))
             file = MergeFileDue(merge_id, row["destination"], row["file_name"], content, row["again"])
         return Merge(
-            row["street_id"], row["citizen_id"], row["pool"], row["points"], row["number"], row["terminal_id"],
-            row["lg_code"], MergeState(row["state"]), row["code"], row["undelivered"], file,
+            merge_id, row["street_id"], row["citizen_id"], row["pool"], row["points"], row["number"],
+            row["terminal_id"], row["lg_code"], MergeState(row["state"]), row["code"], row["undelivered"], file,
         )  # fmt: skip
 
 

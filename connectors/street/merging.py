@@ -4,7 +4,8 @@ The row with its number and its file comes first, then the ledger's posting, the
 `MergeSent` is on its way once the ledger has posted; what is sent and not there soon is delivered by itself.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -17,7 +18,7 @@ from connectors.street.merge_store import Merge, MergeStore
 from connectors.street.streets import StreetBook
 from hub.bus import Bus
 from hub.database import Row
-from hub.errors import TransientError
+from hub.errors import HubError, TransientError
 from hub.transaction import Transaction
 from schemas.card_jobs import MergeFilesAnswered
 from schemas.citizens import ProfileOf
@@ -26,7 +27,17 @@ from schemas.municipalities import Registered
 from schemas.points import PostingStatus
 from schemas.problems import RefusalCode
 from schemas.service_ids import ServiceIdOf
-from schemas.streets import AnswerMerge, IdKind, MergeAnswer, MergeState, RedeliverMerge, StartMerge, Street
+from schemas.streets import (
+    AnswerMerge,
+    GiveMergeBack,
+    IdKind,
+    MergeAnswer,
+    MergeState,
+    RedeliverMerge,
+    StartMerge,
+    Street,
+)
+from schemas.uplink import MergeFileAnswer
 
 DEADLINE_S: Final = 10.0
 _HASH_BYTES: Final = 16
@@ -58,14 +69,33 @@ class Merging:
             return MergeAnswer(code=RefusalCode.id_conflict, state=merge.state)
         if merge.state is MergeState.failed:
             return MergeAnswer(code=merge.code, state=MergeState.failed)
-        left = 0
-        if merge.state is MergeState.asked:
-            answer = await self._bus.call(_send(command, merge), DEADLINE_S)
-            if answer.status is not PostingStatus.posted:
-                await self._store.failed(command.merge_id, answer.code or "")
-                return MergeAnswer(code=answer.code, state=MergeState.failed)
-            left = answer.balances.get(command.pool, 0)
-        return await self._brought(merge, left)
+        # Asked again too: the ledger answers as it did the first time, with the balance that the screen shows.
+        answer = await self._bus.call(_send(merge), DEADLINE_S)
+        if answer.status is not PostingStatus.posted:
+            await self._store.failed(command.merge_id, answer.code or "")
+            return MergeAnswer(code=answer.code, state=MergeState.failed)
+        return await self._brought(merge, answer.balances.get(command.pool, 0))
+
+    async def ask_again(self) -> None:
+        """Ask the ledger about merges that whoever began them has left: each becomes `sent` or `failed`."""
+        merges = await self._store.asked_long_ago()
+        answers = await asyncio.gather(*(self._asked_again(merge) for merge in merges))
+        posted = [merge.merge_id for merge, is_posted in zip(merges, answers, strict=True) if is_posted]
+        if posted:
+            await self._store.agreed(posted)
+
+    async def _asked_again(self, merge: Merge) -> bool:
+        """Whether the points are set aside. One that cannot be asked holds no other up, and has its turn again."""
+        try:
+            answer = await self._bus.call(_send(merge), DEADLINE_S)
+        except HubError as error:
+            log.warning("merge_not_asked", merge_id=merge.merge_id, error=type(error).__qualname__)
+            return False
+        is_posted = answer.status is PostingStatus.posted
+        if not is_posted:
+            await self._store.failed(merge.merge_id, answer.code or "")
+        log.info("merge_asked_again", merge_id=merge.merge_id, status=answer.status.value, code=answer.code)
+        return is_posted
 
     async def _begin(self, command: StartMerge) -> Merge | MergeAnswer:
         street, sealing = await self._streets.of_issuer(command.issuer_id)
@@ -114,6 +144,15 @@ class Merging:
             )
             for row in rows:
                 tx.send(_settle(row), about)
+            if len(rows) < len(told):
+                await self._tell_contrary(message.terminal_id, told, tx)
+
+    @staticmethod
+    async def _tell_contrary(terminal_id: str, told: Mapping[str, MergeFileAnswer], tx: Transaction) -> None:
+        """Points that were added at the street and given back as well, or neither: for staff to settle with it."""
+        taken = [answer.taken for answer in told.values()]
+        for row in await tx.fetch(sql.CONTRARY, terminal_id, list(told), taken):
+            log.error("merge_answers_contrary", merge_id=row["merge_id"], first_taken=row["taken"])
 
     async def answered(self, messages: Sequence[AnswerMerge], tx: Transaction) -> list[MergeAnswer]:
         """The same by the street's server. Refused no_merge, merge_answered where it had said the contrary."""
@@ -138,26 +177,45 @@ class Merging:
         street_id = await self._store.street_id_of(merge_id, tx)
         if street_id is None:
             return Registered(code=RefusalCode.no_merge)
-        sealing = await self._streets.sealing_of(street_id, tx)
-        if sealing is None:
+        street, sealing = await self._streets.of_id(street_id, tx)
+        if street is None or sealing is None:
             return Registered(code=RefusalCode.no_merge_key)
-        if not await self._store.make_again(merge_id, sealing, tx):
+        if not await self._store.make_again(merge_id, street, sealing, tx):
             return Registered(code=RefusalCode.merge_answered)
         return Registered(id=merge_id)
 
+    async def give_back(self, messages: Sequence[GiveMergeBack], tx: Transaction) -> list[Registered]:
+        """Refused no_merge, merge_answered, merge_perhaps_there."""
+        return [await self._give_back(message, about, tx) for about, message in enumerate(messages)]
 
-def _send(command: StartMerge, merge: Merge) -> SendMerge:
-    asked = f"{command.merge_id}|{command.citizen_id}|{command.pool}|{command.points}|{command.lg_code}"
+    async def _give_back(self, message: GiveMergeBack, about: int, tx: Transaction) -> Registered:
+        """As if the street had refused it, so that its own answer, should it come, is a later one."""
+        row = await tx.fetch_row(sql.GIVE_BACK, message.merge_id, message.reason, message.street_confirmed)
+        if row is not None:
+            audit = (message.merge_id, message.operator, message.reason, message.street_confirmed, tx.now)
+            await tx.execute(sql.GIVEN_BACK, *audit)
+            tx.send(_settle(row), about)
+            return Registered(id=message.merge_id)
+        merge = await tx.fetch_row(sql.MERGE, message.merge_id)
+        if merge is None or merge["state"] in {MergeState.asked, MergeState.failed}:
+            return Registered(code=RefusalCode.no_merge)
+        is_over = merge["taken"] is not None or merge["ended_at"] is not None
+        return Registered(code=RefusalCode.merge_answered if is_over else RefusalCode.merge_perhaps_there)
+
+
+def _send(merge: Merge) -> SendMerge:
+    """The same for the same merge whenever it is asked."""
+    asked = f"{merge.merge_id}|{merge.citizen_id}|{merge.pool}|{merge.points}|{merge.lg_code}"
     return SendMerge(
         party_id=merge.street_id,
-        command_id=f"merge:{command.merge_id}",
+        command_id=f"merge:{merge.merge_id}",
         request_hash=sha256(asked.encode()).digest()[:_HASH_BYTES],
-        citizen_id=command.citizen_id,
-        hold_id=command.merge_id,
+        citizen_id=merge.citizen_id,
+        hold_id=merge.merge_id,
         street_id=merge.street_id,
-        lg_code=command.lg_code,
-        pool=command.pool,
-        points=command.points,
+        lg_code=merge.lg_code,
+        pool=merge.pool,
+        points=merge.points,
     )
 
 

@@ -24,7 +24,13 @@ SELECT key_id, key_sealed FROM street.merge_key
 WHERE street_id = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) ORDER BY valid_from DESC, key_id
 """
 
-SIGNER: Final = "SELECT street_id, algorithm, key_sealed FROM street.signer WHERE key_id = $1"
+SIGNER: Final = "SELECT street_id, algorithm, key_sealed, ends_at FROM street.signer WHERE key_id = $1"
+VALID_SIGNER: Final = """
+SELECT street_id, algorithm, key_sealed FROM street.signer WHERE key_id = $1 AND (ends_at IS NULL OR ends_at > $2)
+"""
+END_SIGNER: Final = """
+UPDATE street.signer SET ends_at = least(ends_at, $3) WHERE street_id = $1 AND key_id = $2 RETURNING true
+"""
 WRITE_SIGNER: Final = """
 INSERT INTO street.signer (key_id, street_id, algorithm, key_sealed) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
@@ -49,6 +55,13 @@ WHERE merge_id = $1 AND state = 'asked'
 SENT: Final = """
 UPDATE street.merge SET state = 'sent', sent_at = now() WHERE merge_id = ANY ($1) AND state = 'asked'
 """
+ASKED_LONG_AGO: Final = """
+UPDATE street.merge SET asked_at = now() WHERE merge_id IN (
+    SELECT merge_id FROM street.merge WHERE state = 'asked' AND asked_at < now() - make_interval(secs => $1)
+    ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING *
+"""
+"""Whoever asked gave up before the ledger was heard."""
 LATE: Final = """
 UPDATE street.merge SET deliver_asked = true WHERE merge_id IN (
     SELECT merge_id FROM street.merge WHERE state = 'sent' AND NOT deliver_asked
@@ -61,8 +74,14 @@ DELIVERED: Final = """
 UPDATE street.merge SET state = 'delivered', delivered_at = $2, undelivered = NULL, again = false
 WHERE merge_id = ANY ($1) AND state IN ('asked', 'sent')
 """
+TRYING: Final = """
+UPDATE street.merge SET unsure = unsure + 1
+WHERE merge_id = ANY ($1) AND taken IS NULL AND state IN ('asked', 'sent') RETURNING merge_id
+"""
+"""Counted before it is tried: whoever gives points back at once waits for this, or comes first."""
 UNDELIVERED: Final = """
-UPDATE street.merge AS m SET undelivered = told.why FROM unnest($1::uuid[], $2::text[]) AS told (merge_id, why)
+UPDATE street.merge AS m SET undelivered = told.why, unsure = unsure - told.is_nowhere::int
+FROM unnest($1::uuid[], $2::text[], $3::bool[]) AS told (merge_id, why, is_nowhere)
 WHERE m.merge_id = told.merge_id AND state IN ('asked', 'sent')
 """
 ANSWERED: Final = """
@@ -71,10 +90,24 @@ FROM unnest($2::text[], $3::bool[], $4::text[]) AS told (file_name, taken, reaso
 WHERE m.destination = $1 AND m.file_name = told.file_name AND m.taken IS NULL AND m.ended_at IS NULL
 RETURNING m.merge_id, m.street_id, m.citizen_id, m.taken
 """
+CONTRARY: Final = """
+SELECT m.merge_id, m.taken FROM street.merge AS m
+JOIN unnest($2::text[], $3::bool[]) AS told (file_name, taken) ON m.file_name = told.file_name
+WHERE m.destination = $1 AND m.taken <> told.taken
+"""
 ANSWERED_NUMBER: Final = """
 UPDATE street.merge SET taken = $3, reason = $4
 WHERE street_id = $1 AND number = $2 AND taken IS NULL AND ended_at IS NULL AND state IN ('sent', 'delivered')
 RETURNING merge_id, street_id, citizen_id, taken
+"""
+GIVE_BACK: Final = """
+UPDATE street.merge SET taken = false, reason = $2
+WHERE merge_id = $1 AND taken IS NULL AND ended_at IS NULL AND state IN ('sent', 'delivered')
+    AND ($3 OR (delivered_at IS NULL AND unsure = 0))
+RETURNING merge_id, street_id, citizen_id, taken
+"""
+GIVEN_BACK: Final = """
+INSERT INTO street.given_back (merge_id, operator, reason, street_confirmed, at) VALUES ($1, $2, $3, $4, $5)
 """
 MERGE_OF_NUMBER: Final = "SELECT * FROM street.merge WHERE street_id = $1 AND number = $2"
 ENDED: Final = """
@@ -84,13 +117,13 @@ WHERE merge_id = ANY ($1) AND ended_at IS NULL
 OVERDUE: Final = "UPDATE street.merge SET overdue_at = $2 WHERE merge_id = ANY ($1) AND ended_at IS NULL"
 AGAIN: Final = """
 UPDATE street.merge
-SET state = 'sent', again = true, deliver_asked = true, key_id = $2, file_name = $3, file_sealed = $4
+SET state = 'sent', again = true, deliver_asked = true, key_id = $2, file_name = $3, file_sealed = $4, destination = $5
 WHERE merge_id = $1 AND ended_at IS NULL AND taken IS NULL AND state IN ('sent', 'delivered')
 RETURNING citizen_id, destination
 """
 MERGES: Final = """
 SELECT * FROM street.merge
 WHERE street_id = $1 AND (started_at, merge_id) > ($3, $4) AND ($5::text IS NULL OR number = $5)
-    AND (NOT $2 OR ended_at IS NULL)
+    AND (NOT $2 OR (ended_at IS NULL AND state <> 'asked'))
 ORDER BY started_at, merge_id LIMIT $6
 """

@@ -18,6 +18,7 @@ from schemas.parties import KeyAlgorithm
 from schemas.problems import RefusalCode
 from schemas.streets import (
     EndMergeKey,
+    EndStreetSigner,
     FoundStreet,
     MergeKey,
     RegisterMergeKey,
@@ -95,7 +96,10 @@ class StreetBook:
         return await self._register_key(RegisterMergeKey(street_id=message.street_id, merge_key=ended), tx)
 
     async def register_signer(self, messages: Sequence[RegisterStreetSigner], tx: Transaction) -> list[Registered]:
-        """A key id stands for one key for ever. Refused unknown_street, bad_key, id_conflict."""
+        """A key id stands for one key, and for no other once that has ended.
+
+        Refused unknown_street, bad_key, id_conflict.
+        """
         return [await self._register_signer(message, tx) for message in messages]
 
     async def _register_signer(self, message: RegisterStreetSigner, tx: Transaction) -> Registered:
@@ -110,9 +114,18 @@ class StreetBook:
         row = await tx.fetch_row(sql.SIGNER, message.key_id)
         assert row is not None  # noqa: S101 - it was there or was written just now
         kept = self._signer_sealer.open(row["key_sealed"], _signer_place(message.key_id))
-        is_same = (row["street_id"], row["algorithm"]) == (message.street_id, message.algorithm.value)
+        is_theirs = (row["street_id"], row["algorithm"]) == (message.street_id, message.algorithm.value)
+        is_same = is_theirs and (row["ends_at"] is None or row["ends_at"] > tx.now)
         same = is_same and compare_digest(kept, message.key_bytes)
         return Registered(id=message.street_id) if same else Registered(code=RefusalCode.id_conflict)
+
+    async def end_signer(self, messages: Sequence[EndStreetSigner], tx: Transaction) -> list[Registered]:
+        """Refused no_street_signer."""
+        ended = [await tx.fetch_value(sql.END_SIGNER, one.street_id, one.key_id, one.ends_at) for one in messages]
+        return [
+            Registered(id=one.street_id) if is_theirs else Registered(code=RefusalCode.no_street_signer)
+            for one, is_theirs in zip(messages, ended, strict=True)
+        ]
 
     # ------------------------------------------------------------------------------------------------------ finding
 
@@ -148,18 +161,18 @@ class StreetBook:
             street = Street.model_validate_json(row["settings"])
             return street, await self._keys(street.street_id, now, reading)
 
-    async def sealing_of(self, street_id: UUID, tx: Transaction) -> Sealing | None:
+    async def of_id(self, street_id: UUID, tx: Transaction) -> tuple[Street | None, Sealing | None]:
         """The same inside a transaction, read anew."""
         row = await tx.fetch_row(sql.STREET_OF_ID, street_id)
         if row is None:
-            return None
+            return None, None
         street = Street.model_validate_json(row["settings"])
-        return self._sealing(street, await self._keys(street_id, tx.now, tx), tx.now)
+        return street, self._sealing(street, await self._keys(street_id, tx.now, tx), tx.now)
 
     async def signer(self, key_id: str) -> tuple[UUID, KeyAlgorithm, bytes] | None:
-        """Whose key this is, how it signs, and the key."""
+        """Whose key this is, how it signs, and the key; None where it has ended."""
         async with self._database.reading() as reading:
-            row = await reading.fetch_row(sql.SIGNER, key_id)
+            row = await reading.fetch_row(sql.VALID_SIGNER, key_id, self._clock.now())
         if row is None:
             return None
         opened = self._signer_sealer.open(row["key_sealed"], _signer_place(key_id))

@@ -45,7 +45,11 @@ def _answer(folder: Path, name: str) -> MergeFileAnswer:
     # With both there the points were added: sending them back as well would make them twice.
     if (folder / (name + ACK)).is_file():
         return MergeFileAnswer(name=name, taken=True)
-    return MergeFileAnswer(name=name, taken=False, reason=_reason(folder / (name + NACK)))
+    try:
+        return MergeFileAnswer(name=name, taken=False, reason=_reason(folder / (name + NACK)))
+    except PermissionError:
+        # Its name says it; a reason that is not for us holds no other answer up.
+        return MergeFileAnswer(name=name, taken=False)
 
 
 def _reason(path: Path) -> str:

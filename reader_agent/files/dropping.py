@@ -10,7 +10,7 @@ from schemas.uplink import MERGE_FILE_LIMIT_BYTES, MergeTrouble
 
 PART: Final = ".part"
 FILE_MODE: Final = 0o664
-"""The street's program may run as another user; the folder says who may look in."""
+"""The street's program may run as another user, whatever this one's umask; the folder says who may look in."""
 _TROUBLES: Final[Mapping[int, MergeTrouble]] = {
     errno.ENOENT: MergeTrouble.missing,
     errno.ENOTDIR: MergeTrouble.missing,
@@ -23,6 +23,7 @@ _TROUBLES: Final[Mapping[int, MergeTrouble]] = {
     errno.EDQUOT: MergeTrouble.full,
 }
 _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_NO_MODES: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -78,8 +79,11 @@ def look_at(folder: Path | None) -> MergeTrouble | None:
     """How the folder is, as far as looking tells."""
     if folder is None:
         return MergeTrouble.no_folder
-    if not folder.is_dir():
-        return MergeTrouble.missing
+    try:
+        if not folder.is_dir():
+            return MergeTrouble.missing
+    except OSError as error:
+        return trouble_of(error)
     return None if os.access(folder, os.W_OK | os.X_OK) else MergeTrouble.read_only
 
 
@@ -105,9 +109,22 @@ def _is_there(path: Path, content: bytes) -> bool:
 def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
+        _set_mode(file.fileno())
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _set_mode(descriptor: int) -> None:
+    """FILE_MODE, of which the umask has taken its part."""
+    if os.name != "posix":
+        return
+    try:
+        os.fchmod(descriptor, FILE_MODE)
+    except OSError as error:
+        # A share that has no modes of its own: whoever mounted it has said who may read.
+        if error.errno not in _NO_MODES:
+            raise
 
 
 def _take_name(half: Path, path: Path) -> None:

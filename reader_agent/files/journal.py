@@ -49,9 +49,13 @@ class Journal:
         """Raises sqlite3.Error."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._database = sqlite3.connect(folder / FILE, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_SCHEMA)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
 
     def close(self) -> None:
         """No more."""
@@ -95,5 +99,10 @@ class Journal:
     def _all(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         if rows:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany(sql, rows)
-            self._database.execute("COMMIT")
+            try:
+                self._database.executemany(sql, rows)
+                self._database.execute("COMMIT")
+            finally:
+                # A full disk may end the transaction by itself, or leave it open, at COMMIT too.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")

@@ -35,6 +35,8 @@ LOOK_EVERY_S: Final = 0.25
 TELL_AGAIN_S: Final = 20.0
 """After this an answer is told once more that the hub has not taken."""
 FORGET_EVERY_S: Final = 24 * 3_600.0
+_OWN_TROUBLES: Final = (sqlite3.Error, OSError)
+"""Of the agent's own disk, or of the folder's: what waits is tried again, and the agent goes on."""
 
 Result = TypeVar("Result")
 
@@ -55,6 +57,7 @@ class MergeDrop:
         self._told: dict[str, float] = {}
         self._tell: TellHub | None = None
         self._wake = asyncio.Event()
+        self._forget_at_s = 0.0
         self._last_drop: MergeTrouble | None = None
         self.trouble: MergeTrouble | None = dropping.look_at(folder)
 
@@ -75,14 +78,19 @@ class MergeDrop:
         if self._folder is None:
             files = [Dropped(name=file.name, trouble=MergeTrouble.no_folder) for file in job.files]
         else:
-            folder = self._folder
-            files = await self._in_thread(lambda journal: self._drop(journal, folder, job.files))
+            files = await self._dropped(self._folder, job.files)
             # Only trying tells that a disk is full; a name that is taken is no trouble of the folder.
             troubles = {file.trouble for file in files} - {None, MergeTrouble.exists}
             self._last_drop = next(iter(troubles), None)
         self._changed()
         self._wake.set()
         return MergeFilesResult(job_id=job.job_id, outcome=Outcome.done, files=files)
+
+    async def _dropped(self, folder: Path, files: Sequence[MergeFile]) -> list[Dropped]:
+        try:
+            return await self._in_thread(lambda journal: self._drop(journal, folder, files))
+        except _OWN_TROUBLES as error:
+            return [Dropped(name=file.name, trouble=trouble_of(error)) for file in files]
 
     async def connected(self, tell: TellHub) -> None:
         """A connection has begun: how the folder is, and whatever the hub has not taken."""
@@ -98,7 +106,12 @@ class MergeDrop:
 
     async def taken(self, names: Sequence[str]) -> None:
         """The hub has these answers."""
-        await self._in_thread(lambda journal: self._taken(journal, names))
+        try:
+            await self._in_thread(lambda journal: self._taken(journal, names))
+        except _OWN_TROUBLES as error:
+            # They are told once more, and the hub then says this again.
+            log.warning("merge_answers_not_kept", error=type(error).__qualname__)
+            return
         for name in names:
             self._told.pop(name, None)
         self._wake.set()
@@ -109,32 +122,39 @@ class MergeDrop:
         """Look for answers and tell them; until cancelled."""
         if self._folder is None:
             return
-        loop = asyncio.get_running_loop()
-        forget_at_s = 0.0
         try:
             while True:
                 self._wake.clear()
-                if loop.time() >= forget_at_s:
-                    await self._in_thread(lambda journal: journal.forget())
-                    forget_at_s = loop.time() + FORGET_EVERY_S
-                await self._look(self._folder)
-                await self._tell_answers()
+                before = len(self._waiting)
+                try:
+                    trouble = await self._round(self._folder)
+                except _OWN_TROUBLES as error:
+                    trouble = trouble_of(error)
+                await self._show(trouble, before)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY_S):
                         await self._wake.wait()
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _look(self, folder: Path) -> None:
-        before = (self.trouble, len(self._waiting))
+    async def _round(self, folder: Path) -> MergeTrouble | None:
+        """How the folder is. Raises sqlite3.Error, OSError."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._forget_at_s:
+            await self._in_thread(lambda journal: journal.forget())
+            self._forget_at_s = now_s + FORGET_EVERY_S
         trouble, found = await self._in_thread(lambda journal: self._found(journal, folder))
         if found:
             log.info("merge_files_answered", count=len(found))
-        if (trouble, len(self._waiting)) != before:
+        await self._tell_answers()
+        return trouble
+
+    async def _show(self, trouble: MergeTrouble | None, waiting_before: int) -> None:
+        is_other, self.trouble = trouble is not self.trouble, trouble
+        if is_other or len(self._waiting) != waiting_before:
             self._changed()
-        if trouble is not self.trouble:
+        if is_other:
             log.warning("merge_folder_changed", trouble=trouble)
-            self.trouble = trouble
             if self._tell is not None:
                 await _told(self._tell(MergeFolder(trouble=trouble)))
 
@@ -169,8 +189,9 @@ class MergeDrop:
                 dropping.settle(folder)
                 journal.dropped(there)
         except (DropError, sqlite3.Error) as error:
-            failed = error.trouble if isinstance(error, DropError) else MergeTrouble.failed
-            troubles |= {file.name: failed for file in there}
+            failed = error.trouble if isinstance(error, DropError) else trouble_of(error)
+            # Also those that were not come to: each is answered, and asked for again.
+            troubles |= {file.name: failed for file in files if file in there or file.name not in troubles}
         else:
             self._waiting |= {file.name for file in there}
         for name, trouble in troubles.items():
@@ -208,6 +229,14 @@ class MergeDrop:
             if self._folder is not None:
                 with suppress(OSError):
                     answers.clear(self._folder, name)
+
+
+def trouble_of(error: sqlite3.Error | OSError) -> MergeTrouble:
+    """What a person can do something about."""
+    if isinstance(error, OSError):
+        return dropping.trouble_of(error)
+    is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return MergeTrouble.full if is_full else MergeTrouble.failed
 
 
 async def _told(telling: Awaitable[None]) -> None:

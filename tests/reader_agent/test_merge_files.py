@@ -1,7 +1,10 @@
 """Merge files at the agent: dropped whole and once, answers told until the hub has them, whatever is cut short."""
 
 import asyncio
+import errno
 import os
+import sqlite3
+import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,8 +13,8 @@ from uuid import uuid4
 
 import pytest
 
-from reader_agent.files import dropping
-from reader_agent.files.dropping import DropError
+from reader_agent.files import answers, dropping
+from reader_agent.files.dropping import FILE_MODE, DropError
 from reader_agent.files.journal import Journal
 from reader_agent.files.merge_folder import MergeDrop
 from schemas.uplink import (
@@ -31,6 +34,7 @@ from tests.dying import deaths
 from tests.waiting import wait_until
 
 NAME = "merge-honmachi-20171002101530000042.mpf"
+FILES_LIMIT = 500
 
 
 @dataclass
@@ -111,6 +115,43 @@ async def test_a_refusal_tells_its_reason_in_one_line(tmp_path: Path) -> None:
         assert len(answer.reason) <= 200
 
 
+async def test_a_file_can_be_read_by_the_streets_program_whatever_the_umask(tmp_path: Path) -> None:
+    async with at_work(tmp_path) as shop:
+        before = os.umask(0o077)
+        try:
+            assert await shop.ask(file()) == [None]
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE((shop.folder / NAME).stat().st_mode) == FILE_MODE
+
+
+async def test_a_share_without_modes_takes_files_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int, _mode: int) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    async with at_work(tmp_path) as shop:
+        assert await shop.ask(file()) == [None]
+
+
+async def test_a_refusal_that_may_not_be_read_is_one_without_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(answers, "_reason", refuse)
+    other = "merge-honmachi-20171002101530000043.mpf"
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.ask(file(), file(other))
+        (shop.folder / f"{NAME}.nack").touch()
+        (shop.folder / f"{other}.ack").touch()
+        await wait_until(lambda: len(shop.answers()) == 2)
+        told = sorted(shop.answers(), key=lambda answer: answer.name)
+        assert told == [MergeFileAnswer(name=NAME, taken=False), MergeFileAnswer(name=other, taken=True)]
+
+
 async def test_with_both_answers_the_points_were_added(tmp_path: Path) -> None:
     async with at_work(tmp_path) as shop:
         await shop.ask(file())
@@ -181,6 +222,70 @@ async def test_a_disk_that_takes_nothing_is_told_of_by_its_name(
         assert names(shop.folder) == []
         assert await shop.ask(file()) == [None]
         await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+
+
+async def test_a_full_disk_below_the_journal_is_told_of_and_the_file_comes_later(tmp_path: Path) -> None:
+    """F26: what cannot be written down is not there for the hub, which asks again."""
+    async with at_work(tmp_path) as shop:
+        await shop.drop.connected(shop.tell)
+        await shop.drop._in_thread(lambda journal: limit_pages(journal, 0))
+        number, troubles = 0, list[MergeTrouble | None]()
+        while troubles != [MergeTrouble.full]:
+            number += 1
+            assert number < FILES_LIMIT
+            troubles = await shop.ask(file(f"merge-{number}.mpf"))
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder(trouble=MergeTrouble.full)])
+        assert shop.drop.waiting == number - 1
+        await shop.drop._in_thread(lambda journal: limit_pages(journal, 100))
+        assert await shop.ask(file(f"merge-{number}.mpf")) == [None]
+        await wait_until(lambda: shop.told[-1:] == [MergeFolder()])
+        assert len(names(shop.folder)) == shop.drop.waiting == number
+
+
+def limit_pages(journal: Journal, more: int) -> None:
+    """As a disk that takes so many pages more."""
+    (pages,) = journal._database.execute("PRAGMA page_count").fetchone()
+    journal._database.execute(f"PRAGMA max_page_count = {pages + more}")
+
+
+def full() -> sqlite3.Error:
+    """As SQLite raises it."""
+    database = sqlite3.connect(":memory:")
+    database.execute("PRAGMA max_page_count = 1")
+    try:
+        database.execute("CREATE TABLE one (two)")
+    except sqlite3.Error as error:
+        return error
+    finally:
+        database.close()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("trouble", [MergeTrouble.full, MergeTrouble.failed])
+@pytest.mark.parametrize("method", ["__init__", "forget", "answered", "untold", "told"])
+async def test_whatever_of_the_journal_fails_is_tried_again(
+    method: str, trouble: MergeTrouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise full() if trouble is MergeTrouble.full else sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, method, fail)
+        async with at_work(tmp_path) as shop:
+            await shop.drop.connected(shop.tell)
+            await shop.ask(file())
+            (shop.folder / f"{NAME}.ack").touch()
+            if method == "told":
+                await wait_until(shop.answers)
+                await shop.drop.taken([NAME])
+            else:
+                await wait_until(lambda: MergeFolder(trouble=trouble) in shop.told)
+            patched.undo()
+            assert await shop.ask(file()) == [None]
+            await wait_until(shop.answers)
+            await wait_until(lambda: [said for said in shop.told if isinstance(said, MergeFolder)][-1] == MergeFolder())
+            await shop.drop.taken([NAME])
+            assert not list(shop.folder.glob("*.ack"))
 
 
 async def test_a_terminal_without_a_folder_says_so_when_asked(tmp_path: Path) -> None:

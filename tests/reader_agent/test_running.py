@@ -1,6 +1,7 @@
 """The agent as a whole, with a reader and an uplink of the test's own: enrolled or not, its page is there."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -105,6 +106,28 @@ async def test_what_is_enrolled_connects_and_shows_what_the_reader_says(tmp_path
         again = keep(tmp_path, "T232343ZZZZZZ")
         agent._take(again)
         await wait_until(lambda: [link.enrolled for link in links] == [again])
+
+
+async def test_with_a_full_disk_it_starts_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F26: the page and the uplink are there; the journal of merge files comes once there is room."""
+    keep(tmp_path)
+    (tmp_path / "drop").mkdir()
+    settings = Settings(hub_url=HUB, page_port=free_port(), merge_folder=tmp_path / "drop")
+    tries: list[Path] = []
+
+    def full(path: Path, **_options: object) -> None:
+        tries.append(path)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    links = list[UplinkParts]()
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", full)
+        agent = Agent(settings, tmp_path)
+        async with at_work(agent, Desk(), links):
+            await wait_until(lambda: len(tries) > 2)
+            assert len(links) == 1
+            patched.undo()
+            await wait_until(lambda: agent._merges.trouble is None)
 
 
 async def test_what_is_not_enrolled_asks_for_it_and_connects_nowhere(tmp_path: Path) -> None:

@@ -1,15 +1,21 @@
 """The drop folder worked through: once whatever is offered, answered, put away; and killed at every step."""
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from schemas.streets import CipherMode
-from street_software.menu import Menu
+from street_software.menu import Menu, told
+from street_software.store import StoreError
+from street_software.taking import Taking
 from tests.connectors.street.vectors import key_of
 from tests.dying import deaths
 from tests.street_software.world import Shop
+
+FILES_LIMIT = 500
 
 modes = pytest.mark.parametrize("mode", CipherMode)
 
@@ -141,6 +147,73 @@ def test_a_folder_that_is_full_or_away_loses_nothing(tmp_path: Path, monkeypatch
     assert (shop.points(), path.exists()) == (300, True)
     assert shop.run().quarantined == {}
     assert (shop.points(), shop.left()) == (300, [f"{path.name}.ack"])
+
+
+def test_a_file_that_cannot_be_read_is_named_and_holds_no_other_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = Shop.at(tmp_path)
+    locked, other = shop.merge(1), shop.merge(2)
+    opened = os.open
+
+    def guarded(path: Path, *how: int) -> int:
+        if Path(path) == locked:  # the tests may run as root, whom no mode stops
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *how)
+
+    store = shop.store()
+    taking = Taking(shop.settings, store, lambda: shop.now)
+    with monkeypatch.context() as patched, caplog.at_level("WARNING", "mykey-street"):
+        patched.setattr(os, "open", guarded)
+        taken = taking.run()
+        assert (taken.points, taken.passed_over) == (300, [locked.name])
+        assert taking.run().passed_over == [locked.name]
+    assert [locked.name in line for line in caplog.messages] == [True]
+    assert f"未処理 1 件。ファイルの所有者と権限を確認してください: {locked.name}" in told(taken)
+    assert shop.left() == [locked.name, f"{other.name}.ack"]
+    assert taking.run().points == 300
+    store.close()
+
+
+def test_an_answer_can_be_read_by_the_terminals_program_whatever_the_umask(tmp_path: Path) -> None:
+    shop = Shop.at(tmp_path)
+    path = shop.merge(1)
+    before = os.umask(0o077)
+    try:
+        shop.run()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((shop.drop / f"{path.name}.ack").stat().st_mode) == 0o644
+
+
+def test_a_full_disk_below_the_points_is_told_and_adds_nothing_twice(tmp_path: Path) -> None:
+    shop = Shop.at(tmp_path)
+    store = shop.store()
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    taking = Taking(shop.settings, store, lambda: shop.now)
+    points = 0
+
+    def take_many() -> None:
+        nonlocal points
+        for serial in range(FILES_LIMIT):
+            shop.merge(serial, points=1)
+            points += taking.run().points
+
+    with pytest.raises(StoreError) as raised:
+        take_many()
+    assert raised.value.errno == errno.ENOSPC
+    assert (store.points_of("520625"), store.totals()) == (points, (points, points))
+    said: list[str] = []
+    typed = iter(["1", "9"])
+    menu = Menu(shop.settings, store, said.append, lambda _: next(typed))
+    menu._taking._now = lambda: shop.now
+    menu.run()
+    assert any("ディスクの空き" in line for line in said)
+    store._database.execute(f"PRAGMA max_page_count = {pages + 100}")
+    assert taking.run().points == 1
+    assert store.points_of("520625") == points + 1
+    store.close()
 
 
 def test_the_menu_takes_in_looks_up_and_lists(tmp_path: Path) -> None:

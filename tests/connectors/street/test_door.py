@@ -8,15 +8,22 @@ from uuid import UUID
 import pytest
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
 
+from hub.errors import HubError
+from hub.settings import Settings
+from hub.web import signed_parties
 from schemas.parties import KeyAlgorithm
 from schemas.problems import RefusalCode
 from schemas.streets import MergeState, RegisterStreet, RegisterStreetSigner, Street
+from tests.connectors.street.test_commands import run
 from tests.connectors.street.test_counter import with_card
 from tests.connectors.street.town import HELD, STREET_ID, Town, town
 from tests.connectors.terminal.agents import DEADLINE_S
 from tests.peers.airline.signing import Signer
 from tests.peers.card.authority import CardAuthority
+from tests.running import SECRET_KEY
 
 OTHER_ID = UUID(int=0x07E8)
 
@@ -82,6 +89,39 @@ async def test_a_streets_server_answers_merges_and_asks_for_cards(
         assert await ours.ask("POST", "/card-reads", terminal_id=terminal_id) == (200, {"member_id": "520626"})
         status, told = await theirs.ask("POST", "/card-reads", terminal_id=terminal_id)
         assert (status, told["errors"][0]["code"]) == (409, RefusalCode.unknown_terminal)
+
+
+async def test_operators_register_a_streets_key_change_it_and_end_it(
+    database_url: str, tmp_path: Path, card_authority: CardAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signed_parties, "KEY_CACHE_S", 0.0)
+    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
+    async with town(database_url, tmp_path, card_authority) as street, ClientSession() as client:
+
+        async def signer(key_id: str) -> Server:
+            key = Ed25519PrivateKey.generate()
+            pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+            (tmp_path / f"{key_id}.pem").write_bytes(pem)
+            await run(settings, "signer", "honmachi", key_id, str(tmp_path / f"{key_id}.pem"))
+            return Server(client, street, key_id, key)
+
+        old, new = await signer("honmachi-1"), await signer("honmachi-2")
+        assert [await one.ask("GET", "/merges") for one in (old, new)] == [(200, {"merges": []})] * 2
+        await run(settings, "end-signer", "honmachi", "honmachi-1")
+        await run(settings, "end-signer", "honmachi", "honmachi-1", "--at", "2999-01-01")
+        assert (await old.ask("GET", "/merges"))[0] == 401, "its end is not put off"
+        await run(settings, "end-signer", "honmachi", "honmachi-2", "--at", "2999-01-01")
+        assert (await new.ask("GET", "/merges"))[0] == 200
+        for words in (
+            ("signer", "honmachi", "honmachi-1", str(tmp_path / "honmachi-1.pem")),
+            ("signer", "honmachi", "honmachi-2", str(tmp_path / "honmachi-1.pem")),
+            ("signer", "ekimae", "ekimae-1", str(tmp_path / "honmachi-1.pem")),
+            ("signer", "honmachi", "honmachi-3", __file__),
+            ("signer", "honmachi", "honmachi-3", str(tmp_path / "none.pem")),
+            ("end-signer", "honmachi", "honmachi-3"),
+        ):
+            with pytest.raises(HubError):
+                await run(settings, *words)
 
 
 @pytest.mark.parametrize("path", ["/merges", "/merges/20171002101530000042"])

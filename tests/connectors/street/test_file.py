@@ -46,6 +46,21 @@ def test_openssl_and_md5sum_alone_open_and_verify_a_v1_file(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("mode", CipherMode)
+def test_whether_a_file_would_be_made_so_now(mode: CipherMode) -> None:
+    """Another key, layout or record is told; only what was drawn is not."""
+    layout, key = MergeLayout(mode=mode), key_of(mode)
+    made = sealing(layout).file_of(FIELDS, TERMINAL)
+    assert sealing(layout).has_made(made, FIELDS, TERMINAL)
+    others = [sealing(MergeLayout(mode=other)) for other in CipherMode if other is not mode]
+    others += [sealing(layout.model_copy(update={"delimiter": ";"})), sealing(layout, key=key_of(mode, first=50))]
+    if mode.is_v2:
+        others.append(sealing(layout, key=key.model_copy(update={"key_id": "2017-2"})))
+    assert not any(one.has_made(made, FIELDS, TERMINAL) for one in others)
+    assert not sealing(layout).has_made(made, FIELDS._replace(points=301), TERMINAL)
+    assert not sealing(layout).has_made(b"", FIELDS, TERMINAL)
+
+
+@pytest.mark.parametrize("mode", CipherMode)
 def test_no_iv_or_nonce_and_no_number_comes_twice(mode: CipherMode) -> None:
     made = sealing(MergeLayout(mode=mode))
     start = len(f"MPF2|{mode}|honmachi|{TERMINAL}|{FIELDS.number}|2017-1\r\n") if mode.is_v2 else 0

@@ -63,6 +63,7 @@ async def test_the_same_merge_asked_again_is_the_same_and_another_under_its_id_i
         first = await street.merge(300, merge_id=merge_id)
         again = await street.merge(300, merge_id=merge_id)
         assert (again.number, again.state) == (first.number, "delivered")
+        assert (first.left, again.left) == (HELD - 300, HELD - 300)
         assert (await street.merge(301, merge_id=merge_id)).code == RefusalCode.id_conflict
         too_much = uuid4()
         for _ in range(2):
@@ -71,6 +72,10 @@ async def test_the_same_merge_asked_again_is_the_same_and_another_under_its_id_i
         assert (await street.merge(1, citizen_id=uuid4())).code == RefusalCode.no_service_id
         assert await street.held() == (HELD - 300, 300)
         assert len(street.files()) == 1
+        street.receive()
+        await street.becomes(first.number, MergeState.acknowledged)
+        assert (await street.merge(300, merge_id=merge_id)).left == HELD - 300
+        assert await street.held() == (HELD - 300, 0)
 
 
 async def test_a_folder_that_is_away_is_told_and_the_file_comes_by_itself(
