@@ -86,10 +86,14 @@ class MovePoints(PostingCommand):
 
 
 class SweepReserve(PostingCommand):
-    """Reserve points past their holding period move to the base municipality's scheme by themselves."""
+    """Reserve points past their holding period move to the base municipality's scheme by themselves.
+
+    `day`: before it there is no answer but that it is to be asked again.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.sweep-reserve.v1"
     pool: Pool
+    day: date | None = None
 
 
 class UsePoints(PostingCommand):
@@ -107,9 +111,13 @@ class UsePoints(PostingCommand):
 
 
 class ExpirePoints(PostingCommand):
-    """Municipal and event points past their expiry date expire."""
+    """Municipal and event points past their expiry date expire.
+
+    `day`: before it there is no answer but that it is to be asked again.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.expire.v1"
+    day: date | None = None
 
 
 class RecordRefusal(PostingCommand):

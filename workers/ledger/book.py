@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from hub.errors import TransientError
 from schemas.holds import HoldKind, HoldState
 from schemas.merges import SendMerge
 from schemas.message import Event
@@ -55,6 +56,10 @@ def refused(code: str) -> Decision:
 
 class OverdrawnError(Exception):
     """A decision would take more from a lot than it holds: a defect in the operation; nothing was written."""
+
+
+class DayNotBegunError(TransientError):
+    """By this process's clock the day that a command is of has not begun; nothing was written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -146,6 +151,11 @@ class Book:
         return {(line.key, line.kind): [line.transfers, line.points] for line in self.lines.values()}
 
     # what operations ask
+
+    def check_begun(self, day: date | None) -> None:
+        """Raises DayNotBegunError: a refusal would be for ever, and be of the day before."""
+        if day is not None and day > self.today:
+            raise DayNotBegunError(f"{day} on {self.today}")
 
     def rule(self, pool: str) -> PoolRule | None:
         """The scheme or event of this pool, or None."""
