@@ -289,7 +289,8 @@ class DueLots(Said):
 class DueLotsOf(Query, Answered[DueLots]):
     """Which lots of this partition have their last day from `first` to `last`, about `limit` a page?
 
-    A citizen's lots that end on one day come on one page. `day` and `after` come from the page before.
+    A citizen's lots that end on one day come on one page. `day` and `after` come from the page before. With
+    `came_back_since`, lots that ended before `first` too, from the first on that points came back to since that day.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"
@@ -300,6 +301,7 @@ class DueLotsOf(Query, Answered[DueLots]):
     after: UUID | None = None
     day: date | None = None
     limit: int = 500
+    came_back_since: date | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

@@ -159,8 +159,19 @@ WITH page AS (
 SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
 FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
 """
-"""In the order of the index lot_expiry, so that a page costs what is on it. The index leaves out what never ends: that
+"""In the order of the index lot_expiry, which has the empty lots too: a page costs what is on it and what was emptied
+among it, so that whoever asks should not begin before anything that is due. The index leaves out what never ends: that
 must be said, for PostgreSQL does not know it of $4."""
+CAME_BACK: Final = """
+SELECT min(l.expires_on) FROM ledger.transfer AS t
+CROSS JOIN LATERAL (
+    SELECT expires_on, balance FROM ledger.lot WHERE partition = t.partition AND account = t.credit LIMIT 1
+) AS l
+WHERE t.partition = $1 AND t.block > coalesce((
+        SELECT block FROM ledger.block WHERE partition = $1 AND posted_at < $2 ORDER BY block DESC LIMIT 1), 0)
+    AND l.expires_on < t.business_date AND l.balance > 0
+"""
+"""An order that came to nothing, and a correction, give points back to lots that have ended. Reads all posted since."""
 HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot

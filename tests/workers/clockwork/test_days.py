@@ -48,15 +48,23 @@ def test_each_last_day_is_reminded_of_once(kind: WorkKind, steps: list[tuple[int
     assert max(reminded) == seen_until
 
 
-@given(st.sampled_from([WorkKind.sweep, WorkKind.expire]), st.lists(st.integers(1, 400), max_size=10))
-def test_all_that_is_due_is_asked_for_each_day(kind: WorkKind, jumps: list[int]) -> None:
-    today, latest = TODAY, None
-    for jump in [*jumps, 1]:
+@given(
+    st.sampled_from([WorkKind.sweep, WorkKind.expire]),
+    st.lists(st.tuples(st.integers(1, 400), st.none() | st.integers(1, 400)), max_size=10),
+)
+def test_all_that_is_still_due_is_asked_for_each_day(kind: WorkKind, jumps: list[tuple[int, int | None]]) -> None:
+    """`jumps`: a lot that ended so many days ago is refused, or none, and so many days pass."""
+    today, first, since, latest = TODAY, BEGINNING, None, None
+    for passed, refused in [*jumps, (1, None)]:
         work = next_work(kind, 0, latest, today, NOTICE)
         assert work is not None
-        assert (work.day, work.first, work.last) == (today, BEGINNING, today - days(1))
-        latest = finished(work)
-        today += days(jump)
+        assert (work.day, work.first, work.last) == (today, first, today - days(1))
+        assert work.came_back_since == since
+        left = None if refused is None else max(work.first, today - days(refused))
+        latest = work.went_on(Place(work.last, UUID(int=5)), left).went_on(None)
+        first = left or today
+        since = today - days(1)
+        today += days(passed)
 
 
 @given(st.sampled_from(list(WorkKind)), st.integers(0, 30))
