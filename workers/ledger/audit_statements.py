@@ -113,12 +113,14 @@ WHERE t.partition = $1 AND (
             OR gone.citizen_id IS NOT NULL AND cc.name = replace(dc.name, 'checkout:', 'expired:'))
         WHEN 32 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
         WHEN 33 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
-        WHEN 34 THEN dc.name LIKE 'shop:%' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
+        WHEN 34 THEN dc.name LIKE 'shop:%' AND (gone.pool IS NOT NULL
+            OR cl.pool <> 'reserve' AND cl.expires_on >= t.business_date)
         WHEN 40 THEN dl.pool <> 'reserve' AND cc.name = 'merge:' || dl.pool AND dl.expires_on >= t.business_date
         WHEN 41 THEN dc.name LIKE 'merge:%' AND cc.name LIKE 'street:%'
         WHEN 42 THEN dc.name = 'merge:' || coalesce(cl.pool, gone.pool)
         WHEN 50 THEN cc.name = 'expired:' || dl.pool
         WHEN 51 THEN dl.account IS NOT NULL OR cl.account IS NOT NULL
+            OR dc.name LIKE 'store:%' AND gone.pool IS NOT NULL
     END, false) IS FALSE)
 ORDER BY t.block, t.line LIMIT 1
 """

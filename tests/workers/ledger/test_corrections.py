@@ -9,14 +9,19 @@ import pytest
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.history import ProvenanceOf
 from schemas.points import BalanceOf, PostingCommand
+from schemas.settlement import PlaceSummaryOf
 from tests.running import running
 from tests.workers.ledger.test_holds import FIFTY, at_once, codes, value
 from tests.workers.ledger.world import (
     CARD,
+    CITY_OFFICE,
     DATED,
     FOREVER,
     MONTHLY,
+    TODAY,
+    TOWN,
     ask,
     ask_all,
     citizen,
@@ -147,6 +152,21 @@ async def test_what_is_spent_or_ended_or_set_aside_is_not_taken_back(ledger: Hub
     answers = await ask_all(ledger, *asked, correct("y", spent, approved=CLERK))
     assert [answer.code for answer in answers] == ["insufficient_points"] + ["not_correctable"] * 5 + ["one_person"]
     assert await value(ledger, "SELECT count(*) FROM ledger.correction") == 0
+    await is_sound(ledger)
+
+
+async def test_what_a_store_gives_back_to_an_ended_mykey_id_expires(ledger: HubProcess) -> None:
+    wrong = use_together("w", ME, use("1", ME, 45), use("2", ME, 3, DATED, lg_code="131032"))
+    await ask_all(ledger, credit("1", ME, 50, FOREVER), credit("2", ME, 9, DATED), wrong)
+    await ask(ledger, revoke("3", ME))
+    assert (await ask(ledger, correct("x", wrong))).balances == {DATED: 0, FOREVER: 0}
+    assert (await ask(ledger, correct("y", wrong))).code == "corrected_before"
+    stored = "SELECT sum(balance) FROM ledger.contra WHERE name LIKE '{}:%'"
+    assert [await value(ledger, stored.format(role)) for role in ("store", "expired")] == [0, 59]
+    places = await ask(ledger, PlaceSummaryOf(lg_code=TOWN, first=TODAY, last=TODAY))
+    assert [(place.points, place.returned) for place in places.places] == [(0, 45)]
+    origins = (await ask(ledger, ProvenanceOf(party_id=CITY_OFFICE, command_id="x"))).origins
+    assert [(origin.command_id, origin.points) for origin in origins] == [("2", 3), ("1", 45)]
     await is_sound(ledger)
 
 
