@@ -152,7 +152,7 @@ async def write(
     failpoints.reach("ledger.mid_write")
     contras = await _contras(tx, partition, head, book)
     lines = await _lines(tx, partition, block, book, remembered)
-    await state_store.write(tx, partition, book)
+    await state_store.write(tx, partition, block, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     changed = await tx.fetch_row(
         statements.CHANGE, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,

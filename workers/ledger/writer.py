@@ -108,7 +108,7 @@ class _Batch:
         self._done[command.party_id, command.command_id] = outcome
         if decision.moves:
             self._transfer(command, operation, outcome, decision)
-        book.keep(decision, command.citizen_id)
+        book.keep(decision, command.citizen_id, outcome)
         if book.wanted:
             self._keep_original(command, operation.kind, decision)
         balances: dict[str, int] = {}

@@ -9,7 +9,7 @@ import pytest
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger, VerifyReport
 from tests.workers.ledger.tamperings import Tampering
-from tests.workers.ledger.world import FOREVER, ask, ask_all, citizen, credit, use
+from tests.workers.ledger.world import FOREVER, OTHER_STORE, ask, ask_all, citizen, credit, use
 from tests.workers.ledger.world_holds import (
     acknowledge,
     authorise,
@@ -84,6 +84,12 @@ TAMPERINGS: Final = (
     Tampering(
         "corrected another", "UPDATE ledger.correction SET command_id = 'other'", "correction", str(ME), "over 3 points"
     ),
+    Tampering(
+        "corrected one alike", f"UPDATE ledger.correction SET party_id = '{OTHER_STORE}', command_id = 'alike'",  # noqa: S608
+        "correction", "alike", "does not reverse what was posted",
+    ),
+    Tampering("corrected nowhere", "UPDATE ledger.correction SET block = NULL", "correction", "0/1/", "not what it"),
+    Tampering("corrected late", "UPDATE ledger.correction SET corrected_on = '2027-01-01'", "correction", "w", "2027"),
     Tampering("corrected nothing", "UPDATE ledger.correction SET command_id = 'x'", "correction", "", "over"),
 )  # fmt: skip
 
@@ -95,6 +101,7 @@ async def books(ledger: HubProcess) -> HubProcess:
     wrong = use("wrong", ME, 2)
     await ask_all(
         ledger, credit("1", ME, 100, FOREVER), coupon("2", ME, "c"), wrong, use("other", ME, 3), correct("3", wrong),
+        use("alike", ME, 2, store_id=OTHER_STORE),
         authorise("order", ME, 5), issue("voucher", ME, 7), authorise("paid", ME, 9), capture("4", ME, "paid"),
         refund("5", ME, "paid", 4), send("street", ME, 3), acknowledge("6", ME, "street"), authorise("void", ME, 1),
         void("7", ME, "void"),

@@ -2,8 +2,10 @@
 
 import json
 from datetime import timedelta
+from importlib.resources import files
 from typing import Final
 
+import asyncpg
 import pytest
 
 from hub.clock import AdjustableClock
@@ -46,6 +48,7 @@ from tests.workers.ledger.world_holds import (
 )
 
 ME: Final = citizen(1)
+MIGRATION: Final = files("workers.ledger") / "migrations" / "0009_corrections.sql"
 DAY = timedelta(days=1)
 
 
@@ -116,6 +119,24 @@ async def test_the_wallet_is_what_it_was(ledger: HubProcess, clock: AdjustableCl
     assert after.lots == before.lots
     original = "SELECT array_agg(t::text ORDER BY block, line)::text FROM ledger.transfer AS t WHERE kind <> 51"
     assert await value(ledger, original) == kept
+    await is_sound(ledger)
+
+
+async def test_which_correction_reversed_what_is_found_of_earlier_ones(ledger: HubProcess, database_url: str) -> None:
+    """Books from before that was kept; two of the postings are alike."""
+    wrong = [use("a", ME, 5), use("b", ME, 5), use("c", ME, 6), move("m", ME, 35, MONTHLY)]
+    await ask_all(ledger, credit("1", ME, 20), credit("2", ME, 20, party_id=CARD), credit("3", ME, 50, FOREVER))
+    await ask_all(ledger, *wrong)
+    await ask_all(ledger, *(correct(f"x{n}", one) for n, one in enumerate(wrong)))
+    kept = "SELECT json_agg(row_to_json(c) ORDER BY command_id)::text FROM ledger.correction AS c"
+    before = await value(ledger, kept)
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("ALTER TABLE ledger.correction DROP partition, DROP block, DROP number")
+        await owner.execute(MIGRATION.read_text(encoding="utf-8"))
+    finally:
+        await owner.close()
+    assert await value(ledger, kept) == before
     await is_sound(ledger)
 
 
