@@ -16,6 +16,21 @@ SELECT 'coupon' AS "table", concat_ws('/', party_id, citizen_id) AS key,
 FROM stored AS c FULL JOIN said AS s USING (party_id, citizen_id)
 WHERE (c.coupons, c.points) IS DISTINCT FROM (s.coupons, s.points) ORDER BY party_id, citizen_id LIMIT 1
 """
+COUPONS_USED: Final = """
+SELECT 'coupon' AS "table", concat_ws('/', party_id, encode(code_hash, 'hex')) AS key,
+    CASE WHEN c.points IS NULL THEN 'its outcome is there, and it is not'
+         WHEN times > 1 THEN format('%s outcomes have used it up', times)
+         WHEN c.used_by IS NULL THEN 'its outcome is there, and it is not used'
+         ELSE format('it says %s points for %s on %s, and its outcome %s for %s on %s', c.points, c.used_by, c.used_on,
+                     s.points, s.citizen_id, s.posted_on) END AS what
+FROM (SELECT party_id, hold_terms AS code_hash, citizen_id, points, posted_on,
+          count(*) OVER (PARTITION BY party_id, hold_terms) AS times
+      FROM ledger.outcome WHERE partition = $1 AND kind = 11 AND code IS NULL AND hold_terms IS NOT NULL) AS s
+LEFT JOIN ledger.coupon AS c USING (party_id, code_hash)
+WHERE times > 1 OR (c.used_by, c.used_on, c.points) IS DISTINCT FROM (s.citizen_id, s.posted_on, s.points)
+ORDER BY party_id, code_hash LIMIT 1
+"""
+"""Outcomes from before the chain kept which coupon was used are compared by COUPONS alone."""
 REVOKED: Final = """
 SELECT 'revoked' AS "table", citizen_id::text AS key,
     CASE WHEN o.day IS NULL THEN 'no outcome ever ended this MyKey ID'

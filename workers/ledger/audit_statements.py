@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, REVOKED
+from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, COUPONS_USED, REVOKED
 
 HEAD: Final = """
 SELECT h.block, h.hash, h.next_account,
@@ -229,7 +229,7 @@ WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
 """
 
 RULES: Final = (
-    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, REVOKED, CORRECTIONS, CORRECTED, ALLOWED, HOLDS,
-    SET_ASIDE, ROLLUPS,
+    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, COUPONS_USED, REVOKED, CORRECTIONS, CORRECTED, ALLOWED,
+    HOLDS, SET_ASIDE, ROLLUPS,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""
