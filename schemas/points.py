@@ -279,11 +279,13 @@ class DueLots(Said):
     """One page of due lots, by last day and citizen.
 
     `day` and `after` are where the next page begins: behind this citizen on that day; None on the last page.
+    `opened_until`: the lots from this number on are not looked at, for they were opened since.
     """
 
     lots: list[DueLot]
     after: UUID | None
     day: date | None = None
+    opened_until: int | None = None
 
 
 class DueLotsOf(Query, Answered[DueLots]):
@@ -291,6 +293,8 @@ class DueLotsOf(Query, Answered[DueLots]):
 
     A citizen's lots that end on one day come on one page. `day` and `after` come from the page before. With
     `came_back_since`, lots that ended before `first` too, from the first on that points came back to since that day.
+    Up to the last day `known_until`, only lots from the number `opened_from` on; none from `opened_until` on, which
+    comes from the page before too.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"
@@ -302,6 +306,9 @@ class DueLotsOf(Query, Answered[DueLots]):
     day: date | None = None
     limit: int = 500
     came_back_since: date | None = None
+    known_until: date | None = None
+    opened_from: int | None = None
+    opened_until: int | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

@@ -45,7 +45,8 @@ class DayWork:
 
     `after` is how far it came: the last day and the citizen of the last lots that are done with. `left_from` is the
     earliest last day of the lots among them that are still due, for they were refused. Lots that end before `first` are
-    its work too where points came back to them since `came_back_since`.
+    its work too where points came back to them since `came_back_since`. Of the lots that end up to `known_until` only
+    those from the number `opened_from` on are its work, and of all only those before `opened_until`.
     """
 
     kind: WorkKind
@@ -57,15 +58,19 @@ class DayWork:
     is_done: bool = False
     left_from: date | None = None
     came_back_since: date | None = None
+    known_until: date | None = None
+    opened_from: int | None = None
+    opened_until: int | None = None
 
     def on(self, today: date) -> "DayWork":
         """What is left of it on `today`: nobody is reminded of a day that has passed."""
         return replace(self, first=max(self.first, today)) if self.kind.is_reminder else self
 
-    def went_on(self, after: Place | None, left_from: date | None = None) -> "DayWork":
+    def went_on(self, after: Place | None, left_from: date | None = None, opened_until: int | None = None) -> "DayWork":
         """A page further, which left this still due; after the last page (None) it is done."""
         left = min((day for day in (self.left_from, left_from) if day is not None), default=None)
-        return replace(self, after=after, is_done=after is None, left_from=left)
+        until = self.opened_until or opened_until
+        return replace(self, after=after, is_done=after is None, left_from=left, opened_until=until)
 
 
 def next_work(
@@ -74,7 +79,8 @@ def next_work(
     """What to do now: the rest of the latest work, or today's, or None when today's is done.
 
     A reminder goes on where the latest one ended, so that days on which nothing ran, and a changed notice period,
-    neither lose a lot nor remind of it twice. What is due is looked for from where the latest one left something.
+    neither lose a lot nor remind of it twice; and of the days before that it looks at the lots opened since. What is
+    due is looked for from where the latest one left something.
     """
     if latest is not None and not latest.is_done:
         return latest
@@ -85,7 +91,10 @@ def next_work(
     last = today + timedelta(days=notice_days[kind])
     if latest is None:
         return DayWork(kind, partition, today, today, last)
-    return DayWork(kind, partition, today, max(today, latest.last + _ONE_DAY), max(last, latest.last))
+    last = max(last, latest.last)
+    if latest.opened_until is None:  # it was done by an earlier version, which did not keep it
+        return DayWork(kind, partition, today, max(today, latest.last + _ONE_DAY), last)
+    return DayWork(kind, partition, today, today, last, known_until=latest.last, opened_from=latest.opened_until)
 
 
 def _due(kind: WorkKind, partition: int, latest: DayWork | None, today: date) -> DayWork:

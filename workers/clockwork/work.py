@@ -94,8 +94,8 @@ class Clockwork:
 
     async def _do(self, work: DayWork, today: date) -> DayWork:
         async with self._database.transaction() as tx:
-            days = work.day, work.first, work.last, work.came_back_since
-            await tx.execute(sql.BEGIN, work.kind.value, work.partition, *days)
+            days = work.day, work.first, work.last, work.came_back_since, work.known_until
+            await tx.execute(sql.BEGIN, work.kind.value, work.partition, *days, work.opened_from)
         while not work.is_done:
             page = await self._page(work.on(today))
             left_from = None
@@ -103,7 +103,7 @@ class Clockwork:
                 await self._remind(work, page)
             else:
                 left_from = await self._ask(work, page)
-            work = work.went_on(_place_after(page), left_from)
+            work = work.went_on(_place_after(page), left_from, page.opened_until)
         return work
 
     async def _page(self, work: DayWork) -> DueLots:
@@ -116,6 +116,9 @@ class Clockwork:
             after=work.after.citizen_id if work.after else None,
             limit=PAGE_LIMIT_LOTS,
             came_back_since=work.came_back_since,
+            known_until=work.known_until,
+            opened_from=work.opened_from,
+            opened_until=work.opened_until,
         )
         return await self._bus.call(question, QUERY_DEADLINE_S)
 
@@ -172,16 +175,17 @@ class Clockwork:
         said = len(events) + answered
         async with self._database.transaction() as tx:
             key = (work.kind.value, work.partition, work.day, *(work.after or NOWHERE))
-            if not await tx.fetch_value(sql.ADVANCE, *key, page.day, page.after, said, refused, tx.now, left_from):
+            came = page.day, page.after, said, refused, tx.now, left_from, page.opened_until
+            if not await tx.fetch_value(sql.ADVANCE, *key, *came):
                 raise OwnershipLostError(f"{work.kind} {work.partition} {work.day}")
             for event in events:
                 tx.emit(event)
 
 
 def _work_of(row: Row) -> DayWork:
-    kind, partition, day, first, last, after_day, after, is_done, left_from, came_back_since = row
+    kind, partition, day, first, last, after_day, after, *rest = row
     place = None if after is None else Place(after_day, after)
-    return DayWork(WorkKind(kind), partition, day, first, last, place, is_done, left_from, came_back_since)
+    return DayWork(WorkKind(kind), partition, day, first, last, place, *rest)
 
 
 def _place_after(page: DueLots) -> Place | None:

@@ -88,11 +88,15 @@ async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
     """One page of lots by their last day, then by citizen: of a citizen all that end on one day, or none."""
     day, citizen_id = await _page_begins(query, reading)
     reserve = query.kind is DueKind.sweep
-    rows = await reading.fetch(statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit)
+    until = query.opened_until or await reading.fetch_value(statements.NEXT_ACCOUNT, query.partition)
+    rows = await reading.fetch(
+        statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit,
+        query.known_until, query.opened_from, until,
+    )  # fmt: skip
     lots = [DueLot(**{name: row[name] for name in DueLot.model_fields}) for row in rows]
     if sum(row["lots"] for row in rows) < query.limit:
-        return DueLots(lots=lots, after=None)
-    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on)
+        return DueLots(lots=lots, after=None, opened_until=until)
+    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on, opened_until=until)
 
 
 async def _page_begins(query: DueLotsOf, reading: Reading) -> tuple[date, UUID]:

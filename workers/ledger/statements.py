@@ -154,6 +154,7 @@ WITH page AS (
     SELECT expires_on, citizen_id, pool, balance FROM ledger.lot
     WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
         AND expires_on <= $4 AND balance > 0 AND (pool = 'reserve') = $5
+        AND ($7::date IS NULL OR expires_on > $7 OR account >= $8::bigint) AND account < $9
     ORDER BY expires_on, citizen_id FETCH FIRST $6 ROWS WITH TIES
 )
 SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
@@ -162,6 +163,7 @@ FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id,
 """In the order of the index lot_expiry, which has the empty lots too: a page costs what is on it and what was emptied
 among it, so that whoever asks should not begin before anything that is due. The index leaves out what never ends: that
 must be said, for PostgreSQL does not know it of $4."""
+NEXT_ACCOUNT: Final = "SELECT next_account FROM ledger.head WHERE partition = $1"
 CAME_BACK: Final = """
 SELECT min(l.expires_on) FROM ledger.transfer AS t
 CROSS JOIN LATERAL (

@@ -18,12 +18,17 @@ def days(count: int) -> timedelta:
     return timedelta(days=count)
 
 
+NEXT_LOT = 7
+
+
 def finished(work: DayWork) -> DayWork:
-    return replace(work, after=None, is_done=True)
+    return work.went_on(Place(work.last, UUID(int=5)), opened_until=NEXT_LOT).went_on(None, opened_until=NEXT_LOT + 1)
 
 
 def covered(work: DayWork) -> list[date]:
-    return [work.first + days(n) for n in range((work.last - work.first).days + 1)]
+    """The last days all of whose lots it looks at."""
+    every = [work.first + days(n) for n in range((work.last - work.first).days + 1)]
+    return [day for day in every if work.known_until is None or day > work.known_until]
 
 
 @given(REMINDERS, st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30)), min_size=1, max_size=20))
@@ -36,6 +41,7 @@ def test_each_last_day_is_reminded_of_once(kind: WorkKind, steps: list[tuple[int
         work = next_work(kind, 3, latest, today, {kind: notice_days})
         assert work is not None
         new = covered(work)
+        assert (work.first, work.opened_from) == (today, None if latest is None else NEXT_LOT)
         assert all(day >= today for day in new)
         reminded += new
         seen_until = max(seen_until, today + days(notice_days))
@@ -46,6 +52,17 @@ def test_each_last_day_is_reminded_of_once(kind: WorkKind, steps: list[tuple[int
         today += days(passed)
     assert len(reminded) == len(set(reminded))
     assert max(reminded) == seen_until
+
+
+@given(REMINDERS, st.integers(1, 40))
+def test_what_an_earlier_version_reminded_of_is_not_reminded_of_again(kind: WorkKind, passed: int) -> None:
+    """It did not keep which lots there were."""
+    work = next_work(kind, 3, None, TODAY, NOTICE)
+    assert work is not None
+    today = TODAY + days(passed)
+    following = next_work(kind, 3, replace(work, is_done=True), today, NOTICE)
+    assert following is not None
+    assert (following.first, following.opened_from) == (max(today, work.last + days(1)), None)
 
 
 @given(

@@ -110,3 +110,15 @@ async def test_points_that_come_back_to_a_lot_that_has_ended_are_due_again(world
     assert await world.balance(1) == {RESERVE: 60, scheme_pool(BASE): 40}
     await world.to(date(2027, 3, 25))
     assert await world.balance(1) == {scheme_pool(BASE): 100}
+
+
+async def test_points_that_come_within_the_notice_are_reminded_of_once(world: World) -> None:
+    await world.register(1, 17)
+    await world.credit(scheme_pool(OTHER_BASE), 200, 1)
+    await world.to(date(2027, 3, 20))
+    await world.credit(scheme_pool(OTHER_BASE), 300, 17)  # of the same partition; the last day is in eleven days
+    await world.credit(scheme_pool(OTHER_BASE), 50, 1)  # into the lot that there is
+    for day in (21, 22, 23):
+        await world.to(date(2027, 3, day))
+    said = await world.said("notices.points-expiring-soon")
+    assert [(one["citizen_id"], one["points"]) for one in said] == [(str(UUID(int=1)), 200), (str(UUID(int=17)), 300)]
