@@ -86,10 +86,14 @@ class MovePoints(PostingCommand):
 
 
 class SweepReserve(PostingCommand):
-    """Reserve points past their holding period move to the base municipality's scheme by themselves."""
+    """Reserve points past their holding period move to the base municipality's scheme by themselves.
+
+    `day`: before it there is no answer but that it is to be asked again.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.sweep-reserve.v1"
     pool: Pool
+    day: date | None = None
 
 
 class UsePoints(PostingCommand):
@@ -107,9 +111,13 @@ class UsePoints(PostingCommand):
 
 
 class ExpirePoints(PostingCommand):
-    """Municipal and event points past their expiry date expire."""
+    """Municipal and event points past their expiry date expire.
+
+    `day`: before it there is no answer but that it is to be asked again.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.points.expire.v1"
+    day: date | None = None
 
 
 class RecordRefusal(PostingCommand):
@@ -271,17 +279,22 @@ class DueLots(Said):
     """One page of due lots, by last day and citizen.
 
     `day` and `after` are where the next page begins: behind this citizen on that day; None on the last page.
+    `opened_until`: the lots from this number on are not looked at, for they were opened since.
     """
 
     lots: list[DueLot]
     after: UUID | None
     day: date | None = None
+    opened_until: int | None = None
 
 
 class DueLotsOf(Query, Answered[DueLots]):
     """Which lots of this partition have their last day from `first` to `last`, about `limit` a page?
 
-    A citizen's lots that end on one day come on one page. `day` and `after` come from the page before.
+    A citizen's lots that end on one day come on one page. `day` and `after` come from the page before. With
+    `came_back_since`, lots that ended before `first` too, from the first on that points came back to since that day.
+    Up to the last day `known_until`, only lots from the number `opened_from` on; none from `opened_until` on, which
+    comes from the page before too.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"
@@ -292,6 +305,10 @@ class DueLotsOf(Query, Answered[DueLots]):
     after: UUID | None = None
     day: date | None = None
     limit: int = 500
+    came_back_since: date | None = None
+    known_until: date | None = None
+    opened_from: int | None = None
+    opened_until: int | None = None
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:

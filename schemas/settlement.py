@@ -86,7 +86,8 @@ class StoreSummaryOf(Query, Answered[Summary]):
 class PlaceLine(Said):
     """One place: how many transactions (取引回数) with how many points, and what of it was given back.
 
-    `points` is what remains to be paid: `used` less `returned`.
+    `points` is what remains to be paid: `used` less `returned`. Transactions and returns count by pool: one use that
+    takes points of two pools together (`UseTogether`) is two.
     """
 
     place_id: UUID
@@ -98,7 +99,7 @@ class PlaceLine(Said):
 
 
 class PlaceSummary(Said):
-    """One line a place, by its id, and the totals of all."""
+    """One line a place, by its id, and the totals of all; transactions count by pool, as in the lines."""
 
     first: date
     last: date

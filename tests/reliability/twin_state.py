@@ -137,9 +137,13 @@ async def revoke(tx: Tx, citizens: Sequence[UUID], today: date) -> Rows:
     return []
 
 
-async def corrected(tx: Tx, parties: Sequence[UUID], ids: Sequence[str], today: date) -> Rows:
-    for key in zip(parties, ids, strict=True):
-        await tx.insert("correction", key, {"party_id": key[0], "command_id": key[1], "corrected_on": today})
+async def corrected(
+    tx: Tx, parties: Sequence[UUID], ids: Sequence[str], numbers: Sequence[int], today: date, *place: int
+) -> Rows:
+    for party_id, command_id, number in zip(parties, ids, numbers, strict=True):
+        about = {"party_id": party_id, "command_id": command_id, "corrected_on": today}
+        where = dict(zip(("partition", "block", "number"), (*place, number), strict=True))
+        await tx.insert("correction", (party_id, command_id), about | where)
     return []
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 BEGINNING: Final = date(2000, 1, 1)
-"""Before any lot's last day: what was refused on one day is asked for again on the next."""
+"""Before any lot's last day."""
 
 _ONE_DAY: Final = timedelta(days=1)
 
@@ -43,7 +43,10 @@ class Place(NamedTuple):
 class DayWork:
     """One kind of work of one partition on one business day: the lots whose last day is `first` to `last`.
 
-    `after` is how far it came: the last day and the citizen of the last lots that are done with.
+    `after` is how far it came: the last day and the citizen of the last lots that are done with. `left_from` is the
+    earliest last day of the lots among them that are still due, for they were refused. Lots that end before `first` are
+    its work too where points came back to them since `came_back_since`. Of the lots that end up to `known_until` only
+    those from the number `opened_from` on are its work, and of all only those before `opened_until`.
     """
 
     kind: WorkKind
@@ -53,14 +56,21 @@ class DayWork:
     last: date
     after: Place | None = None
     is_done: bool = False
+    left_from: date | None = None
+    came_back_since: date | None = None
+    known_until: date | None = None
+    opened_from: int | None = None
+    opened_until: int | None = None
 
     def on(self, today: date) -> "DayWork":
         """What is left of it on `today`: nobody is reminded of a day that has passed."""
         return replace(self, first=max(self.first, today)) if self.kind.is_reminder else self
 
-    def went_on(self, after: Place | None) -> "DayWork":
-        """A page further; after the last page (None) it is done."""
-        return replace(self, after=after, is_done=after is None)
+    def went_on(self, after: Place | None, left_from: date | None = None, opened_until: int | None = None) -> "DayWork":
+        """A page further, which left this still due; after the last page (None) it is done."""
+        left = min((day for day in (self.left_from, left_from) if day is not None), default=None)
+        until = self.opened_until or opened_until
+        return replace(self, after=after, is_done=after is None, left_from=left, opened_until=until)
 
 
 def next_work(
@@ -69,15 +79,28 @@ def next_work(
     """What to do now: the rest of the latest work, or today's, or None when today's is done.
 
     A reminder goes on where the latest one ended, so that days on which nothing ran, and a changed notice period,
-    neither lose a lot nor remind of it twice.
+    neither lose a lot nor remind of it twice; and of the days before that it looks at the lots opened since. What is
+    due is looked for from where the latest one left something.
     """
     if latest is not None and not latest.is_done:
         return latest
     if latest is not None and latest.day >= today:
         return None
     if not kind.is_reminder:
-        return DayWork(kind, partition, today, BEGINNING, today - _ONE_DAY)
+        return _due(kind, partition, latest, today)
     last = today + timedelta(days=notice_days[kind])
     if latest is None:
         return DayWork(kind, partition, today, today, last)
-    return DayWork(kind, partition, today, max(today, latest.last + _ONE_DAY), max(last, latest.last))
+    last = max(last, latest.last)
+    if latest.opened_until is None:  # it was done by an earlier version, which did not keep it
+        return DayWork(kind, partition, today, max(today, latest.last + _ONE_DAY), last)
+    return DayWork(kind, partition, today, today, last, known_until=latest.last, opened_from=latest.opened_until)
+
+
+def _due(kind: WorkKind, partition: int, latest: DayWork | None, today: date) -> DayWork:
+    yesterday = today - _ONE_DAY
+    if latest is None:
+        return DayWork(kind, partition, today, BEGINNING, yesterday)
+    first = latest.last + _ONE_DAY if latest.left_from is None else latest.left_from
+    # A day more, for the ledger's clock may be behind.
+    return DayWork(kind, partition, today, first, yesterday, came_back_since=latest.day - _ONE_DAY)

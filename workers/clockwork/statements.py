@@ -3,12 +3,14 @@
 from typing import Final
 
 LATEST: Final = """
-SELECT DISTINCT ON (kind, partition) kind, partition, day, first, last, after_day, after, done_at IS NOT NULL AS is_done
+SELECT DISTINCT ON (kind, partition) kind, partition, day, first, last, after_day, after,
+    done_at IS NOT NULL AS is_done, left_from, came_back_since, known_until, opened_from, opened_until
 FROM clockwork.day_work ORDER BY kind, partition, day DESC
 """
 
 BEGIN: Final = """
-INSERT INTO clockwork.day_work (kind, partition, day, first, last) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO clockwork.day_work (kind, partition, day, first, last, came_back_since, known_until, opened_from)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 """
 
@@ -16,7 +18,8 @@ ON CONFLICT DO NOTHING
 ADVANCE: Final = """
 UPDATE clockwork.day_work
 SET after_day = $6, after = $7, said = said + $8, refused = refused + $9,
-    done_at = CASE WHEN $7::uuid IS NULL THEN $10::timestamptz END
+    done_at = CASE WHEN $7::uuid IS NULL THEN $10::timestamptz END, left_from = least(left_from, $11::date),
+    opened_until = coalesce(opened_until, $12::bigint)
 WHERE kind = $1 AND partition = $2 AND day = $3 AND done_at IS NULL
     AND (after_day, after) IS NOT DISTINCT FROM ($4::date, $5::uuid)
 RETURNING true

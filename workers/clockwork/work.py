@@ -94,14 +94,16 @@ class Clockwork:
 
     async def _do(self, work: DayWork, today: date) -> DayWork:
         async with self._database.transaction() as tx:
-            await tx.execute(sql.BEGIN, work.kind.value, work.partition, work.day, work.first, work.last)
+            days = work.day, work.first, work.last, work.came_back_since, work.known_until
+            await tx.execute(sql.BEGIN, work.kind.value, work.partition, *days, work.opened_from)
         while not work.is_done:
             page = await self._page(work.on(today))
+            left_from = None
             if work.kind.is_reminder:
                 await self._remind(work, page)
             else:
-                await self._ask(work, page)
-            work = work.went_on(_place_after(page))
+                left_from = await self._ask(work, page)
+            work = work.went_on(_place_after(page), left_from, page.opened_until)
         return work
 
     async def _page(self, work: DayWork) -> DueLots:
@@ -113,6 +115,10 @@ class Clockwork:
             day=work.after.day if work.after else None,
             after=work.after.citizen_id if work.after else None,
             limit=PAGE_LIMIT_LOTS,
+            came_back_since=work.came_back_since,
+            known_until=work.known_until,
+            opened_from=work.opened_from,
+            opened_until=work.opened_until,
         )
         return await self._bus.call(question, QUERY_DEADLINE_S)
 
@@ -122,17 +128,27 @@ class Clockwork:
             events = _moving_soon(page.lots, await self._bases(page.lots))
         else:
             events = _expiring_soon(page.lots)
-        await self._advance(work, page, events, refused=0)
+        await self._advance(work, page, events)
 
-    async def _ask(self, work: DayWork, page: DueLots) -> None:
+    async def _ask(self, work: DayWork, page: DueLots) -> date | None:
+        """Ask for all that is due on this page; the earliest last day of what still is."""
         commands: Sequence[SweepReserve | ExpirePoints]
         if work.kind is WorkKind.sweep:
             commands = _sweeps(work.day, page.lots, await self._bases(page.lots))
         else:
             commands = _expiries(work.day, page.lots)
-        answers = await self._bus.call_many(commands, COMMANDS_DEADLINE_S)
+        # One alone: where the ledger's clock has not come to this day, it says so once a page.
+        answers = await self._bus.call_many(commands[:1], COMMANDS_DEADLINE_S)
+        answers += await self._bus.call_many(commands[1:], COMMANDS_DEADLINE_S)
         failpoints.reach("clockwork.before_page_done")
-        await self._advance(work, page, (), len(answers), _report_refused(work, answers))
+        posted = {
+            command.citizen_id
+            for command, answer in zip(commands, answers, strict=True)
+            if answer.status is PostingStatus.posted
+        }
+        left_from = min((lot.expires_on for lot in page.lots if lot.citizen_id not in posted), default=None)
+        await self._advance(work, page, (), len(answers), _report_refused(work, answers), left_from)
+        return left_from
 
     async def _bases(self, lots: Sequence[DueLot]) -> dict[UUID, str]:
         """The base municipalities of these citizens; whoever has none is told of in the log."""
@@ -147,22 +163,29 @@ class Clockwork:
         return bases
 
     async def _advance(
-        self, work: DayWork, page: DueLots, events: Sequence[Event], answered: int = 0, refused: int = 0
+        self,
+        work: DayWork,
+        page: DueLots,
+        events: Sequence[Event],
+        answered: int = 0,
+        refused: int = 0,
+        left_from: date | None = None,
     ) -> None:
         """The page is done, and what is said about it is said, in one commit."""
         said = len(events) + answered
         async with self._database.transaction() as tx:
             key = (work.kind.value, work.partition, work.day, *(work.after or NOWHERE))
-            if not await tx.fetch_value(sql.ADVANCE, *key, page.day, page.after, said, refused, tx.now):
+            came = page.day, page.after, said, refused, tx.now, left_from, page.opened_until
+            if not await tx.fetch_value(sql.ADVANCE, *key, *came):
                 raise OwnershipLostError(f"{work.kind} {work.partition} {work.day}")
             for event in events:
                 tx.emit(event)
 
 
 def _work_of(row: Row) -> DayWork:
-    kind, partition, day, first, last, after_day, after, is_done = row
+    kind, partition, day, first, last, after_day, after, *rest = row
     place = None if after is None else Place(after_day, after)
-    return DayWork(WorkKind(kind), partition, day, first, last, place, is_done)
+    return DayWork(WorkKind(kind), partition, day, first, last, place, *rest)
 
 
 def _place_after(page: DueLots) -> Place | None:
@@ -209,6 +232,7 @@ def _sweeps(day: date, lots: Sequence[DueLot], bases: Mapping[UUID, str]) -> lis
             request_hash=_hash("sweep", citizen_id, pool),
             citizen_id=citizen_id,
             pool=pool,
+            day=day,
         )
         for citizen_id, pool in pools.items()
     ]
@@ -221,6 +245,7 @@ def _expiries(day: date, lots: Sequence[DueLot]) -> list[ExpirePoints]:
             command_id=f"expire.{day}.{citizen_id.hex}",
             request_hash=_hash("expire", citizen_id, ""),
             citizen_id=citizen_id,
+            day=day,
         )
         for citizen_id in {lot.citizen_id: None for lot in lots}
     ]

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, COUPONS_USED, REVOKED
+
 HEAD: Final = """
 SELECT h.block, h.hash, h.next_account,
     coalesce((SELECT max(b.block) FROM ledger.block AS b WHERE b.partition = $1), 0) AS last_block
@@ -113,12 +115,14 @@ WHERE t.partition = $1 AND (
             OR gone.citizen_id IS NOT NULL AND cc.name = replace(dc.name, 'checkout:', 'expired:'))
         WHEN 32 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
         WHEN 33 THEN dc.name = 'checkout:' || coalesce(cl.pool, gone.pool)
-        WHEN 34 THEN dc.name LIKE 'shop:%' AND cl.pool <> 'reserve' AND cl.expires_on >= t.business_date
+        WHEN 34 THEN dc.name LIKE 'shop:%' AND (gone.pool IS NOT NULL
+            OR cl.pool <> 'reserve' AND cl.expires_on >= t.business_date)
         WHEN 40 THEN dl.pool <> 'reserve' AND cc.name = 'merge:' || dl.pool AND dl.expires_on >= t.business_date
         WHEN 41 THEN dc.name LIKE 'merge:%' AND cc.name LIKE 'street:%'
         WHEN 42 THEN dc.name = 'merge:' || coalesce(cl.pool, gone.pool)
         WHEN 50 THEN cc.name = 'expired:' || dl.pool
         WHEN 51 THEN dl.account IS NOT NULL OR cl.account IS NOT NULL
+            OR dc.name LIKE 'store:%' AND gone.pool IS NOT NULL
     END, false) IS FALSE)
 ORDER BY t.block, t.line LIMIT 1
 """
@@ -224,48 +228,8 @@ FROM stored FULL JOIN held USING (name)
 WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
 """
 
-COUPONS: Final = """
-WITH stored AS (
-    SELECT party_id, used_by AS citizen_id, count(*) AS coupons, sum(points) AS points FROM ledger.coupon
-    WHERE used_by IS NOT NULL AND get_byte(uuid_send(used_by), 15) & 15 = $1 GROUP BY 1, 2
-), said AS (
-    SELECT party_id, citizen_id, count(*) AS coupons, sum(points) AS points FROM ledger.outcome
-    WHERE partition = $1 AND kind = 11 AND code IS NULL GROUP BY 1, 2
-)
-SELECT 'coupon' AS "table", concat_ws('/', party_id, citizen_id) AS key,
-    format('%s are used with %s points, and the outcomes say %s with %s', coalesce(c.coupons, 0),
-           coalesce(c.points, 0), coalesce(s.coupons, 0), coalesce(s.points, 0)) AS what
-FROM stored AS c FULL JOIN said AS s USING (party_id, citizen_id)
-WHERE (c.coupons, c.points) IS DISTINCT FROM (s.coupons, s.points) ORDER BY party_id, citizen_id LIMIT 1
-"""
-REVOKED: Final = """
-SELECT 'revoked' AS "table", citizen_id::text AS key,
-    CASE WHEN o.day IS NULL THEN 'no outcome ever ended this MyKey ID'
-         WHEN r.revoked_on IS NULL THEN 'its outcome is there, and it is not'
-         ELSE format('it says %s, and its outcome %s', r.revoked_on, o.day) END AS what
-FROM (SELECT citizen_id, revoked_on FROM ledger.revoked WHERE get_byte(uuid_send(citizen_id), 15) & 15 = $1) AS r
-FULL JOIN (SELECT citizen_id, posted_on AS day FROM ledger.outcome
-           WHERE partition = $1 AND kind = 50 AND code IS NULL) AS o USING (citizen_id)
-WHERE r.revoked_on IS DISTINCT FROM o.day ORDER BY citizen_id LIMIT 1
-"""
-CORRECTIONS: Final = """
-WITH stored AS (
-    SELECT o.citizen_id, count(*) AS corrections, sum(o.points) AS points
-    FROM ledger.correction AS c LEFT JOIN ledger.outcome AS o USING (party_id, command_id)
-    WHERE coalesce(o.partition, 0) = $1 GROUP BY 1
-), said AS (
-    SELECT citizen_id, count(*) AS corrections, sum(points) AS points FROM ledger.outcome
-    WHERE partition = $1 AND kind = 51 AND code IS NULL GROUP BY 1
-)
-SELECT 'correction' AS "table", coalesce(citizen_id::text, 'nobody') AS key,
-    format('%s are there over %s points, and the outcomes say %s over %s', coalesce(c.corrections, 0),
-           coalesce(c.points, 0), coalesce(s.corrections, 0), coalesce(s.points, 0)) AS what
-FROM stored AS c FULL JOIN said AS s USING (citizen_id)
-WHERE (c.corrections, c.points) IS DISTINCT FROM (s.corrections, s.points) ORDER BY citizen_id LIMIT 1
-"""
-
 RULES: Final = (
-    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, REVOKED, CORRECTIONS, ALLOWED, HOLDS, SET_ASIDE,
-    ROLLUPS,
+    LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, COUPONS_USED, REVOKED, CORRECTIONS, CORRECTED, ALLOWED,
+    HOLDS, SET_ASIDE, ROLLUPS,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
+from hub.errors import TransientError
 from schemas.holds import HoldKind, HoldState
 from schemas.merges import SendMerge
 from schemas.message import Event
@@ -55,6 +56,10 @@ def refused(code: str) -> Decision:
 
 class OverdrawnError(Exception):
     """A decision would take more from a lot than it holds: a defect in the operation; nothing was written."""
+
+
+class DayNotBegunError(TransientError):
+    """By this process's clock the day that a command is of has not begun; nothing was written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +134,8 @@ class Book:
     revoked: set[UUID] = field(default_factory=set)
     newly_revoked: set[UUID] = field(default_factory=set)
     originals: dict[tuple[UUID, str], Original] = field(default_factory=dict)
-    newly_corrected: set[tuple[UUID, str]] = field(default_factory=set)
+    newly_corrected: dict[tuple[UUID, str], int] = field(default_factory=dict)
+    """By the number of the outcome that corrects it."""
 
     over: Container[UUID] = frozenset()
     """Citizens who have checkout holds whose time was over when the batch began; none is over as it is made."""
@@ -146,6 +152,11 @@ class Book:
         return {(line.key, line.kind): [line.transfers, line.points] for line in self.lines.values()}
 
     # what operations ask
+
+    def check_begun(self, day: date | None) -> None:
+        """Raises DayNotBegunError: a refusal would be for ever, and be of the day before."""
+        if day is not None and day > self.today:
+            raise DayNotBegunError(f"{day} on {self.today}")
 
     def rule(self, pool: str) -> PoolRule | None:
         """The scheme or event of this pool, or None."""
@@ -264,8 +275,8 @@ class Book:
             posted.append((debit, credit, points))
         return posted
 
-    def keep(self, decision: Decision, citizen_id: UUID) -> None:
-        """Keep what a posted decision changes besides balances."""
+    def keep(self, decision: Decision, citizen_id: UUID, number: int) -> None:
+        """Keep what a posted decision, the batch's outcome of this number, changes besides balances."""
         if decision.hold is not None:
             self.holds[decision.hold.hold_id] = decision.hold
             self.touched_holds.add(decision.hold.hold_id)
@@ -274,7 +285,7 @@ class Book:
         if decision.uses_coupon is not None:
             self.coupons_used[decision.uses_coupon] = citizen_id
         if decision.corrects is not None:
-            self.newly_corrected.add(decision.corrects)
+            self.newly_corrected[decision.corrects] = number
         if decision.revokes:
             self.revoked.add(citizen_id)
             self.newly_revoked.add(citizen_id)

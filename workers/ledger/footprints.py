@@ -91,11 +91,12 @@ def of_holds(holds: Iterable[Hold]) -> list[Contra]:
 
 
 def of_original(command: CorrectPosting, book: Book) -> tuple[Contra, ...]:
-    """The accounts of the posting that is to be reversed."""
+    """The accounts of the posting that is to be reversed, and of its pools' expired points."""
     original = book.originals.get((command.original_party_id, command.original_command_id))
     if original is None:
         return ()
-    return tuple(account for move in original.moves for account in move[:2] if isinstance(account, Contra))
+    accounts = [account for move in original.moves for account in move[:2]]
+    return tuple(one if isinstance(one, Contra) else Contra("expired", None, one.pool) for one in accounts)
 
 
 def of_everything_held(command: PostingCommand, book: Book) -> tuple[Contra, ...]:

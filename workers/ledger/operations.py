@@ -98,11 +98,14 @@ ALLOWED_ONCE_REVOKED: Final = frozenset(
         checkouts.CapturePoints,
         checkouts.VoidAuthorisation,
         checkouts.ExpireAuthorisation,
+        checkouts.RefundCapture,
+        corrections.CorrectPosting,
         merges.AcknowledgeMerge,
         merges.ReturnMerge,
     }
 )
-"""What was set aside before the revocation finds its end; what would come back of it expires, nothing comes in."""
+"""What was set aside before the revocation finds its end, and whoever took what was spent may give it back, since a
+municipality pays them for it. What would come back to the citizen expires; nothing comes in."""
 REVERSIBLE: Final = frozenset({Kind.credit, Kind.move, Kind.sweep, Kind.use, Kind.use_together, Kind.grant})
 """Kinds that a correction may reverse. What is set aside has its own ways back; what ended stays ended."""
 SETS_ASIDE: Final = frozenset({Kind.voucher_issue, Kind.authorise, Kind.merge_send})

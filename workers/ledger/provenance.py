@@ -64,9 +64,11 @@ class Leg(NamedTuple):
     debit_role: str
     credit_role: str
 
-    def backwards(self) -> "Leg":
-        """The transfer that reverses it."""
-        return Leg(self.credit, self.debit, self.points, self.credit_role, self.debit_role)
+    def is_reversed_by(self, other: "Leg") -> bool:
+        """Whether that transfer goes the other way; what would come back to an ended MyKey ID expires."""
+        back = Leg(self.credit, self.debit, self.points, self.credit_role, self.debit_role)
+        ended = other.credit_role == "expired" and not back.credit_role
+        return back == (other._replace(credit=back.credit, credit_role="") if ended else other)
 
 
 class Posting(NamedTuple):
@@ -193,11 +195,16 @@ class Replay:
 
     def _original_of(self, correction: Posting) -> tuple[Posting, list[list[Parcel]]]:
         """The posting whose transfers it reverses, corrected that day; of several alike the first."""
-        legs = tuple(leg.backwards() for leg in reversed(correction.legs))
         for original, moved in self._originals:
-            if original.legs == legs and original.corrected_on == correction.source.posted_on:
+            if original.corrected_on == correction.source.posted_on and _reverses(correction, original):
                 return original, moved
         raise JournalBrokenError("a correction without its original")
+
+
+def _reverses(correction: Posting, original: Posting) -> bool:
+    if len(correction.legs) != len(original.legs):
+        return False
+    return all(one.is_reversed_by(leg) for one, leg in zip(reversed(original.legs), correction.legs, strict=True))
 
 
 async def provenance_of(query: ProvenanceOf, reading: Reading) -> Provenance:

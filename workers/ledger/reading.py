@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID
 
+from hub.clock import start_of_day
 from hub.transaction import Reading
 from schemas.holds import HoldView
 from schemas.points import (
@@ -84,16 +86,29 @@ async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:
 
 async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
     """One page of lots by their last day, then by citizen: of a citizen all that end on one day, or none."""
-    day, citizen_id = query.first, query.after or NOBODY
-    if query.day is not None:
-        day = max(day, query.day)
-        citizen_id = citizen_id if day == query.day else NOBODY
+    day, citizen_id = await _page_begins(query, reading)
     reserve = query.kind is DueKind.sweep
-    rows = await reading.fetch(statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit)
+    until = query.opened_until or await reading.fetch_value(statements.NEXT_ACCOUNT, query.partition)
+    rows = await reading.fetch(
+        statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit,
+        query.known_until, query.opened_from, until,
+    )  # fmt: skip
     lots = [DueLot(**{name: row[name] for name in DueLot.model_fields}) for row in rows]
     if sum(row["lots"] for row in rows) < query.limit:
-        return DueLots(lots=lots, after=None)
-    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on)
+        return DueLots(lots=lots, after=None, opened_until=until)
+    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on, opened_until=until)
+
+
+async def _page_begins(query: DueLotsOf, reading: Reading) -> tuple[date, UUID]:
+    if query.day is not None and query.after is not None:
+        if query.came_back_since is None and query.day < query.first:
+            return query.first, NOBODY
+        return query.day, query.after
+    if query.came_back_since is None:
+        return query.first, NOBODY
+    since = start_of_day(query.came_back_since)
+    earlier = await reading.fetch_value(statements.CAME_BACK, query.partition, since)
+    return query.first if earlier is None else min(query.first, earlier), NOBODY
 
 
 async def held_by_pool(_query: HeldByPool, reading: Reading) -> PoolTotals:

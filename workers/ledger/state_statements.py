@@ -75,8 +75,9 @@ WHERE c.party_id = u.party_id AND c.code_hash = u.code_hash
 """
 REVOKE: Final = "INSERT INTO ledger.revoked (citizen_id, revoked_on) SELECT unnest($1::uuid[]), $2"
 CORRECTED: Final = """
-INSERT INTO ledger.correction (party_id, command_id, corrected_on) SELECT u.party_id, u.command_id, $3
-FROM unnest($1::uuid[], $2::text[]) AS u (party_id, command_id)
+INSERT INTO ledger.correction (party_id, command_id, corrected_on, partition, block, number)
+SELECT u.party_id, u.command_id, $4, $5, $6, u.number
+FROM unnest($1::uuid[], $2::text[], $3::int[]) AS u (party_id, command_id, number)
 """
 REGISTER_COUPONS: Final = """
 INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last)

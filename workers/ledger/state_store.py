@@ -139,7 +139,7 @@ def _place(hold_id: UUID) -> str:
     return place("ledger.hold", "sealed_code", hold_id)
 
 
-async def write(tx: Transaction, partition: int, book: Book) -> None:
+async def write(tx: Transaction, partition: int, block: int, book: Book) -> None:
     """Write what the batch changed besides balances; nothing is written that did not change."""
     touched = [book.holds[hold_id] for hold_id in book.touched_holds]
     new = [hold for hold in touched if hold.is_new]
@@ -153,7 +153,8 @@ async def write(tx: Transaction, partition: int, book: Book) -> None:
         await tx.execute(statements.REVOKE, list(book.newly_revoked), book.today)
     if book.newly_corrected:
         parties, ids = [key[0] for key in book.newly_corrected], [key[1] for key in book.newly_corrected]
-        await tx.execute(statements.CORRECTED, parties, ids, book.today)
+        numbers = list(book.newly_corrected.values())
+        await tx.execute(statements.CORRECTED, parties, ids, numbers, book.today, partition, block)
 
 
 async def _change_holds(tx: Transaction, holds: Iterable[Hold]) -> None:

@@ -154,13 +154,26 @@ WITH page AS (
     SELECT expires_on, citizen_id, pool, balance FROM ledger.lot
     WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
         AND expires_on <= $4 AND balance > 0 AND (pool = 'reserve') = $5
+        AND ($7::date IS NULL OR expires_on > $7 OR account >= $8::bigint) AND account < $9
     ORDER BY expires_on, citizen_id FETCH FIRST $6 ROWS WITH TIES
 )
 SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
 FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
 """
-"""In the order of the index lot_expiry, so that a page costs what is on it. The index leaves out what never ends: that
+"""In the order of the index lot_expiry, which has the empty lots too: a page costs what is on it and what was emptied
+among it, so that whoever asks should not begin before anything that is due. The index leaves out what never ends: that
 must be said, for PostgreSQL does not know it of $4."""
+NEXT_ACCOUNT: Final = "SELECT next_account FROM ledger.head WHERE partition = $1"
+CAME_BACK: Final = """
+SELECT min(l.expires_on) FROM ledger.transfer AS t
+CROSS JOIN LATERAL (
+    SELECT expires_on, balance FROM ledger.lot WHERE partition = t.partition AND account = t.credit LIMIT 1
+) AS l
+WHERE t.partition = $1 AND t.block > coalesce((
+        SELECT block FROM ledger.block WHERE partition = $1 AND posted_at < $2 ORDER BY block DESC LIMIT 1), 0)
+    AND l.expires_on < t.business_date AND l.balance > 0
+"""
+"""An order that came to nothing, and a correction, give points back to lots that have ended. Reads all posted since."""
 HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot

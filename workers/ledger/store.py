@@ -113,14 +113,15 @@ async def _load_contras(
     tx: Transaction, partition: int, contras: AbstractSet[Contra], book: Book, remembered: Remembered
 ) -> None:
     """Those that there are: each is asked for once."""
-    names = {contra.name: contra for contra in contras if contra not in remembered.accounts}
+    # Before anything is learnt: that may forget the others.
+    there = {contra: remembered.accounts[contra] for contra in contras if contra in remembered.accounts}
+    names = {contra.name: contra for contra in contras if contra not in there}
     if names:
-        found = await tx.fetch(statements.CONTRAS, partition, list(names))
-        remembered.learn_accounts((names[name], account) for name, account in found)
-    for contra in contras:
-        account = remembered.accounts.get(contra)
-        if account is not None:
-            book.contras[contra] = Balance(account, 0)
+        found = {names[name]: account for name, account in await tx.fetch(statements.CONTRAS, partition, list(names))}
+        remembered.learn_accounts(found.items())
+        there.update(found)
+    for contra, account in there.items():
+        book.contras[contra] = Balance(account, 0)
 
 
 async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
@@ -151,7 +152,7 @@ async def write(
     failpoints.reach("ledger.mid_write")
     contras = await _contras(tx, partition, head, book)
     lines = await _lines(tx, partition, block, book, remembered)
-    await state_store.write(tx, partition, book)
+    await state_store.write(tx, partition, block, book)
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     changed = await tx.fetch_row(
         statements.CHANGE, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,

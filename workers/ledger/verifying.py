@@ -17,7 +17,15 @@ from hub.component import Component, Context, Installed
 from hub.errors import HubError
 from hub.serving import database, serving
 from hub.settings import Settings
-from schemas.audit import SLICE_BLOCKS, ChainSlice, Checkpoint, FollowChain, VerifyLedger, VerifyReport
+from schemas.audit import (
+    SLICE_BLOCKS,
+    SLICE_LIMIT_BLOCKS,
+    ChainSlice,
+    Checkpoint,
+    FollowChain,
+    VerifyLedger,
+    VerifyReport,
+)
 from schemas.values import LANES
 from workers.ledger.checkpoints import signer_of
 from workers.ledger.component import component
@@ -42,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
         reports = loop.run(_verify(settings, proof, quiet=options.json))
     except HubError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        if str(error) != error.explanation():
+            sys.stderr.write(f"{error.explanation()}\n")
         return 1
     if options.json:
         sys.stdout.writelines(f"{report.model_dump_json()}\n" for report in reports)
@@ -64,10 +74,17 @@ def _parser() -> argparse.ArgumentParser:
         " sums and balances are added up whole",
     )  # fmt: skip
     parser.add_argument(
-        "--slice-blocks", type=int, default=SLICE_BLOCKS, metavar="N", help="blocks followed from one snapshot"
-    )
+        "--slice-blocks", type=_slice_blocks, default=SLICE_BLOCKS, metavar="N",
+        help=f"blocks followed from one snapshot, 1 to {SLICE_LIMIT_BLOCKS:,}; {SLICE_BLOCKS:,} unless said otherwise",
+    )  # fmt: skip
     parser.add_argument("--public-key", action="store_true", help="print the key that checkpoints are signed with")
     return parser
+
+
+def _slice_blocks(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= SLICE_LIMIT_BLOCKS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {SLICE_LIMIT_BLOCKS}, not {text!r}")
+    return int(text)
 
 
 @dataclass(slots=True)

@@ -108,7 +108,7 @@ class _Batch:
         self._done[command.party_id, command.command_id] = outcome
         if decision.moves:
             self._transfer(command, operation, outcome, decision)
-        book.keep(decision, command.citizen_id)
+        book.keep(decision, command.citizen_id, outcome)
         if book.wanted:
             self._keep_original(command, operation.kind, decision)
         balances: dict[str, int] = {}
@@ -118,7 +118,7 @@ class _Batch:
             command.party_id, command.command_id, command.request_hash, self._partition, self._block, outcome,
             command.citizen_id, operation.kind, decision.code, decision.points, _text_of(balances), book.today,
             command.hold_id if operation.is_about_hold and isinstance(command, HoldCommand) else None,
-            decision.hold.terms() if decision.hold and operation.kind in SETS_ASIDE else None,
+            _terms(decision, operation.kind) if decision.hold or decision.uses_coupon else None,
         )  # fmt: skip
         outcomes.append(row)
         for event in decision.events:
@@ -176,6 +176,13 @@ class _Batch:
         hold = self._book.holds.get(command.hold_id) if isinstance(command, HoldCommand) else None
         is_shown = hold is not None and hold.citizen_id == command.citizen_id and code not in NOT_SHOWN
         return hold.view() if hold is not None and is_shown else None
+
+
+def _terms(decision: Decision, kind: int) -> bytes | None:
+    """What the chain keeps of a hold that was made, or of a coupon that was used up."""
+    if decision.uses_coupon is not None:
+        return decision.uses_coupon[1]
+    return decision.hold.terms() if decision.hold and kind in SETS_ASIDE else None
 
 
 def _needs_book(command: PostingCommand, known: Mapping[Key, Known]) -> bool:

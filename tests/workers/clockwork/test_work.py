@@ -8,6 +8,8 @@ import pytest
 
 from hub.clock import AdjustableClock
 from schemas.citizens import ChooseBaseMunicipality
+from schemas.corrections import CorrectPosting
+from schemas.points import MovePoints
 from schemas.values import RESERVE, scheme_pool
 from tests.running import running
 from tests.workers.clockwork.world import BASE, DEADLINE_S, LAST_DAY_HELD, OTHER_BASE, START, World
@@ -84,3 +86,39 @@ async def test_a_refused_sweep_stops_nobody_and_is_asked_for_again(world: World)
     again = await world.to(date(2027, 4, 2))
     assert (again.said["sweep"], again.refused["sweep"]) == (1, 0)
     assert await world.balance(1) == {scheme_pool(BASE): 100}
+    assert await world.looked_at("sweep", date(2027, 4, 2)) == (LAST_DAY_HELD, date(2027, 4, 1))
+    await world.to(date(2027, 4, 3))
+    assert await world.looked_at("sweep", date(2027, 4, 3)) == (date(2027, 4, 2), date(2027, 4, 2))
+
+
+async def test_points_that_come_back_to_a_lot_that_has_ended_are_due_again(world: World) -> None:
+    await world.register(1)
+    me, clerk, boss = UUID(int=1), UUID(int=0x51), UUID(int=0x52)
+    await world.credit(RESERVE, 100, 1)
+    moved = MovePoints(
+        party_id=me, command_id="m", request_hash=bytes(16), citizen_id=me, pool=scheme_pool(OTHER_BASE), points=60
+    )
+    await world.process.bus.call(moved, DEADLINE_S)
+    for day in (22, 24):
+        await world.to(date(2027, 3, day))
+    assert await world.balance(1) == {scheme_pool(BASE): 40, scheme_pool(OTHER_BASE): 60}
+    corrected = CorrectPosting(
+        party_id=clerk, command_id="c", request_hash=bytes(16), citizen_id=me, original_party_id=me,
+        original_command_id="m", asked_by=clerk, approved_by=boss,
+    )  # fmt: skip
+    await world.process.bus.call(corrected, DEADLINE_S)
+    assert await world.balance(1) == {RESERVE: 60, scheme_pool(BASE): 40}
+    await world.to(date(2027, 3, 25))
+    assert await world.balance(1) == {scheme_pool(BASE): 100}
+
+
+async def test_points_that_come_within_the_notice_are_reminded_of_once(world: World) -> None:
+    await world.register(1, 17)
+    await world.credit(scheme_pool(OTHER_BASE), 200, 1)
+    await world.to(date(2027, 3, 20))
+    await world.credit(scheme_pool(OTHER_BASE), 300, 17)  # of the same partition; the last day is in eleven days
+    await world.credit(scheme_pool(OTHER_BASE), 50, 1)  # into the lot that there is
+    for day in (21, 22, 23):
+        await world.to(date(2027, 3, day))
+    said = await world.said("notices.points-expiring-soon")
+    assert [(one["citizen_id"], one["points"]) for one in said] == [(str(UUID(int=1)), 200), (str(UUID(int=17)), 300)]

@@ -90,6 +90,17 @@ class World:
         self.clock.move_to(datetime(day.year, day.month, day.day, 10, tzinfo=JAPAN))
         return await self.days_work(day)
 
+    async def looked_at(self, kind: str, day: date) -> tuple[date, date]:
+        """From which last day on and to which a day's work was to look, in the first citizen's partition."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            question = "SELECT first, last FROM clockwork.day_work WHERE kind = $1 AND day = $2 AND partition = 1"
+            row = await connection.fetchrow(question, kind, day)
+        finally:
+            await connection.close()
+        assert row is not None
+        return row["first"], row["last"]
+
     async def said(self, what: str) -> list[dict[str, object]]:
         """The bodies of all events of one type, oldest first."""
         connection = await asyncpg.connect(self.database_url)

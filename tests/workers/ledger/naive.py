@@ -34,9 +34,10 @@ EVEN_ONCE_REVOKED: Final = (
     points.RecordRefusal,
     vouchers.RedeemVoucher, vouchers.ExpireVoucher,
     checkouts.CapturePoints, checkouts.VoidAuthorisation, checkouts.ExpireAuthorisation,
+    checkouts.RefundCapture, corrections.CorrectPosting,
     merges.AcknowledgeMerge, merges.ReturnMerge,
 )  # fmt: skip
-"""What was set aside finds its end; nothing else happens to a citizen whose MyKey ID has ended."""
+"""What was set aside finds its end, and who was paid may give it back; else nothing happens to an ended MyKey ID."""
 CORRECTABLE: Final[Mapping[type[PostingCommand], str]] = {
     points.CreditPoints: "credit", points.MovePoints: "move", points.SweepReserve: "move", points.UsePoints: "use",
     corrections.UseTogether: "use", grants.GrantPoints: "grant",
@@ -274,7 +275,10 @@ class NaiveLedger(Holds):
     # mistakes
 
     def _correct(self, command: corrections.CorrectPosting, today: date) -> Result:
-        """Everything goes back the way it came, the last first, as long as it is still there."""
+        """Everything goes back the way it came, the last first, as long as it is still there.
+
+        Whose MyKey ID has ended gets nothing any more.
+        """
         if command.asked_by == command.approved_by:
             return Result("one_person")
         original = self.postings.get((command.original_party_id, command.original_command_id))
@@ -288,7 +292,10 @@ class NaiveLedger(Holds):
         takes_back = f"-{CORRECTABLE[type(original.command)]}"
         try:
             for source, target, amount in reversed(original.slip):
-                self.pass_on(command.citizen_id, target, source, amount, takes_back)
+                if isinstance(source, Lot) and command.citizen_id in self.revoked:
+                    self.pass_on(command.citizen_id, target, Other("expired", source.pool), amount, takes_back)
+                else:
+                    self.pass_on(command.citizen_id, target, source, amount, takes_back)
         except NotThereError:
             self.packets, self.others, self.settled = before
             return Result("insufficient_points")

@@ -175,6 +175,10 @@ class Holds(Wallets):
         if aside.refunded + command.points > aside.taken:
             return Result("refund_limit")
         singles = [lot for lot, points in aside.parts for _ in range(points)][: aside.taken - aside.refunded]
+        if aside.citizen_id in self.revoked:
+            shop, gone = Other("shop", aside.to), Other("expired", aside.pool)
+            self.pass_on(command.citizen_id, shop, gone, command.points, "refund")
+            singles = []
         for lot in _runs(singles[-command.points :]):
             self.pass_on(
                 command.citizen_id, Other("shop", aside.to), self._for_a_while(lot[0], today), lot[1], "refund"

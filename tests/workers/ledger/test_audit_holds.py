@@ -9,11 +9,12 @@ import pytest
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger, VerifyReport
 from tests.workers.ledger.tamperings import Tampering
-from tests.workers.ledger.world import FOREVER, ask, ask_all, citizen, credit, use
+from tests.workers.ledger.world import FOREVER, OTHER_STORE, ask, ask_all, citizen, credit, use
 from tests.workers.ledger.world_holds import (
     acknowledge,
     authorise,
     capture,
+    code_hash,
     correct,
     coupon,
     hold_of,
@@ -35,6 +36,7 @@ def changed(what: str, hold: str = OPEN_ORDER) -> str:
     return f"UPDATE ledger.hold SET {what} WHERE hold_id = '{hold}'"  # noqa: S608
 
 
+COUPON: Final = "UPDATE ledger.coupon SET"
 FIXED: Final = (
     "counterparty_id = hold_id", "lg_code = '131024'", "expires_at = expires_at + interval '1 s'",
     "number = '00000000'", "citizen_id = '00000000-0000-0000-0000-000000000300'", "kind = 'merge'",
@@ -60,7 +62,7 @@ TAMPERINGS: Final = (
     ),
     Tampering("elsewhere", changed("partition = 1", PAID), "hold", PAID, "it is not"),
     Tampering(
-        "terms in the journal", "UPDATE ledger.outcome SET hold_terms = sha256('x') WHERE hold_terms IS NOT NULL",
+        "terms in the journal", "UPDATE ledger.outcome SET hold_terms = sha256('x') WHERE kind = 30",
         "block", "0/1", "hash does not fit",
     ),
     Tampering(
@@ -76,7 +78,15 @@ TAMPERINGS: Final = (
         "0 are used with 0 points, and the outcomes say 1 with 100",
     ),
     Tampering("coupon worth more", "UPDATE ledger.coupon SET points = 999", "coupon", str(ME), "999 points"),
-    Tampering("coupon of another", f"UPDATE ledger.coupon SET used_by = '{ENDED}'", "coupon", "", "1 with 100"),  # noqa: S608
+    Tampering("coupon of another", f"{COUPON} used_by = '{ENDED}' WHERE used_by = '{ME}'", "coupon", "", "1 with"),
+    Tampering(
+        "coupons swapped", "UPDATE ledger.coupon AS c SET used_by = o.used_by, used_on = o.used_on"
+        " FROM ledger.coupon AS o WHERE o.code_hash <> c.code_hash", "coupon", code_hash("c").hex(), "it is not used",
+    ),
+    Tampering(
+        "coupon used later", f"{COUPON} used_on = '2027-01-01' WHERE used_by = '{ME}'", "coupon",
+        code_hash("c").hex(), "on 2027-01-01, and its outcome 100 for",
+    ),
     Tampering("alive again", "DELETE FROM ledger.revoked", "revoked", str(ENDED), "it is not"),
     Tampering("ended", f"INSERT INTO ledger.revoked VALUES ('{ME}', '2026-01-10')", "revoked", str(ME), "no outcome"),  # noqa: S608
     Tampering("ended earlier", "UPDATE ledger.revoked SET revoked_on = '2025-01-01'", "revoked", str(ENDED), "2025"),
@@ -84,6 +94,12 @@ TAMPERINGS: Final = (
     Tampering(
         "corrected another", "UPDATE ledger.correction SET command_id = 'other'", "correction", str(ME), "over 3 points"
     ),
+    Tampering(
+        "corrected one alike", f"UPDATE ledger.correction SET party_id = '{OTHER_STORE}', command_id = 'alike'",  # noqa: S608
+        "correction", "alike", "does not reverse what was posted",
+    ),
+    Tampering("corrected nowhere", "UPDATE ledger.correction SET block = NULL", "correction", "0/1/", "not what it"),
+    Tampering("corrected late", "UPDATE ledger.correction SET corrected_on = '2027-01-01'", "correction", "w", "2027"),
     Tampering("corrected nothing", "UPDATE ledger.correction SET command_id = 'x'", "correction", "", "over"),
 )  # fmt: skip
 
@@ -91,10 +107,11 @@ TAMPERINGS: Final = (
 @pytest.fixture
 async def books(ledger: HubProcess) -> HubProcess:
     """Open and ended holds, a coupon, a correction and a revocation in partition 0; the same, but open, in 1."""
-    await register(ledger, ["c"])
+    await register(ledger, ["c", "d"])
     wrong = use("wrong", ME, 2)
     await ask_all(
         ledger, credit("1", ME, 100, FOREVER), coupon("2", ME, "c"), wrong, use("other", ME, 3), correct("3", wrong),
+        use("alike", ME, 2, store_id=OTHER_STORE),
         authorise("order", ME, 5), issue("voucher", ME, 7), authorise("paid", ME, 9), capture("4", ME, "paid"),
         refund("5", ME, "paid", 4), send("street", ME, 3), acknowledge("6", ME, "street"), authorise("void", ME, 1),
         void("7", ME, "void"),

@@ -2,21 +2,28 @@
 
 import json
 from datetime import timedelta
+from importlib.resources import files
 from typing import Final
 
+import asyncpg
 import pytest
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.history import ProvenanceOf
 from schemas.points import BalanceOf, PostingCommand
+from schemas.settlement import PlaceSummaryOf
 from tests.running import running
 from tests.workers.ledger.test_holds import FIFTY, at_once, codes, value
 from tests.workers.ledger.world import (
     CARD,
+    CITY_OFFICE,
     DATED,
     FOREVER,
     MONTHLY,
+    TODAY,
+    TOWN,
     ask,
     ask_all,
     citizen,
@@ -41,6 +48,7 @@ from tests.workers.ledger.world_holds import (
 )
 
 ME: Final = citizen(1)
+MIGRATION: Final = files("workers.ledger") / "migrations" / "0009_corrections.sql"
 DAY = timedelta(days=1)
 
 
@@ -114,6 +122,24 @@ async def test_the_wallet_is_what_it_was(ledger: HubProcess, clock: AdjustableCl
     await is_sound(ledger)
 
 
+async def test_which_correction_reversed_what_is_found_of_earlier_ones(ledger: HubProcess, database_url: str) -> None:
+    """Books from before that was kept; two of the postings are alike."""
+    wrong = [use("a", ME, 5), use("b", ME, 5), use("c", ME, 6), move("m", ME, 35, MONTHLY)]
+    await ask_all(ledger, credit("1", ME, 20), credit("2", ME, 20, party_id=CARD), credit("3", ME, 50, FOREVER))
+    await ask_all(ledger, *wrong)
+    await ask_all(ledger, *(correct(f"x{n}", one) for n, one in enumerate(wrong)))
+    kept = "SELECT json_agg(row_to_json(c) ORDER BY command_id)::text FROM ledger.correction AS c"
+    before = await value(ledger, kept)
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("ALTER TABLE ledger.correction DROP partition, DROP block, DROP number")
+        await owner.execute(MIGRATION.read_text(encoding="utf-8"))
+    finally:
+        await owner.close()
+    assert await value(ledger, kept) == before
+    await is_sound(ledger)
+
+
 async def test_a_sweep_is_taken_back_and_swept_again(ledger: HubProcess, clock: AdjustableClock) -> None:
     await ask(ledger, credit("1", ME, 20))
     clock.advance(21 * DAY)
@@ -147,6 +173,21 @@ async def test_what_is_spent_or_ended_or_set_aside_is_not_taken_back(ledger: Hub
     answers = await ask_all(ledger, *asked, correct("y", spent, approved=CLERK))
     assert [answer.code for answer in answers] == ["insufficient_points"] + ["not_correctable"] * 5 + ["one_person"]
     assert await value(ledger, "SELECT count(*) FROM ledger.correction") == 0
+    await is_sound(ledger)
+
+
+async def test_what_a_store_gives_back_to_an_ended_mykey_id_expires(ledger: HubProcess) -> None:
+    wrong = use_together("w", ME, use("1", ME, 45), use("2", ME, 3, DATED, lg_code="131032"))
+    await ask_all(ledger, credit("1", ME, 50, FOREVER), credit("2", ME, 9, DATED), wrong)
+    await ask(ledger, revoke("3", ME))
+    assert (await ask(ledger, correct("x", wrong))).balances == {DATED: 0, FOREVER: 0}
+    assert (await ask(ledger, correct("y", wrong))).code == "corrected_before"
+    stored = "SELECT sum(balance) FROM ledger.contra WHERE name LIKE '{}:%'"
+    assert [await value(ledger, stored.format(role)) for role in ("store", "expired")] == [0, 59]
+    places = await ask(ledger, PlaceSummaryOf(lg_code=TOWN, first=TODAY, last=TODAY))
+    assert [(place.points, place.returned) for place in places.places] == [(0, 45)]
+    origins = (await ask(ledger, ProvenanceOf(party_id=CITY_OFFICE, command_id="x"))).origins
+    assert [(origin.command_id, origin.points) for origin in origins] == [("2", 3), ("1", 45)]
     await is_sound(ledger)
 
 

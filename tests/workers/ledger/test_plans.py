@@ -49,8 +49,8 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "ALL_LOTS": ("uuid[], date", "ARRAY[md5('7'), md5('9')]::uuid[], '2026-01-10'"),
     "DUE_LOTS": (
-        "smallint, date, uuid, date, boolean, bigint",
-        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000",
+        "smallint, date, uuid, date, boolean, bigint, date, bigint, bigint",
+        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000, '2030-01-01', 0, 1000000",
     ),
     "CHANGE": (
         """smallint, bigint, bytea, bytea, int, int, timestamptz, bigint, tid[], bigint[], bigint[], bigint[], bigint[],

@@ -1,13 +1,13 @@
 """Settlement: summaries that are exactly the sums of what was posted, by municipality, counterparty, pool, kind."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
-from schemas.settlement import MunicipalSummaryOf, PartnerSummaryOf, Summary
-from tests.workers.ledger.naive import NaiveLedger
+from schemas.settlement import MunicipalSummaryOf, PartnerSummaryOf, PlaceSummaryOf, Summary
+from tests.workers.ledger.naive import NaiveLedger, Rule
 from tests.workers.ledger.naive_wallets import Other
 from tests.workers.ledger.world import (
     AIRLINE,
@@ -27,9 +27,11 @@ from tests.workers.ledger.world import (
     credit,
     expire,
     move,
+    open_pools,
     sweep,
     use,
 )
+from tests.workers.ledger.world_holds import use_together
 
 
 def lines(summary: Summary) -> Counter[tuple[str, UUID, str, str]]:
@@ -66,6 +68,17 @@ async def test_summaries_are_what_the_naive_ledger_settles(ledger: HubProcess, c
         summary = await ask(ledger, MunicipalSummaryOf(lg_code=lg_code, **period))
         assert lines(summary) == {key: points for key, points in naive.settled.items() if key[0] == lg_code}
     assert naive.others[Other("store", STORE)] > 0
+
+
+async def test_a_use_of_two_pools_together_counts_once_a_pool(ledger: HubProcess) -> None:
+    """A municipality settles each pool by itself, and the rollups are kept by pool."""
+    me, fair = citizen(1), f"event:{UUID(int=0xE7)}"
+    rule = Rule(fair, TOWN, "date:2026-02-15", TODAY, date(2026, 2, 15), frozenset({TOWN}))
+    await open_pools(ledger.database_of("ledger"), [rule])
+    await ask_all(ledger, credit("1", me, 9, FOREVER), credit("2", me, 9, fair))
+    await ask(ledger, use_together("3", me, use("a", me, 4), use("b", me, 5, fair)))
+    summary = await ask(ledger, PlaceSummaryOf(lg_code=TOWN, first=TODAY, last=TODAY))
+    assert [(place.transactions, place.points) for place in summary.places] == [(2, 9)]
 
 
 async def test_a_period_has_both_its_days(ledger: HubProcess, clock: AdjustableClock) -> None:

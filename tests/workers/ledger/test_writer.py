@@ -21,6 +21,7 @@ from tests.workers.ledger.naive import Result
 from tests.workers.ledger.world import (
     AIRLINE,
     CARD,
+    FESTIVAL,
     FOREVER,
     OTHER_STORE,
     STORE,
@@ -36,6 +37,8 @@ from tests.workers.ledger.world import (
     sweep,
     use,
 )
+from tests.workers.ledger.world_holds import use_together
+from workers.ledger import remembered
 from workers.ledger.writer import Writer
 
 ME = citizen(1)
@@ -128,6 +131,18 @@ async def test_what_was_remembered_of_another_history_is_forgotten(
     async with ledger.database_of("ledger").reading() as reading:
         rows = await reading.fetch("SELECT party_id, balance FROM ledger.contra WHERE name LIKE 'store:%'")
     assert {row["party_id"]: row["balance"] for row in rows} == {STORE: 12, OTHER_STORE: 7}
+
+
+async def test_what_is_forgotten_while_a_batch_looks_accounts_up_is_still_there(
+    ledger: HubProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), credit("2", ME, 100, FESTIVAL))
+    await ask_all(ledger, use("3", ME, 1), use("4", ME, 1, store_id=OTHER_STORE))
+    await ask(ledger, use("5", ME, 1))  # this store's account is remembered now, the other's is not
+    monkeypatch.setattr(remembered, "LIMIT", 0)
+    parts = use("6", ME, 1), use("7", ME, 1, FESTIVAL, store_id=OTHER_STORE)
+    assert (await ask(ledger, use_together("8", ME, *parts))).code is None
+    assert (await ask(ledger, VerifyLedger(partition=lane_of(ME)))).fault is None
 
 
 async def test_an_id_is_its_partys_own(ledger: HubProcess) -> None:

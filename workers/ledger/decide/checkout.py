@@ -106,8 +106,8 @@ def expire(command: ExpireAuthorisation, book: Book) -> Decision:
 def refund(command: RefundCapture, book: Book) -> Decision:
     """Points come back from the merchant to the lots they came from, usable for some days at least.
 
-    The last lots spent come back first; never more than was captured, over all refunds. Refused: no_hold,
-    not_captured, refund_limit.
+    The last lots spent come back first; never more than was captured, over all refunds. Whose MyKey ID has ended gets
+    nothing any more: then they expire. Refused: no_hold, not_captured, refund_limit.
     """
     hold = hold_of(command, book, HoldKind.checkout)
     if hold is None:
@@ -117,8 +117,8 @@ def refund(command: RefundCapture, book: Book) -> Decision:
     if command.points > hold.taken - hold.refunded:
         return refused(RefusalCode.refund_limit)
     parts = slice_of(hold.parts, hold.taken - hold.refunded - command.points, command.points)
-    shop = Contra("shop", hold.counterparty_id)
-    moves = tuple(Move(shop, refunded_lot(part.lot, book), part.points) for part in parts)
+    usable = [part._replace(lot=refunded_lot(part.lot, book)) for part in parts]
+    moves = back(hold, book, usable, Contra("shop", hold.counterparty_id))
     event = PointsRefunded(
         **about(command, book, hold.pool, command.points, moves),
         hold_id=hold.hold_id,

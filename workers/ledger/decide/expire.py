@@ -9,7 +9,11 @@ from workers.ledger.book import Book, Decision, refused
 
 
 def decide(command: ExpirePoints, book: Book) -> Decision:
-    """Every lot past its last day goes to its pool's account of expired points. Refused: nothing_due."""
+    """Every lot past its last day goes to its pool's account of expired points. Refused: nothing_due.
+
+    Raises DayNotBegunError.
+    """
+    book.check_begun(command.day)
     due = book.due_lots(command.citizen_id, reserve=False)
     if not due:
         return refused(RefusalCode.nothing_due)

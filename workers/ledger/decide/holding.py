@@ -60,12 +60,16 @@ def into(hold: Hold) -> tuple[Move, ...]:
     return tuple(Move(part.lot, hold.account, part.points) for part in hold.parts)
 
 
-def back(hold: Hold, book: Book, parts: Iterable[Part]) -> tuple[Move, ...]:
-    """The moves that give these parts back to their lots; whose MyKey ID has ended gets nothing any more."""
+def back(hold: Hold, book: Book, parts: Iterable[Part], source: Contra | None = None) -> tuple[Move, ...]:
+    """The moves that give these parts back to their lots; whose MyKey ID has ended gets nothing any more.
+
+    Out of the hold, or from a `source` that has taken them.
+    """
+    source = source or hold.account
     if hold.citizen_id not in book.revoked:
-        return tuple(Move(hold.account, part.lot, part.points) for part in parts)
+        return tuple(Move(source, part.lot, part.points) for part in parts)
     points = sum(part.points for part in parts)
-    return (Move(hold.account, Contra("expired", None, hold.pool), points),) if points else ()
+    return (Move(source, Contra("expired", None, hold.pool), points),) if points else ()
 
 
 def given_back(hold: Hold, book: Book) -> Hold:

@@ -10,8 +10,9 @@ from workers.ledger.decide.opening import closed_code
 def decide(command: SweepReserve, book: Book) -> Decision:
     """Everything that is due, and nothing else; each part settles to the partner it came from.
 
-    Refused: same_pool, no_scheme, no_event, scheme_closed, event_closed, nothing_due.
+    Refused: same_pool, no_scheme, no_event, scheme_closed, event_closed, nothing_due. Raises DayNotBegunError.
     """
+    book.check_begun(command.day)
     rule = book.rule(command.pool)
     if rule is None or not rule.is_open(book.today):
         return refused(closed_code(command.pool, rule))

@@ -198,7 +198,10 @@ def test_what_would_come_back_to_an_ended_mykey_id_expires() -> None:
         expired: 26,
         Contra("checkout", None, FOREVER): 0,
     }
-    assert paper.post(refund("r", ME, "a", 1)).code == "citizen_revoked"
+    refunded = paper.post(refund("r", ME, "a", 3))
+    assert (refunded.code, refunded.hold and refunded.hold.refunded, refunded.balances) == (None, 3, {FOREVER: 0})
+    assert (paper.contras[Contra("shop", SHOP)], paper.contras[expired]) == (1, 29)
+    assert paper.post(refund("s", ME, "a", 2)).code == "refund_limit"
 
 
 def test_an_order_captured_whole_leaves_nothing_to_expire() -> None:

@@ -133,9 +133,13 @@ def test_points_may_come_back_to_a_lot_whose_last_day_is_over() -> None:
 
 def test_nobody_whose_mykey_id_has_ended_gets_points_back() -> None:
     paper = Paper([(FOREVER_LOT, 10)])
-    wrong = use("u", ME, 10)
-    paper.post_all(wrong, revoke("end", ME))
-    assert paper.post(correct("c", wrong)).code == "citizen_revoked"
+    came, wrong = credit("1", ME, 5, FOREVER), use("u", ME, 12)
+    paper.post_all(came, wrong, revoke("end", ME))
+    assert paper.post(correct("c", wrong)).balances == {FOREVER: 0}
+    assert paper.lots(ME) == {}
+    assert (paper.contras[Contra("store", STORE)], paper.contras[Contra("expired", None, FOREVER)]) == (0, 15)
+    assert paper.post(correct("d", wrong)).code == "corrected_before"
+    assert paper.post(correct("e", came)).code == "insufficient_points"
 
 
 def test_the_day_of_the_correction_is_its_own() -> None:

@@ -11,7 +11,6 @@ from tests.workers.ledger.decide.paper import ME, SOMEBODY, Paper, Wallet, walle
 from tests.workers.ledger.world import AIRLINE, DATED, FOREVER, TODAY, credit, expire, move, refusal, sweep, use
 from tests.workers.ledger.world_holds import (
     authorise,
-    correct,
     coupon,
     expire_voucher,
     grant,
@@ -89,7 +88,6 @@ MADE = credit("made", ME, 5, FOREVER)
         issue("1", ME, 5),
         authorise("1", ME, 5),
         send("1", ME, 5),
-        correct("1", MADE),
         use_together("1", ME, use("a", ME, 1), use("b", ME, 1, DATED)),
     ],
     ids=lambda command: type(command).__name__,
