@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
+from uuid import UUID
 
 import structlog
 
@@ -24,7 +25,7 @@ from reader_agent.street.door import StreetDoor
 from reader_agent.street.hub_asking import HubAsking
 from reader_agent.street.pairing import Pairing
 from reader_agent.typed_numbers import TypedNumbers
-from schemas.uplink import ReaderState
+from schemas.uplink import CardEvent, ReaderState
 
 UplinkState: TypeAlias = Literal["off", "connecting", "on", "suspended", "refused"]
 
@@ -103,12 +104,17 @@ class Agent:
 
     async def _watch(self, desk: CardDesk) -> None:
         """Show on the page what the reader tells."""
+        cards: set[UUID] = set()
         async for event in desk.events():
-            if isinstance(event, ReaderState):
-                self._standing.reader = event.connected
-                self._standing.card = self._standing.card and event.connected
-            else:
-                self._standing.card = event.what == "inserted"
+            match event:
+                case ReaderState(connected=connected):
+                    self._standing.reader = connected
+                    cards = cards if connected else set()
+                case CardEvent(what="inserted", insertion=insertion):
+                    cards.add(insertion)
+                case CardEvent(insertion=insertion):
+                    cards.discard(insertion)
+            self._standing.card = bool(cards)
             self.page.changed()
 
     async def _keep_up(self, desk: CardDesk, keep_up: KeepUp) -> None:

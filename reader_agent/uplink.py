@@ -158,7 +158,7 @@ class Uplink:
         self._pauses = pauses
         self._talk: Talk | None = None
         self._has_reader: bool | None = None
-        self._insertion: UUID | None = None
+        self._insertions: list[UUID] = []
 
     def serve_street(self, streets: StreetDesk) -> None:
         """Let a street's software ask the hub through us; before `run`."""
@@ -234,8 +234,10 @@ class Uplink:
         try:
             if self._has_reader is not None:
                 await talk.tell(ReaderState(connected=self._has_reader))
-            if self._insertion is not None:
-                await talk.tell(CardEvent(what="inserted", insertion=self._insertion))
+            for insertion in tuple(self._insertions):
+                # One that was taken out while the others were told of has been told of already.
+                if insertion in self._insertions:
+                    await talk.tell(CardEvent(what="inserted", insertion=insertion))
             await self._merges.connected(talk.tell)
             if self._streets is not None:
                 self._streets.connected(talk.tell)
@@ -264,13 +266,17 @@ class Uplink:
             if isinstance(event, CardEvent):
                 await self._card(event)
                 continue
-            if not event.connected and self._insertion is not None:
-                await self._card(CardEvent(what="removed", insertion=self._insertion))
+            if not event.connected:
+                for insertion in tuple(self._insertions):
+                    await self._card(CardEvent(what="removed", insertion=insertion))
             self._has_reader = event.connected
             await self._tell_hub(event)
 
     async def _card(self, event: CardEvent) -> None:
-        self._insertion = event.insertion if event.what == "inserted" else None
+        if event.what == "inserted":
+            self._insertions.append(event.insertion)
+        elif event.insertion in self._insertions:
+            self._insertions.remove(event.insertion)
         await self._tell_hub(event)
 
     async def _tell_hub(self, event: CardEvent | ReaderState) -> None:

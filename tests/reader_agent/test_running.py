@@ -98,8 +98,15 @@ async def test_what_is_enrolled_connects_and_shows_what_the_reader_says(tmp_path
         assert [link.enrolled for link in links] == [enrolled]
         await shown(client, agent, "見つかりません")
         desk.said.put_nowait(ReaderState(connected=True))
-        desk.said.put_nowait(CardEvent(what="inserted", insertion=uuid4()))
+        card, other = uuid4(), uuid4()
+        for insertion in (card, other):
+            desk.said.put_nowait(CardEvent(what="inserted", insertion=insertion))
         await shown(client, agent, "挿入されています")
+        desk.said.put_nowait(CardEvent(what="removed", insertion=card))
+        await wait_until(desk.said.empty)
+        await shown(client, agent, "挿入されています")
+        desk.said.put_nowait(CardEvent(what="removed", insertion=other))
+        await shown(client, agent, "ありません")
         desk.said.put_nowait(ReaderState(connected=False))
         await shown(client, agent, "見つかりません")
         again = keep(tmp_path, "T232343ZZZZZZ")

@@ -173,10 +173,11 @@ async def test_a_job_is_broken_off_with_the_connection_and_the_card_released(hub
 
 
 async def test_the_hub_is_told_of_the_reader_also_after_a_new_connection(hub: Hub, terminal: Terminal) -> None:
-    card = uuid4()
+    card, other = uuid4(), uuid4()
     desk = MemoryDesk()
-    for event in (ReaderState(connected=True), CardEvent(what="inserted", insertion=card)):
-        desk.said.put_nowait(event)
+    desk.said.put_nowait(ReaderState(connected=True))
+    for insertion in (card, other):
+        desk.said.put_nowait(CardEvent(what="inserted", insertion=insertion))
 
     async def told() -> tuple[bool, object]:
         found = await hub.bus.call(PresenceOf(terminal_ids=[terminal.terminal_id]), DEADLINE_S)
@@ -191,6 +192,8 @@ async def test_the_hub_is_told_of_the_reader_also_after_a_new_connection(hub: Hu
 
     async with at_work(who_is(terminal), desk) as agent:
         await agent.becomes("on")
+        await becomes((True, other))
+        desk.said.put_nowait(CardEvent(what="removed", insertion=other))
         await becomes((True, card))
         # As after a crash of the database: what is unlogged is gone.
         async with hub.process.database_of("terminal").transaction() as tx:

@@ -19,6 +19,7 @@ from schemas.terminals import SuspendTerminal
 from tests.connectors.terminal.agents import CITY, DEADLINE_S
 from tests.connectors.terminal.counters import Clerk, Town, creation, town
 from tests.peers.card.authority import CardAuthority
+from tests.peers.card.card import FelicaCard
 from tests.waiting import wait_until
 
 SESSIONS = "SELECT count(*) FROM registry.session"
@@ -94,6 +95,28 @@ async def test_a_form_that_is_refused_is_mended_with_the_card_still_in(here: Tow
     await library.clerk.done(operation_id, "register", number=OTHER_NUMBER, replaces=True)
     assert library.citizen.asked_password == [5]
     assert await _rows(here, "SELECT count(*) FROM registry.address_notice") == 1
+
+
+async def test_the_librarys_card_is_read_on_a_second_reader_with_the_citizens_still_in(here: Town) -> None:
+    office, library, card = here.office, here.library, here.card()
+    office.insert(card)
+    await office.clerk.create("ABCD2345")
+    library.insert(card)
+    operation_id = await library.clerk.read("register-service-id")
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(library.clerk.done(operation_id, "number"))
+        await wait_until(lambda: library.numbers.is_wanted, DEADLINE_S)
+        library.reader.put_beside(FelicaCard())
+    assert reading.result() == {"number": "0101060123456789", "source": "felica"}
+    library.reader.take_beside()
+
+    async def is_told() -> bool:
+        return bool(await _rows(here, "SELECT count(*) FROM terminal.card_event WHERE what = 'removed'"))
+
+    await wait_until(is_told, DEADLINE_S)
+    assert (await library.clerk.state(operation_id))["state"] == "proven"
+    await library.clerk.done(operation_id, "register", number=NUMBER)
+    assert (await library.clerk.state(operation_id))["state"] == "done"
 
 
 async def _rows(here: Town, sql: str) -> Any:  # noqa: ANN401 - an SQL value
