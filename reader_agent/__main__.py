@@ -19,6 +19,7 @@ from reader_agent import enrolment, settings, tickets
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError, Identity
 from reader_agent.files.dropping import look_at
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import HubAuthorityError, hub_tls
 from reader_agent.notify.clipboard import tool
 from reader_agent.notify.errors import NotHandedOnError
 from reader_agent.page import HOST
@@ -33,6 +34,7 @@ _EXPECTED: Final = (
     BadSettingsError,
     EnrolmentRefusedError,
     FingerprintError,
+    HubAuthorityError,
     HubUnreachableError,
     OpenToOthersError,
     OSError,
@@ -135,6 +137,7 @@ def _doctor(loaded: Settings, folder: Path) -> int:
     checks: dict[str, Callable[[], object]] = {
         "this machine's values": identity.fingerprint,
         "this terminal's key": identity.agent_key,
+        "the hub's authorities": lambda: hub_tls(loaded),
         "enrolled": lambda: _must(identity.enrolled(loaded), "enrol first"),
         "card reader library": lambda: _must(find_spec("smartcard"), "pip install 'mykey-hub[reader]'"),
         "page's port": lambda: _port(loaded.page_port),

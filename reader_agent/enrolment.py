@@ -1,7 +1,6 @@
 """This machine takes its terminal's place: keys made here, the form sent to the hub, the hub's key pinned."""
 
 import secrets
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from reader_agent.fingerprint import Fingerprint, fingerprint_of, machine_values
+from reader_agent.hub_tls import hub_tls
 from reader_agent.private_files import read_private, write_private
 from reader_agent.settings import Settings
 from schemas.terminals import EnrolmentAnswer, EnrolmentForm, TerminalContact, typed_password
@@ -101,7 +101,7 @@ async def enrol(settings: Settings, identity: Identity, typed: Mapping[str, str]
         typed: terminal_id, one_time_password, issuer_id (empty for none), and the fields of the contact.
 
     Raises:
-        EnrolmentRefusedError, HubUnreachableError, FingerprintError, OpenToOthersError, OSError.
+        EnrolmentRefusedError, HubUnreachableError, FingerprintError, HubAuthorityError, OpenToOthersError, OSError.
     """
     form = _form(identity, typed)
     enrolled = EnrolledAs(hub_url=settings.hub_url, terminal=await _sent(settings, form))
@@ -131,7 +131,7 @@ def _form(identity: Identity, typed: Mapping[str, str]) -> EnrolmentForm:
 
 
 async def _sent(settings: Settings, form: EnrolmentForm) -> EnrolmentAnswer:
-    tls = ssl.create_default_context(cafile=settings.hub_ca_file)
+    tls = hub_tls(settings)
     timeout = ClientTimeout(ANSWER_TIMEOUT_S)
     body = form.model_dump_json().encode()
     headers = {"Content-Type": "application/json"}

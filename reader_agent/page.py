@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import HubAuthorityError
 from reader_agent.page_html import Question, Shown, Standing, StreetShown, page
 from reader_agent.ports import PinRefusedError
 from reader_agent.private_files import OpenToOthersError
@@ -45,6 +46,7 @@ HEADERS: Final = {
 _FAULTS: Final = {
     HubUnreachableError: "センターに接続できません。ネットワークを確認して、もう一度「登録」を押してください。",
     FingerprintError: "この端末の情報を読み取れません。もう一度「登録」を押してください。",
+    HubAuthorityError: "センターの証明書ファイル（hub_ca_file）を読み取れません。管理者に連絡してください。",
     OpenToOthersError: "鍵ファイルを他の利用者が読める状態です。管理者に連絡してください。",
 }
 _BAD_SHAPE: Final = {"pin": "暗証番号は数字4桁です。", "password": "パスワードは英数字6～16文字です。"}

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from string import Template
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 from schemas.terminals import MEANINGS, EnrolmentAnswer
@@ -32,12 +32,27 @@ PURPOSES: Final[Mapping[str, str]] = {
     "merge-points": "商店街ポイント合算",
 }
 _ANY_PURPOSE: Final = "本人確認"
-_UPLINKS: Final = {
+UplinkState: TypeAlias = Literal[
+    "off",
+    "connecting",
+    "on",
+    "suspended",
+    "refused",
+    "no_fingerprint",
+    "no_authority",
+    "open_to_others",
+    "failed",
+]
+_UPLINKS: Final[Mapping[UplinkState, str]] = {
     "off": "未接続",
     "connecting": "接続しています",
     "on": "接続中",
     "suspended": "停止中です。自治体の担当者に連絡してください",
     "refused": "接続を拒否されました。自治体の担当者に連絡してください",
+    "no_fingerprint": "この端末の情報を読み取れません。自動でやり直しています。続くときは管理者に連絡してください",
+    "no_authority": "センターの証明書ファイル（hub_ca_file）を読み取れません。管理者に連絡してください",
+    "open_to_others": "鍵ファイルを他の利用者が読める状態です。管理者に連絡してください",
+    "failed": "接続できません。自動でやり直しています。続くときは管理者に連絡してください",
 }
 
 
@@ -63,7 +78,7 @@ class Standing:
     """How the agent is, as the page shows it; whoever changes it tells the page (`Page.changed`)."""
 
     terminal: EnrolmentAnswer | None = None
-    uplink: Literal["off", "connecting", "on", "suspended", "refused"] = "off"
+    uplink: UplinkState = "off"
     reader: bool = False
     card: bool = False
     merges: MergesShown = MergesShown(MergeTrouble.no_folder, 0)

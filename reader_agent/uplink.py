@@ -30,9 +30,11 @@ from aiohttp import (
 from pydantic import ValidationError
 
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import hub_tls
 from reader_agent.job_runner import JobRunner
+from reader_agent.page_html import UplinkState
 from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad, StreetDesk
-from reader_agent.running import UplinkParts, UplinkState
+from reader_agent.running import UplinkParts
 from reader_agent.settings import LOOPBACK
 from reader_agent.uplink_handshake import RefusedError, Self, WrongHubError, shake_hands
 from schemas.problems import RefusalCode
@@ -306,8 +308,8 @@ def _no_redirects() -> TraceConfig:
 
 
 async def keep_up(parts: UplinkParts) -> None:
-    """Keep the terminal of these parts connected, until cancelled."""
-    tls = ssl.create_default_context(cafile=parts.settings.hub_ca_file)
+    """Keep the terminal of these parts connected, until cancelled. Raises HubAuthorityError, OpenToOthersError."""
+    tls = hub_tls(parts.settings)
     who = await _identified(parts)
     uplink = Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.merges, parts.tell, tls=tls)
     if parts.streets is not None:
@@ -322,6 +324,7 @@ async def _identified(parts: UplinkParts) -> Self:
             fingerprint = await asyncio.to_thread(parts.identity.fingerprint)
         except (FingerprintError, OSError) as error:
             log.warning("uplink_no_fingerprint", error=type(error).__name__)
+            parts.tell("no_fingerprint")
             await asyncio.sleep(IDENTITY_AGAIN_S)
             continue
         return Self(
