@@ -50,7 +50,7 @@ class CardAnswer(JobAnswer):
 
     proof: CardProof | None = None
     tries_left: int | None = None
-    """After a wrong PIN."""
+    """After a wrong PIN, or a wrong password of the signature certificate."""
 
 
 class NumberAnswer(JobAnswer):

@@ -242,6 +242,10 @@ class Outcome(StrEnum):
     """Another job is under way at this terminal."""
     not_handed_on = "not_handed_on"
     """A number could not be handed to the other program."""
+    signature_password_wrong = "signature_password_wrong"  # noqa: S105 - no password
+    """The hub's word, where an agent's `wrong_pin` comes with a signature: the PIN was right."""
+    signature_password_blocked = "signature_password_blocked"  # noqa: S105 - no password
+    """The same for `blocked`."""
 
 
 class CardResult(Said):

@@ -45,6 +45,8 @@ REASONS: Final[Mapping[Outcome, RefusalCode]] = {
     Outcome.reader_failed: RefusalCode.reader_failed,
     Outcome.busy: RefusalCode.terminal_busy,
     Outcome.not_handed_on: RefusalCode.not_handed_on,
+    Outcome.signature_password_wrong: RefusalCode.signature_password_wrong,
+    Outcome.signature_password_blocked: RefusalCode.signature_password_blocked,
 }
 """How a job ended → what a person is told."""
 

@@ -143,6 +143,22 @@ async def test_each_operation_reads_the_card_anew(here: Town) -> None:
     await over(library.clerk, second, "operation_over")
 
 
+async def test_a_wrong_signature_password_sends_nobody_to_have_the_pin_reset(here: Town) -> None:
+    office, library, card = here.office, here.library, here.card()
+    office.insert(card)
+    await office.clerk.create("ABCD2345")
+    library.insert(card)
+    library.citizen.password = "WRONG99"
+    for code in (*["signature_password_wrong"] * 4, *["signature_password_blocked"] * 2):
+        operation_id = await library.clerk.begin("register-service-id", address_notice=True)
+        view = await library.clerk.ended(operation_id, "waiting")
+        assert (view["state"], view["code"]) == ("failed", code)
+        assert "署名用パスワード" in view["detail_ja"]
+        assert "住所変更通知なしでも登録できます" in view["detail_ja"]
+    operation_id = await library.clerk.read("register-service-id")
+    await library.clerk.done(operation_id, "register", number=NUMBER)
+
+
 async def test_a_new_operation_ends_one_that_waits_for_a_pin(here: Town) -> None:
     office, card = here.office, here.card()
     office.insert(card)

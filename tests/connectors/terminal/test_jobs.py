@@ -171,6 +171,31 @@ async def test_what_is_not_all_that_was_asked_for_is_no_proof(
     assert await asking == CardAnswer(outcome=outcome, tries_left=changes.get("tries_left"))
 
 
+@pytest.mark.parametrize(
+    "asked,signature,said,outcome",
+    [
+        (True, SIGNATURE, Outcome.wrong_pin, Outcome.signature_password_wrong),
+        (True, SIGNATURE, Outcome.blocked, Outcome.signature_password_blocked),
+        (True, SIGNATURE, Outcome.removed, Outcome.removed),
+        (True, None, Outcome.wrong_pin, Outcome.wrong_pin),
+        (True, None, Outcome.blocked, Outcome.blocked),
+        (False, SIGNATURE, Outcome.wrong_pin, Outcome.wrong_pin),
+    ],
+    ids=["password", "password blocked", "removed at the password", "PIN", "PIN blocked", "no password asked for"],
+)
+async def test_a_wrong_signature_password_is_no_wrong_pin(
+    town: Town,
+    asked: bool,  # noqa: FBT001 - a parameter
+    signature: bytes | None,
+    said: Outcome,
+    outcome: Outcome,
+) -> None:
+    agent = await town.agent()
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, address_change=asked)))
+    await agent.say(signed(await agent.card_job(), outcome=said, signature=signature, tries_left=2))
+    assert await asking == CardAnswer(outcome=outcome, tries_left=2)
+
+
 async def test_a_tap_proves_no_possession_and_needs_no_signature(town: Town) -> None:
     agent = await town.agent()
     asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, how="tap")))
