@@ -234,7 +234,7 @@ class Page:
             async with self._enrolling:
                 await self._enrol(typed)
         except EnrolmentRefusedError as error:
-            return self._page(enrolling=True, fault=str(error), typed=typed, wrong=error.fields)
+            return self._page(enrolling=True, fault=error.text, typed=typed, wrong=error.fields)
         except tuple(_FAULTS) as error:
             return self._page(enrolling=True, fault=_FAULTS[type(error)], typed=typed)
         self.changed()
@@ -246,7 +246,7 @@ class Page:
         enrolling: bool = False,
         fault: str = "",
         typed: Mapping[str, str] | None = None,
-        wrong: frozenset[str] = frozenset(),
+        wrong: Mapping[str, str] | None = None,
     ) -> web.Response:
         nonce = secrets.token_urlsafe(16)
         shown = Shown(
@@ -260,7 +260,7 @@ class Page:
             enrolling=enrolling,
             fault=fault,
             typed=typed or {},
-            wrong=wrong,
+            wrong=wrong or {},
         )
         return web.Response(
             text=page(shown),
