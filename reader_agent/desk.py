@@ -18,7 +18,8 @@ from schemas.uplink import CardEvent, CardJob, CardResult, NumberJob, NumberResu
 CARD_WAIT_S: Final = 15.0
 """How long a job waits for a card to be put in."""
 HOLD_LIMIT_S: Final = 300.0
-"""The longest that a card is held powered for the rest of an operation; a counter's session ends before."""
+"""The longest that a card is held powered for the rest of an operation: a counter's session ends before, and whoever
+takes longer on My Page types the PIN once more."""
 
 
 class Cards(Protocol):

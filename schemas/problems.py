@@ -367,6 +367,7 @@ class RefusalCode(StrEnum):
     scheme_closed = "scheme_closed"
     terminal_busy = "terminal_busy"
     too_many_tries = "too_many_tries"
+    same_card_needed = "same_card_needed"
     service_id_exists = "service_id_exists"
     signature_password_blocked = "signature_password_blocked"  # noqa: S105 - a code
     signature_password_wrong = "signature_password_wrong"  # noqa: S105 - a code
@@ -813,6 +814,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.too_many_tries: RefusalText(
         "There were too many failed tries. Wait a quarter of an hour, or log in with your card.",
         "失敗が続いたため受け付けられません。15分ほど待つか、カードでログインしてください。",
+    ),
+    RefusalCode.same_card_needed: RefusalText(
+        "The card that was read first is not in. Put that very card in and press the button again.",
+        "最初に読み取ったカードがセットされていません。同じカードをセットして、もう一度ボタンを押してください。",
     ),
     RefusalCode.service_id_exists: RefusalText(
         "The citizen has another number of this issuer. Confirm that the new one replaces it.",
