@@ -25,6 +25,7 @@ from schemas.problems import RefusalCode
 from workers.registry import card_statements as sql
 from workers.registry import proofs, purposes
 from workers.registry.certificates import Anchors, CardName, Certified
+from workers.registry.service_ids import forget_serials
 from workers.registry.succession import ANSWER_TIMEOUT_S, Provider, Revocation, Standing
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
@@ -122,6 +123,7 @@ class Cards:
         citizen_id = message.citizen_id
         if not message.wanted:
             await tx.execute(sql.END_ADDRESS_NOTICES, [citizen_id])
+            await forget_serials(citizen_id, tx)
             return Registered(id=citizen_id)
         allowed = (purposes.ADDRESS_NOTICE, purposes.REGISTER_SERVICE_ID)
         proof = await proofs.check(message.proof_id, allowed, citizen_id, tx)

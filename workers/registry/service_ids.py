@@ -179,15 +179,19 @@ class ServiceIdentities:
             )
 
     def _take_again(self, message: RegisterServiceId, entry: _Entry, book: _Book) -> None:
-        """The choice about address changes may be another one, and the library may have been reached this time."""
+        """Address changes may be asked for now, and the library may have been reached this time.
+
+        Where no serial comes along, one that is kept stays: notice ends by its own command alone.
+        """
         if message.library is LibraryWord.known and entry.state is not ServiceIdState.not_checked:
             entry.state = ServiceIdState.confirmed
         serial_sealed = self._sealed_serial(message, entry.entry_id)
         row = book.new.get(entry.entry_id)
         if row is None:
-            book.again[entry.entry_id] = (serial_sealed, entry.state.value)
+            earlier, _ = book.again.get(entry.entry_id, (None, ""))
+            book.again[entry.entry_id] = (serial_sealed or earlier, entry.state.value)
         else:
-            row[5:7] = [serial_sealed, entry.state.value]
+            row[5:7] = [serial_sealed or row[5], entry.state.value]
 
     def _new_entry(self, number: str, number_hash: bytes, state: ServiceIdState) -> _Entry:
         entry_id = uuid7()
@@ -306,6 +310,11 @@ async def end_all_of(citizen_ids: Sequence[UUID], tx: Transaction) -> None:
     """Their MyKey IDs were revoked: all their links end, and the numbers are free."""
     for row in await tx.fetch(sql.REVOKE, citizen_ids, tx.now):
         tx.emit(_removed(row["entry_id"], row["citizen_id"], row["issuer_id"], Ending.revoked))
+
+
+async def forget_serials(citizen_id: UUID, tx: Transaction) -> None:
+    """The citizen wants no address-change notice any more."""
+    await tx.execute(sql.FORGET_SERIALS, citizen_id)
 
 
 def _state(issuer: Issuer, library: LibraryWord) -> ServiceIdState:
