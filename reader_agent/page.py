@@ -122,7 +122,8 @@ class Page:
     async def _asked(self, kind: Literal["pin", "password"], job: CardJob, tries_left: int) -> str:
         if self._asking is not None:
             raise PinRefusedError
-        question = Question(kind, job.job_id, job.purpose, tries_left)
+        is_more = kind == "password" and job.again is not None
+        question = Question(kind, job.job_id, job.purpose, tries_left, is_more=is_more)
         self._asking = _Asking(question, asyncio.get_running_loop().create_future())
         self.changed()
         try:

@@ -85,6 +85,8 @@ class Question:
     job_id: UUID
     purpose: str
     tries_left: int
+    is_more: bool = False
+    """Whether the operation goes on without it: a reissued card's signature certificate, for address-change notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +169,18 @@ def _question(shown: Shown, question: Question) -> tuple[str, str]:
         if question.tries_left < TRIES_WORTH_A_WARNING
         else ""
     )
+    reason, leave = f"{escape(purpose)}のため、{label}を入力してください。", "取消"
+    if question.is_more:
+        reason = f"カードが新しくなりました。住所変更通知を続けるため、{label}を入力してください。"
+        reason += "「今はしない」を押しても、手続きは続けられます。次にカードを使うときに、もう一度お聞きします。"
+        leave = "今はしない"
     job = f'<input type="hidden" name="job_id" value="{question.job_id}">'
     return title, (
-        f"<p>{escape(purpose)}のため、{label}を入力してください。</p>{warning}{_form(shown, '/pin')}{job}"
+        f"<p>{reason}</p>{warning}{_form(shown, '/pin')}{job}"
         f'<label for="secret">{label}<small id="hint">{hint}</small></label>'
         f'<input id="secret" name="secret" type="password" {attributes} autocomplete="off" required autofocus '
         'aria-describedby="hint"><button type="submit">決定</button></form>'
-        f'{_form(shown, "/cancel")}{job}<button type="submit" class="quiet">取消</button></form>'
+        f'{_form(shown, "/cancel")}{job}<button type="submit" class="quiet">{leave}</button></form>'
     )
 
 

@@ -136,6 +136,21 @@ async def test_a_signature_password_is_typed_in_any_width_and_case(visitor: Visi
     assert await asking == "ABC123"
 
 
+async def test_a_reissued_cards_signature_certificate_can_wait(visitor: Visitor) -> None:
+    again = job().model_copy(update={"again": uuid4(), "address_change": True})
+    asking = asyncio.create_task(visitor.page.ask_signature_password(again, 5))
+    page = await asked(visitor)
+    assert "カードが新しくなりました" in page
+    assert ">今はしない</button>" in page
+    assert (await visitor.post("/cancel", job_id=str(again.job_id)))[0] == 303
+    with pytest.raises(PinRefusedError):
+        await asking
+    asking = asyncio.create_task(visitor.page.ask(again, 3))
+    assert "今はしない" not in await asked(visitor)
+    asking.cancel()
+    await asyncio.wait([asking])
+
+
 async def test_cancelled_by_a_person_or_by_the_deadline(visitor: Visitor) -> None:
     wanted = job()
     asking = asyncio.create_task(visitor.page.ask(wanted, 3))

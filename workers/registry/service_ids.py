@@ -231,6 +231,11 @@ class ServiceIdentities:
         await book.write(tx)
         return answers
 
+    async def renew_serials(self, citizen_id: UUID, serial: str, tx: Transaction) -> None:
+        """The citizen's card was reissued: numbers that keep the signature certificate's serial keep the new one."""
+        entries = [row["entry_id"] for row in await tx.fetch(sql.WITH_SERIALS, citizen_id)]
+        await tx.execute(sql.RENEW_SERIALS, entries, [self._seal(serial, entry_id) for entry_id in entries])
+
     async def of_citizen(self, query: ServiceIdsOf, reading: Reading) -> ServiceIds:
         """All present numbers of a citizen, opened."""
         rows = await reading.fetch(sql.OF_CITIZEN, query.citizen_id, None)
@@ -295,9 +300,11 @@ class ServiceIdentities:
         return self._sealer.open(sealed, place(_TABLE, "number", entry_id)).decode()
 
     def _sealed_serial(self, message: RegisterServiceId, entry_id: UUID) -> bytes | None:
-        if message.address_change_serial is None:
-            return None
-        return self._sealer.seal(message.address_change_serial.encode(), place(_TABLE, "serial", entry_id))
+        serial = message.address_change_serial
+        return None if serial is None else self._seal(serial, entry_id)
+
+    def _seal(self, serial: str, entry_id: UUID) -> bytes:
+        return self._sealer.seal(serial.encode(), place(_TABLE, "serial", entry_id))
 
 
 async def service_ids_checked(events: Sequence[ServiceIdConfirmed | ServiceIdDoubted], tx: Transaction) -> None:
