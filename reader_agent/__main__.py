@@ -17,12 +17,13 @@ import structlog
 
 from reader_agent import enrolment, settings, tickets
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError, Identity
+from reader_agent.enrolment_fields import CONTACT_FIELDS
 from reader_agent.files.dropping import look_at
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import HubAuthorityError, hub_tls
 from reader_agent.notify.clipboard import tool
 from reader_agent.notify.errors import NotHandedOnError
 from reader_agent.page import HOST
-from reader_agent.page_html import CONTACT_FIELDS
 from reader_agent.private_files import OpenToOthersError
 from reader_agent.running import Agent, installed_desk, installed_uplink
 from reader_agent.settings import BadSettingsError, Settings
@@ -33,6 +34,7 @@ _EXPECTED: Final = (
     BadSettingsError,
     EnrolmentRefusedError,
     FingerprintError,
+    HubAuthorityError,
     HubUnreachableError,
     OpenToOthersError,
     OSError,
@@ -105,7 +107,7 @@ def _enrol(loaded: Settings, folder: Path) -> int:
     typed = {"terminal_id": _typed("端末ID / terminal ID")}
     typed["one_time_password"] = getpass.getpass("ワンタイムパスワード / one-time password: ")
     typed["issuer_id"] = _typed("ID付与事業者の番号（なければ空欄） / issuer ID, empty for none")
-    typed |= {name: _typed(label) for name, (label, _, _) in CONTACT_FIELDS.items()}
+    typed |= {name: _typed(field.label) for name, field in CONTACT_FIELDS.items()}
     enrolled = asyncio.run(enrolment.enrol(loaded, Identity(folder), typed))
     _say(f"{enrolled.terminal.terminal_id}: {enrolled.terminal.place} ({enrolled.terminal.kind})")
     return _STATUS_OK
@@ -135,6 +137,7 @@ def _doctor(loaded: Settings, folder: Path) -> int:
     checks: dict[str, Callable[[], object]] = {
         "this machine's values": identity.fingerprint,
         "this terminal's key": identity.agent_key,
+        "the hub's authorities": lambda: hub_tls(loaded),
         "enrolled": lambda: _must(identity.enrolled(loaded), "enrol first"),
         "card reader library": lambda: _must(find_spec("smartcard"), "pip install 'mykey-hub[reader]'"),
         "page's port": lambda: _port(loaded.page_port),

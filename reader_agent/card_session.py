@@ -70,11 +70,15 @@ class CardSession:
         }
 
     def do(self, ask: Ask, typed: bytearray) -> Answer:
-        """Do what is asked, and wipe what was typed. A failure is an outcome; the card is powered off by it."""
+        """Do what is asked, and wipe what was typed. A failure is an outcome; the card is powered off by it.
+
+        But for a wrong password of the signature certificate, which takes nothing from the PIN: the desk decides then.
+        """
         try:
             return Answer(id=ask.id, outcome=Outcome.done, **self._steps[ask.do](ask, typed))
         except CardError as error:
-            self.release()
+            if not (ask.do == "signature_serial" and isinstance(error, (WrongPinError, BlockedError))):
+                self.release()
             return Answer(id=ask.id, outcome=_outcome(error), tries_left=_tries_left(error))
         finally:
             typed[:] = bytes(len(typed))

@@ -18,7 +18,11 @@ from schemas.uplink import CardEvent, CardJob, CardResult, NumberJob, NumberResu
 CARD_WAIT_S: Final = 15.0
 """How long a job waits for a card to be put in."""
 HOLD_LIMIT_S: Final = 300.0
-"""The longest that a card is held powered for the rest of an operation; a counter's session ends before."""
+"""The longest that a card is held powered for the rest of an operation: a counter's session ends before, and whoever
+takes longer on My Page types the PIN once more."""
+
+WITHOUT_SIGNATURE: Final = frozenset({Outcome.cancelled, Outcome.wrong_pin, Outcome.blocked})
+"""How a job ends whose password of the signature certificate is not typed, is wrong or blocked."""
 
 
 class Cards(Protocol):
@@ -112,12 +116,23 @@ class Desk:
     async def _prove_and_hold(self, job: CardJob, pin_pad: PinPad, text: bytes, gave: dict[str, Any]) -> None:
         """A card is held for the rest of its operation, but not where it did not prove itself."""
         self.close()
+        is_held = False
         try:
             await self._prove(job, pin_pad, text, gave)
-            self._holding = asyncio.create_task(self._hold(gave["insertion"]))
+            is_held = True
+        except EndedError as ended:
+            is_held = self._goes_on_without(job, ended.outcome)
+            raise
         finally:
-            if self._holding is None:
+            if is_held:
+                self._holding = asyncio.create_task(self._hold(gave["insertion"]))
+            else:
                 self._cards.let_go()
+
+    def _goes_on_without(self, job: CardJob, outcome: Outcome) -> bool:
+        """Whether the operation needs no signature certificate: it was asked for once the card had proven itself."""
+        is_more = job.again is not None and job.address_change
+        return is_more and outcome in WITHOUT_SIGNATURE and not self._is_released
 
     async def _prove(self, job: CardJob, pin_pad: PinPad, text: bytes, gave: dict[str, Any]) -> None:
         """Fills `gave` with what the card gives, step by step. Raises EndedError."""

@@ -1,8 +1,8 @@
 """This machine takes its terminal's place: keys made here, the form sent to the hub, the hub's key pinned."""
 
 import secrets
-import ssl
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reader_agent.enrolment_fields import FIELDS, meant
 from reader_agent.fingerprint import Fingerprint, fingerprint_of, machine_values
+from reader_agent.hub_tls import hub_tls
 from reader_agent.private_files import read_private, write_private
 from reader_agent.settings import Settings
-from schemas.terminals import EnrolmentAnswer, EnrolmentForm, TerminalContact, typed_password
+from schemas.terminals import EnrolmentAnswer, EnrolmentForm, TerminalContact
 
 PATH: Final = "/api/terminal/enrolments"
 AGENT_KEY_FILE: Final = "agent.key"
@@ -35,11 +37,15 @@ _BAD_FORM_JA: Final = "入力内容を確認してください。"
 
 
 class EnrolmentRefusedError(Exception):
-    """The hub did not take the form; the text tells a person why, in Japanese. `fields` names what to mend."""
+    """The hub did not take the form; the text tells a person why, in Japanese.
 
-    def __init__(self, text: str, fields: frozenset[str] = frozenset()) -> None:
-        super().__init__(text)
-        self.fields = fields
+    `text` is about the whole, `fields` has a sentence for each field that is to be mended.
+    """
+
+    def __init__(self, text: str, fields: Mapping[str, str] | None = None) -> None:
+        self.text = text
+        self.fields = dict(fields or {})
+        super().__init__("\n".join([text, *self.fields.values()]))
 
 
 class HubUnreachableError(Exception):
@@ -101,7 +107,7 @@ async def enrol(settings: Settings, identity: Identity, typed: Mapping[str, str]
         typed: terminal_id, one_time_password, issuer_id (empty for none), and the fields of the contact.
 
     Raises:
-        EnrolmentRefusedError, HubUnreachableError, FingerprintError, OpenToOthersError, OSError.
+        EnrolmentRefusedError, HubUnreachableError, FingerprintError, HubAuthorityError, OpenToOthersError, OSError.
     """
     form = _form(identity, typed)
     enrolled = EnrolledAs(hub_url=settings.hub_url, terminal=await _sent(settings, form))
@@ -112,14 +118,15 @@ async def enrol(settings: Settings, identity: Identity, typed: Mapping[str, str]
 def _form(identity: Identity, typed: Mapping[str, str]) -> EnrolmentForm:
     public_key = identity.agent_key().public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     fingerprint = identity.fingerprint()
+    taken = meant(typed)
     try:
         return EnrolmentForm.model_validate(
             {
-                "terminal_id": typed.get("terminal_id", "").strip().upper(),
-                "one_time_password": typed_password(typed.get("one_time_password", "")),
+                "terminal_id": taken["terminal_id"],
+                "one_time_password": taken["one_time_password"],
                 "public_key": public_key.hex(),
-                "contact": {name: typed.get(name, "").strip() for name in TerminalContact.model_fields},
-                "issuer_id": typed.get("issuer_id", "").strip() or None,
+                "contact": {name: taken[name] for name in TerminalContact.model_fields},
+                "issuer_id": taken["issuer_id"] or None,
                 "fingerprint": fingerprint.digest.hex(),
                 "value_digests": {name: digest.hex() for name, digest in fingerprint.value_digests.items()},
                 "recipe": fingerprint.recipe,
@@ -127,11 +134,16 @@ def _form(identity: Identity, typed: Mapping[str, str]) -> EnrolmentForm:
         )
     except ValidationError as error:
         # The error itself holds what was typed: it goes no further.
-        raise EnrolmentRefusedError(_BAD_FORM_JA, frozenset(str(one["loc"][-1]) for one in error.errors())) from None
+        wrong = {str(one["loc"][-1]) for one in error.errors()}
+        raise EnrolmentRefusedError(_BAD_FORM_JA, _faults(wrong, typed)) from None
+
+
+def _faults(wrong: AbstractSet[str], typed: Mapping[str, str]) -> dict[str, str]:
+    return {name: field.fault(typed.get(name, "")) for name, field in FIELDS.items() if name in wrong}
 
 
 async def _sent(settings: Settings, form: EnrolmentForm) -> EnrolmentAnswer:
-    tls = ssl.create_default_context(cafile=settings.hub_ca_file)
+    tls = hub_tls(settings)
     timeout = ClientTimeout(ANSWER_TIMEOUT_S)
     body = form.model_dump_json().encode()
     headers = {"Content-Type": "application/json"}
@@ -169,6 +181,5 @@ class _Problem(BaseModel):
 
 def _refused(answer: bytes) -> EnrolmentRefusedError:
     problem = _Problem.model_validate_json(answer)
-    details = [str(one.get("detail_ja", "")) for one in problem.errors]
-    fields = frozenset(str(one.get("pointer", "")).rpartition("/")[2] for one in problem.errors)
-    return EnrolmentRefusedError("\n".join([problem.detail_ja, *details]), fields)
+    fields = {str(one.get("pointer", "")).rpartition("/")[2]: str(one.get("detail_ja", "")) for one in problem.errors}
+    return EnrolmentRefusedError(problem.detail_ja, fields)

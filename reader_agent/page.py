@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 
 from reader_agent.enrolment import EnrolmentRefusedError, HubUnreachableError
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import HubAuthorityError
 from reader_agent.page_html import Question, Shown, Standing, StreetShown, page
 from reader_agent.ports import PinRefusedError
 from reader_agent.private_files import OpenToOthersError
@@ -45,6 +46,7 @@ HEADERS: Final = {
 _FAULTS: Final = {
     HubUnreachableError: "センターに接続できません。ネットワークを確認して、もう一度「登録」を押してください。",
     FingerprintError: "この端末の情報を読み取れません。もう一度「登録」を押してください。",
+    HubAuthorityError: "センターの証明書ファイル（hub_ca_file）を読み取れません。管理者に連絡してください。",
     OpenToOthersError: "鍵ファイルを他の利用者が読める状態です。管理者に連絡してください。",
 }
 _BAD_SHAPE: Final = {"pin": "暗証番号は数字4桁です。", "password": "パスワードは英数字6～16文字です。"}
@@ -120,7 +122,8 @@ class Page:
     async def _asked(self, kind: Literal["pin", "password"], job: CardJob, tries_left: int) -> str:
         if self._asking is not None:
             raise PinRefusedError
-        question = Question(kind, job.job_id, job.purpose, tries_left)
+        is_more = kind == "password" and job.again is not None
+        question = Question(kind, job.job_id, job.purpose, tries_left, is_more=is_more)
         self._asking = _Asking(question, asyncio.get_running_loop().create_future())
         self.changed()
         try:
@@ -232,7 +235,7 @@ class Page:
             async with self._enrolling:
                 await self._enrol(typed)
         except EnrolmentRefusedError as error:
-            return self._page(enrolling=True, fault=str(error), typed=typed, wrong=error.fields)
+            return self._page(enrolling=True, fault=error.text, typed=typed, wrong=error.fields)
         except tuple(_FAULTS) as error:
             return self._page(enrolling=True, fault=_FAULTS[type(error)], typed=typed)
         self.changed()
@@ -244,7 +247,7 @@ class Page:
         enrolling: bool = False,
         fault: str = "",
         typed: Mapping[str, str] | None = None,
-        wrong: frozenset[str] = frozenset(),
+        wrong: Mapping[str, str] | None = None,
     ) -> web.Response:
         nonce = secrets.token_urlsafe(16)
         shown = Shown(
@@ -258,7 +261,7 @@ class Page:
             enrolling=enrolling,
             fault=fault,
             typed=typed or {},
-            wrong=wrong,
+            wrong=wrong or {},
         )
         return web.Response(
             text=page(shown),

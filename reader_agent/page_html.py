@@ -1,26 +1,19 @@
 """What the agent's page shows, as HTML that works without JavaScript; Japanese, for citizens and clerks."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from string import Template
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
+from reader_agent.enrolment_fields import CONTACT_FIELDS, FIELDS
 from schemas.terminals import MEANINGS, EnrolmentAnswer
 from schemas.uplink import MergeTrouble
 
 REFRESH_S: Final = 2
 TRIES_WORTH_A_WARNING: Final = 3
 
-CONTACT_FIELDS: Final[Mapping[str, tuple[str, str, str]]] = {
-    "name": ("担当者名", "text", "name"),
-    "section": ("所属", "text", "organization"),
-    "phone": ("電話番号", "tel", "tel"),
-    "mail": ("メールアドレス", "email", "email"),
-    "address": ("住所", "text", "street-address"),
-}
-"""The contact form (画面9): label, kind of input, what browsers fill in."""
 PURPOSES: Final[Mapping[str, str]] = {
     "create-mykey-id": "マイキーIDの作成",
     "change-mykey-id": "マイキーIDの変更",
@@ -32,12 +25,27 @@ PURPOSES: Final[Mapping[str, str]] = {
     "merge-points": "商店街ポイント合算",
 }
 _ANY_PURPOSE: Final = "本人確認"
-_UPLINKS: Final = {
+UplinkState: TypeAlias = Literal[
+    "off",
+    "connecting",
+    "on",
+    "suspended",
+    "refused",
+    "no_fingerprint",
+    "no_authority",
+    "open_to_others",
+    "failed",
+]
+_UPLINKS: Final[Mapping[UplinkState, str]] = {
     "off": "未接続",
     "connecting": "接続しています",
     "on": "接続中",
     "suspended": "停止中です。自治体の担当者に連絡してください",
     "refused": "接続を拒否されました。自治体の担当者に連絡してください",
+    "no_fingerprint": "この端末の情報を読み取れません。自動でやり直しています。続くときは管理者に連絡してください",
+    "no_authority": "センターの証明書ファイル（hub_ca_file）を読み取れません。管理者に連絡してください",
+    "open_to_others": "鍵ファイルを他の利用者が読める状態です。管理者に連絡してください",
+    "failed": "接続できません。自動でやり直しています。続くときは管理者に連絡してください",
 }
 
 
@@ -63,7 +71,7 @@ class Standing:
     """How the agent is, as the page shows it; whoever changes it tells the page (`Page.changed`)."""
 
     terminal: EnrolmentAnswer | None = None
-    uplink: Literal["off", "connecting", "on", "suspended", "refused"] = "off"
+    uplink: UplinkState = "off"
     reader: bool = False
     card: bool = False
     merges: MergesShown = MergesShown(MergeTrouble.no_folder, 0)
@@ -77,6 +85,8 @@ class Question:
     job_id: UUID
     purpose: str
     tries_left: int
+    is_more: bool = False
+    """Whether the operation goes on without it: a reissued card's signature certificate, for address-change notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,8 @@ class Shown:
     enrolling: bool = False
     fault: str = ""
     typed: Mapping[str, str] = field(default_factory=dict)
-    wrong: Collection[str] = ()
+    wrong: Mapping[str, str] = field(default_factory=dict)
+    """A sentence for each field that is to be mended."""
 
 
 def page(shown: Shown) -> str:
@@ -120,10 +131,10 @@ def page(shown: Shown) -> str:
     consents = shown.street is not None and shown.street.read_id is not None
     asks = shown.question is not None or shown.number_wanted or consents
     keeps = not asks and (shown.enrolling or shown.standing.terminal is None)
-    fault = f'<p class="fault" role="alert">{_lines(shown.fault)}</p>' if shown.fault else ""
     return _PAGE.substitute(
         title=title,
-        main=fault + main,
+        failed="エラー：" if shown.fault else "",
+        main=_fault(shown) + main,
         nonce=shown.nonce,
         version=shown.version,
         keeps="true" if keeps else "false",
@@ -131,6 +142,18 @@ def page(shown: Shown) -> str:
         if not (asks or keeps)
         else "",
     )
+
+
+def _fault(shown: Shown) -> str:
+    """What went wrong, and links to the fields that are to be mended, in their order."""
+    if not shown.fault:
+        return ""
+    links = "".join(
+        f'<li><a href="#{name}">{escape(shown.wrong[name])}</a></li>' for name in FIELDS if name in shown.wrong
+    )
+    others = "".join(f"<li>{escape(text)}</li>" for name, text in shown.wrong.items() if name not in FIELDS)
+    listed = f"<ul>{links}{others}</ul>" if shown.wrong else ""
+    return f'<div class="fault" role="alert"><p>{_lines(shown.fault)}</p>{listed}</div>'
 
 
 def _question(shown: Shown, question: Question) -> tuple[str, str]:
@@ -146,13 +169,18 @@ def _question(shown: Shown, question: Question) -> tuple[str, str]:
         if question.tries_left < TRIES_WORTH_A_WARNING
         else ""
     )
+    reason, leave = f"{escape(purpose)}のため、{label}を入力してください。", "取消"
+    if question.is_more:
+        reason = f"カードが新しくなりました。住所変更通知を続けるため、{label}を入力してください。"
+        reason += "「今はしない」を押しても、手続きは続けられます。次にカードを使うときに、もう一度お聞きします。"
+        leave = "今はしない"
     job = f'<input type="hidden" name="job_id" value="{question.job_id}">'
     return title, (
-        f"<p>{escape(purpose)}のため、{label}を入力してください。</p>{warning}{_form(shown, '/pin')}{job}"
+        f"<p>{reason}</p>{warning}{_form(shown, '/pin')}{job}"
         f'<label for="secret">{label}<small id="hint">{hint}</small></label>'
         f'<input id="secret" name="secret" type="password" {attributes} autocomplete="off" required autofocus '
         'aria-describedby="hint"><button type="submit">決定</button></form>'
-        f'{_form(shown, "/cancel")}{job}<button type="submit" class="quiet">取消</button></form>'
+        f'{_form(shown, "/cancel")}{job}<button type="submit" class="quiet">{leave}</button></form>'
     )
 
 
@@ -192,26 +220,25 @@ def _street(shown: Shown, street: StreetShown) -> str:
 
 
 def _enrolment(shown: Shown) -> tuple[str, str]:
-    fields = [
-        _field(shown, "terminal_id", "端末ID", "text", "off"),
-        _field(shown, "one_time_password", "ワンタイムパスワード", "password", "off"),
-        _field(shown, "issuer_id", "ID付与事業者の番号（サービスID登録用の端末のみ）", "text", "off", required=False),
-        "<h2>連絡先</h2>",
-        *(_field(shown, name, *about) for name, about in CONTACT_FIELDS.items()),
-    ]
+    of_terminal = "".join(_field(shown, name) for name in FIELDS if name not in CONTACT_FIELDS)
+    contact = "".join(_field(shown, name) for name in CONTACT_FIELDS)
     return "端末の登録", (
         "<p>配布された用紙の端末IDとワンタイムパスワード、この端末の連絡先を入力してください。</p>"
-        f'{_form(shown, "/enrolment")}{"".join(fields)}<button type="submit">登録</button></form>'
+        f"{_form(shown, '/enrolment', 'novalidate')}{of_terminal}<h2>連絡先</h2>{contact}"
+        '<button type="submit">登録</button></form>'
     )
 
 
-def _field(shown: Shown, name: str, label: str, kind: str, fills: str, *, required: bool = True) -> str:
-    value = "" if kind == "password" else escape(shown.typed.get(name, ""))
-    wrong = ' aria-invalid="true"' if name in shown.wrong else ""
-    must = " required" if required else ""
+def _field(shown: Shown, name: str) -> str:
+    about, fault = FIELDS[name], shown.wrong.get(name)
+    value = "" if about.kind == "password" else escape(shown.typed.get(name, ""))
+    told = "" if fault is None else f'<p class="wrong" id="{name}-fault">{escape(fault)}</p>'
+    wrong = "" if fault is None else f' aria-invalid="true" aria-describedby="{name}-fault"'
+    must, word = (" required", "※必須") if about.required else ("", "任意")
     return (
-        f'<label for="{name}">{label}</label><input id="{name}" name="{name}" type="{kind}" value="{value}" '
-        f'maxlength="254" autocomplete="{fills}"{must}{wrong}>'
+        f'<label for="{name}">{about.label}<small>{word}</small></label>{told}'
+        f'<input id="{name}" name="{name}" type="{about.kind}" value="{value}" '
+        f'maxlength="254" autocomplete="{about.fills}"{must}{wrong}>'
     )
 
 
@@ -233,9 +260,10 @@ def _status(shown: Shown, terminal: EnrolmentAnswer) -> tuple[str, str]:
     return "端末の状態", f'<dl role="status">{listed}</dl>{street}<p><a href="/enrolment">端末を登録し直す</a></p>'
 
 
-def _form(shown: Shown, action: str) -> str:
+def _form(shown: Shown, action: str, checks: Literal["", "novalidate"] = "") -> str:
+    """With `novalidate` the sentences are ours; a browser would refuse what is typed in full width."""
     return (
-        f'<form method="post" action="{action}" autocomplete="off">'
+        f'<form method="post" action="{action}" autocomplete="off" {checks}>'
         f'<input type="hidden" name="token" value="{shown.token}">'
     )
 
@@ -249,7 +277,7 @@ _PAGE: Final = Template("""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title ｜ マイキー端末</title>
+<title>$failed$title ｜ マイキー端末</title>
 $refresh
 <style nonce="$nonce">
 :root { color-scheme: light dark; }
@@ -263,6 +291,7 @@ button { font: inherit; margin-top: 1rem; min-height: 3rem; padding: 0 2rem; wid
 dl > div { border-bottom: 1px solid; display: flex; gap: 1rem; padding: .5rem 0; }
 dt { flex: 0 0 40%; } dd { margin: 0; }
 .fault { border-left: .5rem solid #b00020; font-weight: bold; padding-left: 1rem; }
+.wrong { font-weight: bold; margin: 0; }
 </style>
 </head>
 <body>

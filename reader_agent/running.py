@@ -6,27 +6,35 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, NoReturn, TypeAlias
+from uuid import UUID
 
 import structlog
 
 from reader_agent import enrolment
 from reader_agent.enrolment import EnrolledAs, Identity
 from reader_agent.files.merge_folder import MergeDrop
+from reader_agent.hub_tls import HubAuthorityError
 from reader_agent.line_device import read_lines
 from reader_agent.notify.handing_on import HandingOn
 from reader_agent.page import Page
-from reader_agent.page_html import MergesShown, Standing
+from reader_agent.page_html import MergesShown, Standing, UplinkState
 from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad, StreetDesk
+from reader_agent.private_files import OpenToOthersError
 from reader_agent.settings import Settings
 from reader_agent.street.card_reads import CardReads
 from reader_agent.street.door import StreetDoor
 from reader_agent.street.hub_asking import HubAsking
 from reader_agent.street.pairing import Pairing
 from reader_agent.typed_numbers import TypedNumbers
-from schemas.uplink import ReaderState
+from schemas.uplink import CardEvent, ReaderState
 
-UplinkState: TypeAlias = Literal["off", "connecting", "on", "suspended", "refused"]
+UPLINK_AGAIN_S: Final = 60.0
+"""How long an uplink that has failed by itself is left alone: somebody may have put right what is wrong here."""
+_FAILURES: Final[Mapping[type, UplinkState]] = {
+    HubAuthorityError: "no_authority",
+    OpenToOthersError: "open_to_others",
+}
 
 log: Final = structlog.get_logger()
 
@@ -103,12 +111,17 @@ class Agent:
 
     async def _watch(self, desk: CardDesk) -> None:
         """Show on the page what the reader tells."""
+        cards: set[UUID] = set()
         async for event in desk.events():
-            if isinstance(event, ReaderState):
-                self._standing.reader = event.connected
-                self._standing.card = self._standing.card and event.connected
-            else:
-                self._standing.card = event.what == "inserted"
+            match event:
+                case ReaderState(connected=connected):
+                    self._standing.reader = connected
+                    cards = cards if connected else set()
+                case CardEvent(what="inserted", insertion=insertion):
+                    cards.add(insertion)
+                case CardEvent(insertion=insertion):
+                    cards.discard(insertion)
+            self._standing.card = bool(cards)
             self.page.changed()
 
     async def _keep_up(self, desk: CardDesk, keep_up: KeepUp) -> None:
@@ -119,12 +132,20 @@ class Agent:
                 self._settings, self._identity, enrolled, desk, self.page, self._notifier, self._merges,
                 self._tell_uplink, self._streets,
             )  # fmt: skip
-            running = asyncio.ensure_future(keep_up(parts))
+            running = asyncio.create_task(self._again_and_again(keep_up, parts))
             try:
                 enrolled = await self._enrolled.get()
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
+
+    async def _again_and_again(self, keep_up: KeepUp, parts: UplinkParts) -> NoReturn:
+        """It is to end only when it is cancelled: where it has ended by itself, say so, and try again."""
+        while True:
+            (error,) = await asyncio.gather(keep_up(parts), return_exceptions=True)
+            log.error("uplink_failed", error=type(error).__name__)
+            self._tell_uplink(_FAILURES.get(type(error), "failed"))
+            await asyncio.sleep(UPLINK_AGAIN_S)
 
     def _show_merges(self) -> None:
         self._standing.merges = MergesShown(self._merges.trouble, self._merges.waiting)

@@ -30,9 +30,11 @@ from aiohttp import (
 from pydantic import ValidationError
 
 from reader_agent.fingerprint import FingerprintError
+from reader_agent.hub_tls import hub_tls
 from reader_agent.job_runner import JobRunner
+from reader_agent.page_html import UplinkState
 from reader_agent.ports import CardDesk, MergeDesk, Notifier, PinPad, StreetDesk
-from reader_agent.running import UplinkParts, UplinkState
+from reader_agent.running import UplinkParts
 from reader_agent.settings import LOOPBACK
 from reader_agent.uplink_handshake import RefusedError, Self, WrongHubError, shake_hands
 from schemas.problems import RefusalCode
@@ -158,7 +160,7 @@ class Uplink:
         self._pauses = pauses
         self._talk: Talk | None = None
         self._has_reader: bool | None = None
-        self._insertion: UUID | None = None
+        self._insertions: list[UUID] = []
 
     def serve_street(self, streets: StreetDesk) -> None:
         """Let a street's software ask the hub through us; before `run`."""
@@ -234,8 +236,10 @@ class Uplink:
         try:
             if self._has_reader is not None:
                 await talk.tell(ReaderState(connected=self._has_reader))
-            if self._insertion is not None:
-                await talk.tell(CardEvent(what="inserted", insertion=self._insertion))
+            for insertion in tuple(self._insertions):
+                # One that was taken out while the others were told of has been told of already.
+                if insertion in self._insertions:
+                    await talk.tell(CardEvent(what="inserted", insertion=insertion))
             await self._merges.connected(talk.tell)
             if self._streets is not None:
                 self._streets.connected(talk.tell)
@@ -264,13 +268,17 @@ class Uplink:
             if isinstance(event, CardEvent):
                 await self._card(event)
                 continue
-            if not event.connected and self._insertion is not None:
-                await self._card(CardEvent(what="removed", insertion=self._insertion))
+            if not event.connected:
+                for insertion in tuple(self._insertions):
+                    await self._card(CardEvent(what="removed", insertion=insertion))
             self._has_reader = event.connected
             await self._tell_hub(event)
 
     async def _card(self, event: CardEvent) -> None:
-        self._insertion = event.insertion if event.what == "inserted" else None
+        if event.what == "inserted":
+            self._insertions.append(event.insertion)
+        elif event.insertion in self._insertions:
+            self._insertions.remove(event.insertion)
         await self._tell_hub(event)
 
     async def _tell_hub(self, event: CardEvent | ReaderState) -> None:
@@ -300,8 +308,8 @@ def _no_redirects() -> TraceConfig:
 
 
 async def keep_up(parts: UplinkParts) -> None:
-    """Keep the terminal of these parts connected, until cancelled."""
-    tls = ssl.create_default_context(cafile=parts.settings.hub_ca_file)
+    """Keep the terminal of these parts connected, until cancelled. Raises HubAuthorityError, OpenToOthersError."""
+    tls = hub_tls(parts.settings)
     who = await _identified(parts)
     uplink = Uplink(who, parts.desk, parts.pin_pad, parts.notifier, parts.merges, parts.tell, tls=tls)
     if parts.streets is not None:
@@ -316,6 +324,7 @@ async def _identified(parts: UplinkParts) -> Self:
             fingerprint = await asyncio.to_thread(parts.identity.fingerprint)
         except (FingerprintError, OSError) as error:
             log.warning("uplink_no_fingerprint", error=type(error).__name__)
+            parts.tell("no_fingerprint")
             await asyncio.sleep(IDENTITY_AGAIN_S)
             continue
         return Self(

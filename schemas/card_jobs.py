@@ -50,7 +50,7 @@ class CardAnswer(JobAnswer):
 
     proof: CardProof | None = None
     tries_left: int | None = None
-    """After a wrong PIN."""
+    """After a wrong PIN, or a wrong password of the signature certificate."""
 
 
 class NumberAnswer(JobAnswer):
@@ -175,7 +175,7 @@ class Presence(Said):
     seen: datetime
     has_reader: bool
     insertion: UUID | None
-    """Of the card that is in."""
+    """Of the card that is in; of several, the one that came last."""
     merge_folder: str | None = None
     """Whether it has a folder for merge files: `ready`, or what troubles it (`schemas.uplink.MergeTrouble`)."""
 

@@ -83,7 +83,7 @@ class CardRenewed(Event):
 
 
 class ChooseAddressNotice(Command, Answered[Registered]):
-    """Address-change notice is wanted (画面22), or no longer: the signature certificate's serial is kept for it.
+    """Address-change notice is wanted (画面22), or no longer: the signature certificate's serial is kept for it alone.
 
     With `wanted`, `proof_id` names a card job of this citizen that has read the signature certificate too; it is not
     used up by this, so that the service ID is registered with the same one after it.

@@ -369,7 +369,10 @@ class RefusalCode(StrEnum):
     scheme_closed = "scheme_closed"
     terminal_busy = "terminal_busy"
     too_many_tries = "too_many_tries"
+    same_card_needed = "same_card_needed"
     service_id_exists = "service_id_exists"
+    signature_password_blocked = "signature_password_blocked"  # noqa: S105 - a code
+    signature_password_wrong = "signature_password_wrong"  # noqa: S105 - a code
     terminal_away = "terminal_away"
     terminal_gone = "terminal_gone"
     terminal_login = "terminal_login"
@@ -824,9 +827,23 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "There were too many failed tries. Wait a quarter of an hour, or log in with your card.",
         "失敗が続いたため受け付けられません。15分ほど待つか、カードでログインしてください。",
     ),
+    RefusalCode.same_card_needed: RefusalText(
+        "The card that was read first is not in. Put that very card in and press the button again.",
+        "最初に読み取ったカードがセットされていません。同じカードをセットして、もう一度ボタンを押してください。",
+    ),
     RefusalCode.service_id_exists: RefusalText(
         "The citizen has another number of this issuer. Confirm that the new one replaces it.",
         "この利用者には、同じ発行者の別の番号が登録されています。置き換えてよいか確認してください。",
+    ),
+    RefusalCode.signature_password_blocked: RefusalText(
+        "The signature certificate's password is blocked; the PIN is fine. Have the password reset at the municipal "
+        "office. Registering is possible without address-change notice.",
+        "署名用パスワードがロックされています。市区町村の窓口で再設定してください。住所変更通知なしでも登録できます。",
+    ),
+    RefusalCode.signature_password_wrong: RefusalText(
+        "The signature certificate's password was wrong; the PIN is fine. Check it and begin anew. Registering is "
+        "possible without address-change notice.",
+        "署名用パスワードが違います。確認して最初からやり直してください。住所変更通知なしでも登録できます。",
     ),
     RefusalCode.terminal_away: RefusalText(
         "This terminal's card reader program is not connected. See that it runs and has a network.",

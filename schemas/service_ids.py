@@ -184,8 +184,8 @@ class RegisterServiceId(Command, Answered[ServiceIdAnswer]):
     """「登録」 (画面22–24): the clerk has checked the person by the existing card, the citizen's card was read.
 
     `library` is what `PatronKnown` answered just before. `address_change_serial` is the serial number of the signature
-    certificate, where the citizen wants address-change notice; None where not. `replaces`: the citizen's other number
-    of this issuer ends.
+    certificate, where the citizen wants address-change notice; without one, the same number again keeps the one that it
+    has (`schemas.cards.ChooseAddressNotice` ends it). `replaces`: the citizen's other number of this issuer ends.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.service-ids.register.v1"

@@ -144,7 +144,8 @@ class CardJob(_Job):
     `pin`: read the user-authentication certificate, have the PIN typed, sign `card_text`. `tap`: read the certificate
     only. `again` is the insertion of an earlier job of the same operation: the very card must still be in, it signs
     without another PIN, and anything else is `removed`. `address_change` also reads the signature certificate (its own
-    password is asked for) and tells its serial, nothing more of it.
+    password is asked for) and tells its serial, nothing more of it; with `again` the card is held on also where that
+    password is not given, so that the operation goes on without.
     """
 
     kind: Literal["card"] = "card"
@@ -242,6 +243,10 @@ class Outcome(StrEnum):
     """Another job is under way at this terminal."""
     not_handed_on = "not_handed_on"
     """A number could not be handed to the other program."""
+    signature_password_wrong = "signature_password_wrong"  # noqa: S105 - no password
+    """The hub's word, where an agent's `wrong_pin` comes with a signature: the PIN was right."""
+    signature_password_blocked = "signature_password_blocked"  # noqa: S105 - no password
+    """The same for `blocked`."""
 
 
 class CardResult(Said):

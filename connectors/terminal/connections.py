@@ -1,7 +1,7 @@
 """The agents connected to this process: what is said to each, in its order and counted."""
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 from uuid import UUID
@@ -25,22 +25,33 @@ class Connection:
         self.id = uuid7()
         self.terminal_id = terminal_id
         self.is_open = False
-        """Whether it has been told that it is connected, and is recorded as such."""
+        """Whether it is recorded as connected, and not refused after that."""
         self.socket = socket
         self._said = 0
         self._heard = 0
         self._turn = asyncio.Lock()
 
-    async def open(self, store: UplinkStore) -> None:
-        """Record it, and tell the agent, before any job is sent. Raises SocketClosedError, and as the database does."""
+    async def open(self, store: UplinkStore, ask_again: Callable[[], Awaitable[None]]) -> None:
+        """Record it, have `ask_again` look once more, and tell the agent, before any job is sent.
+
+        Raises SocketClosedError, and as the database and `ask_again` do.
+        """
         async with self._turn:
             await store.enter(self.terminal_id, self.id)
             self.is_open = True
+            try:
+                await ask_again()
+            except BaseException:
+                # A job that waits for its turn must not be sent to whoever is not let in.
+                self.is_open = False
+                raise
             await self.socket.send(Welcome().model_dump_json())
 
     async def say(self, said: FromHub) -> None:
         """The next frame, mostly a job. Raises SocketClosedError."""
         async with self._turn:
+            if not self.is_open:
+                raise SocketClosedError("not let in")
             self._said += 1
             await self.socket.send(HubFrame(seq=self._said, said=said).model_dump_json())
 

@@ -233,6 +233,7 @@ class CounterDoor:
             state=operation.state,
             code=operation.code,
             has_mykey_id=operation.citizen_id is not None,
+            signature_due=operation.kept is not None and operation.kept.signature_due,
             name=await self._name(operation),
             ends_at=operation.ends_at,
             **told,

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from connectors.terminal.counter_operations import CounterOperations, reason_of, refused
+from connectors.terminal.counter_operations import CounterOperations
+from connectors.terminal.counter_reasons import reason_of, refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import (
     CreateForm,

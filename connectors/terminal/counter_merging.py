@@ -6,7 +6,8 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from connectors.terminal.counter_operations import CounterOperations, refused
+from connectors.terminal.counter_operations import CounterOperations
+from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import MergeChoices, MergeDone, MergeForm, MergePool, Purpose
 from connectors.terminal.counter_store import Operation

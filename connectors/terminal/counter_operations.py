@@ -6,13 +6,15 @@ does anything, and when the next one begins; nothing resumes it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NoReturn
 from uuid import UUID, uuid4
 
 import structlog
 
+from connectors.terminal.counter_reasons import reason_of, refused
+from connectors.terminal.counter_renewal import Signature, renew_signature
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import PURPOSES, BeginOperation, Purpose
 from connectors.terminal.counter_store import CounterStore, Kept, Operation
@@ -21,12 +23,11 @@ from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.supervision import end, tell_failure
 from hub.web.problems import ProblemError
-from schemas.card_jobs import CardAnswer, JobAnswer, ReadCard, ReadNumber, ReleaseCard
+from schemas.card_jobs import CardAnswer, ReadCard, ReadNumber, ReleaseCard
 from schemas.cards import CardProof, ProveCard, ProvenCard
 from schemas.logins import LogInByCard, SessionKind, UseSession
-from schemas.problems import FieldError, ProblemCode, Refusal, RefusalCode
+from schemas.problems import ProblemCode, RefusalCode
 from schemas.service_ids import CitizenBehindServiceId
-from schemas.uplink import Outcome
 
 READ_LIMIT_S: Final = 60.0
 """For putting the card in and typing the PIN."""
@@ -34,35 +35,8 @@ AGAIN_LIMIT_S: Final = 10.0
 """For the card that is in to sign again; nobody is asked for anything."""
 DEADLINE_S: Final = 10.0
 END_AGAIN_S: Final = 1.0
-REASONS: Final[Mapping[Outcome, RefusalCode]] = {
-    Outcome.no_card: RefusalCode.no_card,
-    Outcome.not_jpki: RefusalCode.not_jpki,
-    Outcome.wrong_pin: RefusalCode.pin_wrong,
-    Outcome.blocked: RefusalCode.pin_blocked,
-    Outcome.removed: RefusalCode.card_removed,
-    Outcome.cancelled: RefusalCode.read_cancelled,
-    Outcome.expired: RefusalCode.read_timeout,
-    Outcome.reader_failed: RefusalCode.reader_failed,
-    Outcome.busy: RefusalCode.terminal_busy,
-    Outcome.not_handed_on: RefusalCode.not_handed_on,
-}
-"""How a job ended → what a person is told."""
 
 log: Final = structlog.get_logger()
-
-
-def refused(code: str) -> ProblemError:
-    """409 with the code for programs and the sentences for people."""
-    refusal = Refusal.of(code)
-    fault = FieldError(pointer="", code=refusal.code, detail=refusal.detail, detail_ja=refusal.detail_ja)
-    return ProblemError(ProblemCode.state_conflict, refusal.detail, refusal.detail_ja, errors=[fault])
-
-
-def reason_of(answer: JobAnswer) -> str:
-    """Why a job is not done."""
-    if answer.outcome is None or answer.outcome is Outcome.done:
-        return answer.code or RefusalCode.reader_failed
-    return REASONS[answer.outcome]
 
 
 class CounterOperations:
@@ -207,7 +181,7 @@ class CounterOperations:
             for operation_id in before:
                 await self._release(ask.terminal_id, operation_id)
             answer = await self._bus.call(ask, ask.deadline_s)
-            code = await self._proven(ask.operation_id, answer)
+            code = await self._proven(ask, answer)
         except TransientError as error:
             log.warning("counter_read_failed", operation_id=ask.operation_id, error=type(error).__qualname__)
             code = RefusalCode.reader_failed
@@ -242,7 +216,7 @@ class CounterOperations:
         is_proven = await self._store.proven(ask.operation_id, uuid7(), None, found.citizen_id, kept)
         return None if is_proven else RefusalCode.operation_over
 
-    async def _proven(self, operation_id: UUID, answer: CardAnswer) -> str | None:
+    async def _proven(self, ask: ReadCard, answer: CardAnswer) -> str | None:
         """None where the operation goes on, else why it does not."""
         if answer.proof is None:
             return reason_of(answer)
@@ -253,6 +227,23 @@ class CounterOperations:
         is_new = proof.purpose == Purpose.create_mykey_id
         if is_new != (proven.citizen_id is None):
             return RefusalCode.card_has_mykey_id if is_new else RefusalCode.card_without_mykey_id
+        signature = await self._signature(ask, proof.insertion, proven)
+        if signature.code is not None:
+            return signature.code
+        return await self._begun(ask.operation_id, proof, proven, signature)
+
+    async def _signature(self, ask: ReadCard, insertion: UUID, proven: ProvenCard) -> Signature:
+        """The serial that is kept for address-change notice, where it is an older card's, and a PIN was typed."""
+        if not proven.signature_due or ask.how != "pin" or ask.purpose == Purpose.revoke_mykey_id:
+            return Signature(is_due=proven.signature_due)
+        if not await self._store.wait_on(ask.operation_id):
+            return Signature(is_due=True, code=RefusalCode.operation_over)
+        return await renew_signature(self._bus, ask, insertion)
+
+    async def _begun(
+        self, operation_id: UUID, proof: CardProof, proven: ProvenCard, signature: Signature
+    ) -> str | None:
+        """The citizen's session, and with it the operation; the same as `_proven`."""
         session = None
         if proven.citizen_id is not None:
             begun = await self._bus.call(_log_in(proof, proven.citizen_id), DEADLINE_S)
@@ -260,7 +251,11 @@ class CounterOperations:
                 return begun.code
             session = begun.session
         kept = Kept(
-            new_citizen_id=uuid7(), session=session, proof_id=proof.job_id, signature_serial=proof.signature_serial
+            new_citizen_id=uuid7(),
+            session=session,
+            proof_id=proof.job_id,
+            signature_serial=proof.signature_serial,
+            signature_due=signature.is_due,
         )
         is_proven = await self._store.proven(operation_id, proof.insertion, proven.card_id, proven.citizen_id, kept)
         return None if is_proven else RefusalCode.card_removed

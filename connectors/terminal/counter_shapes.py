@@ -86,7 +86,8 @@ class BegunOperation(Shape):
 class OperationView(Shape):
     """How an operation stands. `name` is the citizen's as the registry has it, to be compared with the card's face.
 
-    `code` of schemas.problems says why it failed or is over, `detail` and `detail_ja` tell a person.
+    `code` of schemas.problems says why it failed or is over, `detail` and `detail_ja` tell a person. `signature_due`:
+    the citizen's card was reissued, and what is kept for address-change notice is the old one's still.
     """
 
     operation_id: UUID
@@ -96,6 +97,7 @@ class OperationView(Shape):
     detail: str = ""
     detail_ja: str = ""
     has_mykey_id: bool = False
+    signature_due: bool = False
     name: str | None = None
     ends_at: datetime
 

@@ -31,6 +31,10 @@ INSERT INTO terminal.counter_operation
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8)
 """
 OPERATION: Final = "SELECT * FROM terminal.counter_operation WHERE operation_id = $1 AND session_id = $2"
+WAIT_ON: Final = """
+UPDATE terminal.counter_operation SET good_until = least($2, ends_at)
+WHERE operation_id = $1 AND state = 'waiting' AND ends_at > $3 RETURNING true
+"""
 PROVEN: Final = """
 UPDATE terminal.counter_operation
 SET state = 'proven', insertion = $2, card_id = $3, citizen_id = $4, kept_sealed = $5, good_until = least($6, ends_at)

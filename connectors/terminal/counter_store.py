@@ -43,6 +43,7 @@ class Kept(BaseModel):
     session: str | None = None
     proof_id: UUID
     signature_serial: str | None = None
+    signature_due: bool = False
 
 
 class Operation(BaseModel):
@@ -117,6 +118,14 @@ class CounterStore:
             return bool(
                 await tx.fetch_value(sql.PROVEN, operation_id, insertion, card_id, citizen_id, sealed, tx.now + IDLE)
             )
+
+        return await self._committed(work)
+
+    async def wait_on(self, operation_id: UUID) -> bool:
+        """The citizen is asked for something more. False where the operation is over."""
+
+        async def work(tx: Transaction) -> bool:
+            return bool(await tx.fetch_value(sql.WAIT_ON, operation_id, tx.now + READING, tx.now))
 
         return await self._committed(work)
 

@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, NoReturn, TypeVar
 
 import structlog
 from cryptography.exceptions import InvalidSignature
@@ -27,6 +28,14 @@ class NotLetInError(Exception):
     """Who was there is not the terminal it says; it has been told so where it knows how to listen."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who is there, and the key that it has proven itself by."""
+
+    terminal_id: str
+    public_key: bytes
+
+
 class Handshake:
     """What the hub needs for it: its key, and who to ask about agents."""
 
@@ -35,7 +44,7 @@ class Handshake:
         self._signer = signer
         self._origin = hub_origin
 
-    async def __call__(self, socket: Socket) -> str:
+    async def __call__(self, socket: Socket) -> Proven:
         """The terminal that is there, proven; the caller limits how long it may take.
 
         An unknown terminal, one without a key and a wrong key are all told the same. That a terminal is suspended is
@@ -50,11 +59,21 @@ class Handshake:
         await socket.send(Challenge(hub_nonce=hub_nonce, signature=self._signer.sign(text(Role.hub))).model_dump_json())
         proof = _read(Proof, await socket.receive())
         code = await self._refusal(hello, found, proof.signature, text(Role.agent))
-        if code is not None:
-            log.warning("terminal_not_let_in", terminal_id=hello.terminal_id, code=code.value)
-            await socket.send(Refused(code=code.value).model_dump_json())
-            raise NotLetInError(code.value)
-        return hello.terminal_id
+        if code is not None or found.public_key is None:
+            await _refuse(socket, hello.terminal_id, code or RefusalCode.terminal_unproven)
+        return Proven(hello.terminal_id, found.public_key)
+
+    async def ask_again(self, proven: Proven, socket: Socket) -> None:
+        """Once the terminal is recorded as connected: what it has proven must hold still.
+
+        The handshake asks before the proof comes. A suspension in between finds nothing recorded that it could end;
+        one that comes after this does. Raises NotLetInError, SocketClosedError; TransientError as the handshake does.
+        """
+        found = await self._bus.call(AgentKeyOf(terminal_id=proven.terminal_id), DEADLINE_S)
+        if found.suspended:
+            await _refuse(socket, proven.terminal_id, RefusalCode.terminal_suspended)
+        if found.public_key != proven.public_key:
+            await _refuse(socket, proven.terminal_id, RefusalCode.terminal_unproven)
 
     def _texts(self, hello: Hello, hub_nonce: bytes) -> Callable[[Role], bytes]:
         def text(role: Role) -> bytes:
@@ -74,6 +93,12 @@ class Handshake:
             await self._bus.call(suspend, DEADLINE_S)
             return RefusalCode.terminal_suspended
         return RefusalCode.terminal_suspended if found.suspended else None
+
+
+async def _refuse(socket: Socket, terminal_id: str, code: RefusalCode) -> NoReturn:
+    log.warning("terminal_not_let_in", terminal_id=terminal_id, code=code.value)
+    await socket.send(Refused(code=code.value).model_dump_json())
+    raise NotLetInError(code.value)
 
 
 def _read(model: type[Model], text: str) -> Model:

@@ -5,7 +5,7 @@ A result was consumed before it comes here, and proves nothing yet: that is the 
 
 import asyncio
 import secrets
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -43,6 +43,11 @@ from schemas.uplink import (
 )
 
 RELEASE_LIMIT_S: Final = 10.0
+OF_SIGNATURE_PASSWORD: Final[Mapping[Outcome, Outcome]] = {
+    Outcome.wrong_pin: Outcome.signature_password_wrong,
+    Outcome.blocked: Outcome.signature_password_blocked,
+}
+"""What a failure means once the card has signed, which it does only after the right PIN."""
 
 log: Final = structlog.get_logger()
 
@@ -179,6 +184,8 @@ class Jobs:
 
 
 def _outcome(job: CardJob, result: CardResult, proof: CardProof | None) -> Outcome:
+    if job.address_change and result.signature is not None and result.outcome in OF_SIGNATURE_PASSWORD:
+        return OF_SIGNATURE_PASSWORD[result.outcome]
     if result.outcome is not Outcome.done or proof is not None:
         return result.outcome
     return Outcome.removed if job.again not in {None, result.insertion} else Outcome.reader_failed

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import WSCloseCode
 
 from connectors.terminal.connections import Connection, Connections
-from connectors.terminal.handshake import Handshake, NotLetInError
+from connectors.terminal.handshake import Handshake, NotLetInError, Proven
 from connectors.terminal.street_asking import StreetAsking
 from connectors.terminal.uplink_store import UplinkStore
 from hub.clock import Clock
@@ -82,8 +82,8 @@ class UplinkDoor:
     async def talk(self, socket: Socket) -> None:
         """From the handshake to the end. Raises SocketClosedError."""
         try:
-            terminal_id = await self._let_in(socket)
-            await self._serve(Connection(terminal_id, socket))
+            proven = await self._let_in(socket)
+            await self._serve(Connection(proven.terminal_id, socket), proven)
         except NotLetInError:
             await socket.close(Closing.refused)
         except ProblemError:
@@ -92,7 +92,7 @@ class UplinkDoor:
             log.warning("uplink_unreachable", error=type(error).__qualname__)
             await socket.close(WSCloseCode.TRY_AGAIN_LATER)
 
-    async def _let_in(self, socket: Socket) -> str:
+    async def _let_in(self, socket: Socket) -> Proven:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
                 return await self._handshake(socket)
@@ -100,10 +100,10 @@ class UplinkDoor:
             await socket.close(Closing.too_slow)
             raise SocketClosedError("handshake") from None
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection, proven: Proven) -> None:
         with self._connections.having(connection):
             try:
-                await connection.open(self._store)
+                await connection.open(self._store, lambda: self._handshake.ask_again(proven, connection.socket))
                 log.info("terminal_connected", terminal_id=connection.terminal_id)
                 while True:
                     said = await connection.hear()

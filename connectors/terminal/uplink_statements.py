@@ -25,12 +25,12 @@ ON CONFLICT (terminal_id) DO UPDATE SET process_id = excluded.process_id, connec
 """
 LEAVE: Final = """
 WITH gone AS (
-    SELECT terminal_id, insertion FROM terminal.presence WHERE connection_id = ANY ($1)
+    SELECT terminal_id, insertions FROM terminal.presence WHERE connection_id = ANY ($1)
     ORDER BY terminal_id FOR UPDATE
 )
 UPDATE terminal.presence AS p SET process_id = NULL, connection_id = NULL, seen = $2, has_reader = false,
-    insertion = NULL, operation_id = NULL, merge_folder = NULL
-FROM gone WHERE p.terminal_id = gone.terminal_id RETURNING p.terminal_id, gone.insertion
+    insertions = '{}', operation_id = NULL, merge_folder = NULL
+FROM gone WHERE p.terminal_id = gone.terminal_id RETURNING p.terminal_id, gone.insertions
 """
 SEEN: Final = "UPDATE terminal.presence SET seen = $2 WHERE process_id = $1"
 CONNECTED: Final = "SELECT connection_id FROM terminal.presence WHERE process_id = $1"
@@ -47,11 +47,12 @@ SELECT connection_id FROM terminal.presence AS p WHERE process_id IS NOT NULL AN
 
 READER: Final = "UPDATE terminal.presence SET has_reader = $2 WHERE connection_id = $1"
 MERGE_FOLDER: Final = "UPDATE terminal.presence SET merge_folder = $2 WHERE connection_id = $1"
-HELD: Final = "SELECT terminal_id, insertion FROM terminal.presence WHERE connection_id = $1 FOR UPDATE"
-HOLD: Final = "UPDATE terminal.presence SET insertion = $2 WHERE connection_id = $1"
+HELD: Final = "SELECT terminal_id, insertions FROM terminal.presence WHERE connection_id = $1 FOR UPDATE"
+HOLD: Final = "UPDATE terminal.presence SET insertions = $2 WHERE connection_id = $1"
 RECORD_CARD: Final = "INSERT INTO terminal.card_event (at, terminal_id, what, insertion) VALUES ($1, $2, $3, $4)"
 PRESENCES: Final = """
-SELECT p.terminal_id, o.process_id IS NOT NULL AS connected, since, seen, has_reader, insertion, merge_folder
+SELECT p.terminal_id, o.process_id IS NOT NULL AS connected, since, seen, has_reader,
+    insertions[cardinality(insertions)] AS insertion, merge_folder
 FROM terminal.presence AS p LEFT JOIN terminal.process AS o
     ON o.process_id = p.process_id AND o.alive_at > now() - make_interval(secs => $2)
 WHERE terminal_id = ANY ($1)

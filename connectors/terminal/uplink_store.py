@@ -30,6 +30,8 @@ DEAD_AFTER_S: Final = 10.0
 """A process that has said nothing for this long is dead, and the terminals connected to it are away."""
 JOBS_KEPT_S: Final = 60.0
 """How long a job stays when its time is over: longer than anybody waits for an answer, `schemas.card_jobs`."""
+CARDS_LIMIT: Final = 16
+"""Of one terminal at a time; more readers nobody has, and the card that came first counts as taken out."""
 CARD_EVENTS_KEPT: Final = timedelta(days=90)
 LOOK: Final = "look"
 """Signalled to all: the connections of some terminals are not theirs any more."""
@@ -112,8 +114,8 @@ class UplinkStore:
 
     async def _leave(self, tx: Transaction, connection_ids: Collection[UUID]) -> None:
         for row in await tx.fetch(sql.LEAVE, list(connection_ids), tx.now):
-            if row["insertion"] is not None:
-                tx.emit(CardRemoved(terminal_id=row["terminal_id"], insertion=row["insertion"]))
+            for insertion in row["insertions"]:
+                tx.emit(CardRemoved(terminal_id=row["terminal_id"], insertion=insertion))
         lost = await tx.fetch(sql.LOSE, list(connection_ids))
         _signal(tx, (row["asked_by"] for row in lost))
 
@@ -148,19 +150,20 @@ class UplinkStore:
     # ---------------------------------------------------------------------------------------------- what agents tell
 
     async def card_event(self, connection_id: UUID, event: CardEvent) -> bool:
-        """Record it, and tell that a card is gone; also one whose removal was not told. False: replaced meanwhile."""
+        """Record it, and tell that a card is gone. False: the terminal was connected anew meanwhile.
+
+        A card that is put in takes no other one out: there may be a reader for each.
+        """
 
         async def work(tx: Transaction) -> bool:
             row = await tx.fetch_row(sql.HELD, connection_id)
             if row is None:
                 return False
-            # A removal that is told late leaves the card alone that is in by now.
-            left = row["insertion"] if row["insertion"] != event.insertion else None
-            held = event.insertion if event.what == "inserted" else left
-            gone = {row["insertion"], event.insertion} - {held, None}
-            await tx.execute(sql.HOLD, connection_id, held)
+            is_in = [event.insertion] if event.what == "inserted" else []
+            held = [one for one in row["insertions"] if one != event.insertion] + is_in
+            await tx.execute(sql.HOLD, connection_id, held[-CARDS_LIMIT:])
             await tx.execute(sql.RECORD_CARD, tx.now, row["terminal_id"], event.what, event.insertion)
-            for insertion in gone:
+            for insertion in held[:-CARDS_LIMIT] if is_in else [event.insertion]:
                 tx.emit(CardRemoved(terminal_id=row["terminal_id"], insertion=insertion))
             return True
 

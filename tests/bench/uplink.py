@@ -14,7 +14,7 @@ from typing import Final
 
 from hub import logs, loop, migrations
 from hub.bus import Bus
-from reader_agent.running import UplinkState
+from reader_agent.page_html import UplinkState
 from reader_agent.uplink import Pauses, Uplink
 from schemas.card_jobs import PresenceOf
 from tests.bench.server import started

@@ -136,6 +136,21 @@ async def test_a_signature_password_is_typed_in_any_width_and_case(visitor: Visi
     assert await asking == "ABC123"
 
 
+async def test_a_reissued_cards_signature_certificate_can_wait(visitor: Visitor) -> None:
+    again = job().model_copy(update={"again": uuid4(), "address_change": True})
+    asking = asyncio.create_task(visitor.page.ask_signature_password(again, 5))
+    page = await asked(visitor)
+    assert "カードが新しくなりました" in page
+    assert ">今はしない</button>" in page
+    assert (await visitor.post("/cancel", job_id=str(again.job_id)))[0] == 303
+    with pytest.raises(PinRefusedError):
+        await asking
+    asking = asyncio.create_task(visitor.page.ask(again, 3))
+    assert "今はしない" not in await asked(visitor)
+    asking.cancel()
+    await asyncio.wait([asking])
+
+
 async def test_cancelled_by_a_person_or_by_the_deadline(visitor: Visitor) -> None:
     wanted = job()
     asking = asyncio.create_task(visitor.page.ask(wanted, 3))
@@ -257,14 +272,23 @@ async def test_what_is_typed_is_in_no_log(visitor: Visitor, caplog: pytest.LogCa
 async def test_the_enrolment_form_keeps_what_was_typed_but_the_password(visitor: Visitor) -> None:
     visitor.standing.terminal = None
     assert "端末の登録" in (await visitor.get())[1]
-    visitor.refusal = EnrolmentRefusedError("番号が違います。\n<i>", frozenset({"issuer_id"}))
+    faults = {"phone": "電話番号が違います。", "issuer_id": "番号が違います。<i>", "recipe": "端末が違います。"}
+    visitor.refusal = EnrolmentRefusedError("入力内容を\n<b>", faults)
     status, page = await visitor.post("/enrolment", terminal_id="T1", one_time_password="MARKER99", name='"><b>')
     assert status == 422
-    assert "番号が違います。<br>&lt;i&gt;" in page
+    assert "<title>エラー：端末の登録" in page
+    assert "入力内容を<br>&lt;b&gt;" in page
+    assert re.findall(r"<li>(.*?)</li>", page) == [
+        '<a href="#issuer_id">番号が違います。&lt;i&gt;</a>',
+        '<a href="#phone">電話番号が違います。</a>',
+        "端末が違います。",
+    ]
+    assert '<p class="wrong" id="issuer_id-fault">番号が違います。&lt;i&gt;</p>' in page
     assert 'value="T1"' in page
     assert "&quot;&gt;&lt;b&gt;" in page
     assert "MARKER99" not in page
-    assert re.search(r'name="issuer_id"[^>]*aria-invalid="true"', page)
+    assert re.search(r'name="issuer_id"[^>]*aria-invalid="true" aria-describedby="issuer_id-fault"', page)
+    assert page.count("aria-invalid") == len(["issuer_id", "phone", "in the style"])
     visitor.refusal = None
     assert (await visitor.post("/enrolment", terminal_id="T1", one_time_password="X"))[0] == 303
     assert "端末の状態" in (await visitor.get())[1]

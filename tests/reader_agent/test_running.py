@@ -10,11 +10,14 @@ from uuid import uuid4
 
 import pytest
 from aiohttp import ClientSession
+from structlog.testing import capture_logs
 
+from reader_agent import running
 from reader_agent.__main__ import main
 from reader_agent.enrolment import TERMINAL_FILE, EnrolledAs
+from reader_agent.hub_tls import HubAuthorityError
 from reader_agent.ports import CardDesk, PinPad
-from reader_agent.private_files import write_private
+from reader_agent.private_files import OpenToOthersError, write_private
 from reader_agent.running import Agent, UplinkParts
 from reader_agent.settings import Settings
 from reader_agent.typed_numbers import TypedNumbers
@@ -58,24 +61,30 @@ def keep(folder: Path, terminal_id: str = "T232343ABCDEF") -> EnrolledAs:
 
 
 @asynccontextmanager
-async def at_work(agent: Agent, desk: Desk, links: list[UplinkParts]) -> AsyncIterator[ClientSession]:
+async def at_work(
+    agent: Agent, desk: Desk, links: list[UplinkParts], failing: list[Exception] | None = None
+) -> AsyncIterator[ClientSession]:
+    """At work, with an uplink that stays up once there is nothing in `failing` any more."""
+
     @asynccontextmanager
     async def open_desk(_numbers: TypedNumbers) -> AsyncIterator[CardDesk]:
         yield desk
 
     async def keep_up(parts: UplinkParts) -> None:
         links.append(parts)
-        parts.tell("on")
         try:
+            if failing:
+                raise failing[-1]
+            parts.tell("on")
             await asyncio.Event().wait()
         finally:
             links.remove(parts)
 
-    running = asyncio.create_task(agent.run(open_desk, keep_up))
+    at_it = asyncio.create_task(agent.run(open_desk, keep_up))
     async with ClientSession() as client:
         yield client
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    at_it.cancel()
+    await asyncio.gather(at_it, return_exceptions=True)
     assert links == []
 
 
@@ -99,8 +108,15 @@ async def test_what_is_enrolled_connects_and_shows_what_the_reader_says(tmp_path
         assert [link.enrolled for link in links] == [enrolled]
         await shown(client, agent, "見つかりません")
         desk.said.put_nowait(ReaderState(connected=True))
-        desk.said.put_nowait(CardEvent(what="inserted", insertion=uuid4()))
+        card, other = uuid4(), uuid4()
+        for insertion in (card, other):
+            desk.said.put_nowait(CardEvent(what="inserted", insertion=insertion))
         await shown(client, agent, "挿入されています")
+        desk.said.put_nowait(CardEvent(what="removed", insertion=card))
+        await wait_until(desk.said.empty)
+        await shown(client, agent, "挿入されています")
+        desk.said.put_nowait(CardEvent(what="removed", insertion=other))
+        await shown(client, agent, "ありません")
         desk.said.put_nowait(ReaderState(connected=False))
         await shown(client, agent, "見つかりません")
         again = keep(tmp_path, "T232343ZZZZZZ")
@@ -130,6 +146,42 @@ async def test_with_a_full_disk_it_starts_and_goes_on(tmp_path: Path, monkeypatc
             await wait_until(lambda: agent._merges.trouble is None)
 
 
+@pytest.mark.parametrize(
+    "error, text",
+    [
+        (HubAuthorityError("ours.pem"), "hub_ca_file"),
+        (OpenToOthersError("values.key"), "鍵ファイル"),
+        (RuntimeError("marker"), "接続できません。自動でやり直しています"),
+    ],
+    ids=["no authority", "open to others", "unexpected"],
+)
+async def test_an_uplink_that_fails_by_itself_says_so_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, text: str
+) -> None:
+    monkeypatch.setattr(running, "UPLINK_AGAIN_S", 0.05)
+    keep(tmp_path)
+    agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
+    failing = [error]
+    with capture_logs() as logged:
+        async with at_work(agent, Desk(), [], failing) as client:
+            await shown(client, agent, text)
+            failing.clear()
+            await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+    told = [one for one in logged if one["event"] == "uplink_failed"]
+    assert told[0] == {"event": "uplink_failed", "error": type(error).__name__, "log_level": "error"}
+
+
+async def test_who_enrols_anew_does_not_wait_for_what_has_failed(tmp_path: Path) -> None:
+    keep(tmp_path)
+    agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
+    failing: list[Exception] = [OpenToOthersError("values.key")]
+    async with at_work(agent, Desk(), [], failing) as client:
+        await shown(client, agent, "鍵ファイル")
+        failing.clear()
+        agent._take(keep(tmp_path, "T232343ZZZZZZ"))
+        await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+
+
 async def test_what_is_not_enrolled_asks_for_it_and_connects_nowhere(tmp_path: Path) -> None:
     agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
     links = list[UplinkParts]()
@@ -150,7 +202,8 @@ def test_the_command_line_says_how_it_is(tmp_path: Path, capsys: pytest.CaptureF
     assert "T232343ABCDEF: 商工会" in capsys.readouterr().out
     main([*folder, "doctor"])
     lines = capsys.readouterr().out.splitlines()
-    assert {"ok      this machine's values", "ok      this terminal's key", "ok      enrolled"} <= set(lines)
+    found = {"the hub's authorities", "this machine's values", "this terminal's key", "enrolled"}
+    assert {f"ok      {one}" for one in found} <= set(lines)
     (tmp_path / TERMINAL_FILE).chmod(0o644)
     assert main([*folder, "status"]) == 1
     assert "OpenToOthersError" in capsys.readouterr().err

@@ -20,7 +20,9 @@ from hub.keys import Signer
 from reader_agent import enrolment
 from reader_agent.enrolment import EnrolledAs, Identity
 from reader_agent.fingerprint import NAMES
-from reader_agent.running import UplinkParts, UplinkState
+from reader_agent.hub_tls import HubAuthorityError
+from reader_agent.page_html import UplinkState
+from reader_agent.running import UplinkParts
 from reader_agent.settings import Settings
 from reader_agent.uplink import Pauses, Uplink, keep_up
 from reader_agent.uplink_handshake import Self
@@ -48,6 +50,15 @@ from tests.reader_agent.desk import MemoryDesk, NoPinPad
 from tests.reader_agent.no_merges import NoMerges
 from tests.waiting import wait_until
 
+FORM = {
+    "terminal_id": "T232343ABCDEF",
+    "one_time_password": "7KQX-9M2D-41ZB-H8RC",
+    "name": "試験 花子",
+    "section": "図書館係",
+    "phone": "03-0000-0000",
+    "mail": "library@city.example",
+    "address": "本町1-1",
+}
 QUICK = Pauses(first_s=0.05, last_s=0.2, long_s=0.2)
 
 
@@ -173,10 +184,11 @@ async def test_a_job_is_broken_off_with_the_connection_and_the_card_released(hub
 
 
 async def test_the_hub_is_told_of_the_reader_also_after_a_new_connection(hub: Hub, terminal: Terminal) -> None:
-    card = uuid4()
+    card, other = uuid4(), uuid4()
     desk = MemoryDesk()
-    for event in (ReaderState(connected=True), CardEvent(what="inserted", insertion=card)):
-        desk.said.put_nowait(event)
+    desk.said.put_nowait(ReaderState(connected=True))
+    for insertion in (card, other):
+        desk.said.put_nowait(CardEvent(what="inserted", insertion=insertion))
 
     async def told() -> tuple[bool, object]:
         found = await hub.bus.call(PresenceOf(terminal_ids=[terminal.terminal_id]), DEADLINE_S)
@@ -191,6 +203,8 @@ async def test_the_hub_is_told_of_the_reader_also_after_a_new_connection(hub: Hu
 
     async with at_work(who_is(terminal), desk) as agent:
         await agent.becomes("on")
+        await becomes((True, other))
+        desk.said.put_nowait(CardEvent(what="removed", insertion=other))
         await becomes((True, card))
         # As after a crash of the database: what is unlogged is gone.
         async with hub.process.database_of("terminal").transaction() as tx:
@@ -246,6 +260,23 @@ async def test_an_enrolled_machine_connects_as_what_it_is(
     assert (await asked(hub, terminal)).is_done
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"], ids=["missing", "empty", "bad"])
+async def test_a_hub_is_not_dialled_without_the_authorities_that_are_set(tmp_path: Path, content: str | None) -> None:
+    file, desk, identity = tmp_path / "ours.pem", MemoryDesk(), Identity(tmp_path)
+    if content is not None:
+        file.write_text(content)
+    settings = Settings(hub_url="https://127.0.0.1:9", hub_ca_file=file)
+    answer = EnrolmentAnswer(
+        terminal_id="T232343ABCDEF", kind=TerminalKind.point_use, lg_code=CITY, place="市役所", hub_key=hub_key()
+    )
+    known = EnrolledAs(hub_url=settings.hub_url, terminal=answer)
+    states: list[UplinkState] = []
+    with pytest.raises(HubAuthorityError, match=r"ours\.pem"):
+        await keep_up(UplinkParts(settings, identity, known, desk, NoPinPad(), desk, NoMerges(), states.append))
+    with pytest.raises(HubAuthorityError):
+        await enrolment.enrol(settings, identity, FORM)
 
 
 def test_without_tls_a_hub_is_on_this_machine() -> None:

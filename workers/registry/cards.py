@@ -25,6 +25,7 @@ from schemas.problems import RefusalCode
 from workers.registry import card_statements as sql
 from workers.registry import proofs, purposes
 from workers.registry.certificates import Anchors, CardName, Certified
+from workers.registry.service_ids import ServiceIdentities, forget_serials
 from workers.registry.succession import ANSWER_TIMEOUT_S, Provider, Revocation, Standing
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
@@ -45,6 +46,7 @@ class Cards:
         self._name_hasher = keys.hasher("registry.card")
         self._said_hasher = keys.hasher("registry.card-proof")
         self._sealer = keys.sealer("registry.card")
+        self._service_ids = ServiceIdentities(keys)
 
     async def prove(self, command: ProveCard) -> ProvenCard:
         """Whose card it is.
@@ -117,11 +119,13 @@ class Cards:
         noticed = await tx.fetch_value(sql.NOTICED_CARD, citizen_id)
         if noticed is not None and noticed != card_id:
             await self._put_notice(citizen_id, card_id, serial, tx)
+            await self._service_ids.renew_serials(citizen_id, serial, tx)
 
     async def _choose_address_notice(self, message: ChooseAddressNotice, tx: Transaction) -> Registered:
         citizen_id = message.citizen_id
         if not message.wanted:
             await tx.execute(sql.END_ADDRESS_NOTICES, [citizen_id])
+            await forget_serials(citizen_id, tx)
             return Registered(id=citizen_id)
         allowed = (purposes.ADDRESS_NOTICE, purposes.REGISTER_SERVICE_ID)
         proof = await proofs.check(message.proof_id, allowed, citizen_id, tx)

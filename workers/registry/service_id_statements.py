@@ -68,9 +68,24 @@ WHERE s.entry_id = new.entry_id
 """
 
 REGISTERED_AGAIN: Final = """
-UPDATE registry.service_id AS s SET serial_sealed = new.serial_sealed, state = new.state
+UPDATE registry.service_id AS s SET serial_sealed = coalesce(new.serial_sealed, s.serial_sealed), state = new.state
 FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS new (entry_id, serial_sealed, state)
 WHERE s.entry_id = new.entry_id
+"""
+
+WITH_SERIALS: Final = """
+SELECT entry_id FROM registry.service_id WHERE citizen_id = $1 AND serial_sealed IS NOT NULL AND ended_at IS NULL
+ORDER BY entry_id FOR UPDATE
+"""
+
+RENEW_SERIALS: Final = """
+UPDATE registry.service_id AS s SET serial_sealed = new.serial_sealed
+FROM unnest($1::uuid[], $2::bytea[]) AS new (entry_id, serial_sealed)
+WHERE s.entry_id = new.entry_id
+"""
+
+FORGET_SERIALS: Final = """
+UPDATE registry.service_id SET serial_sealed = NULL WHERE citizen_id = $1 AND serial_sealed IS NOT NULL
 """
 
 ENDED_BY: Final = """

@@ -179,15 +179,19 @@ class ServiceIdentities:
             )
 
     def _take_again(self, message: RegisterServiceId, entry: _Entry, book: _Book) -> None:
-        """The choice about address changes may be another one, and the library may have been reached this time."""
+        """Address changes may be asked for now, and the library may have been reached this time.
+
+        Where no serial comes along, one that is kept stays: notice ends by its own command alone.
+        """
         if message.library is LibraryWord.known and entry.state is not ServiceIdState.not_checked:
             entry.state = ServiceIdState.confirmed
         serial_sealed = self._sealed_serial(message, entry.entry_id)
         row = book.new.get(entry.entry_id)
         if row is None:
-            book.again[entry.entry_id] = (serial_sealed, entry.state.value)
+            earlier, _ = book.again.get(entry.entry_id, (None, ""))
+            book.again[entry.entry_id] = (serial_sealed or earlier, entry.state.value)
         else:
-            row[5:7] = [serial_sealed, entry.state.value]
+            row[5:7] = [serial_sealed or row[5], entry.state.value]
 
     def _new_entry(self, number: str, number_hash: bytes, state: ServiceIdState) -> _Entry:
         entry_id = uuid7()
@@ -226,6 +230,11 @@ class ServiceIdentities:
             answers.append(Registered(id=message.citizen_id) if is_done else Registered(code=RefusalCode.no_service_id))
         await book.write(tx)
         return answers
+
+    async def renew_serials(self, citizen_id: UUID, serial: str, tx: Transaction) -> None:
+        """The citizen's card was reissued: numbers that keep the signature certificate's serial keep the new one."""
+        entries = [row["entry_id"] for row in await tx.fetch(sql.WITH_SERIALS, citizen_id)]
+        await tx.execute(sql.RENEW_SERIALS, entries, [self._seal(serial, entry_id) for entry_id in entries])
 
     async def of_citizen(self, query: ServiceIdsOf, reading: Reading) -> ServiceIds:
         """All present numbers of a citizen, opened."""
@@ -291,9 +300,11 @@ class ServiceIdentities:
         return self._sealer.open(sealed, place(_TABLE, "number", entry_id)).decode()
 
     def _sealed_serial(self, message: RegisterServiceId, entry_id: UUID) -> bytes | None:
-        if message.address_change_serial is None:
-            return None
-        return self._sealer.seal(message.address_change_serial.encode(), place(_TABLE, "serial", entry_id))
+        serial = message.address_change_serial
+        return None if serial is None else self._seal(serial, entry_id)
+
+    def _seal(self, serial: str, entry_id: UUID) -> bytes:
+        return self._sealer.seal(serial.encode(), place(_TABLE, "serial", entry_id))
 
 
 async def service_ids_checked(events: Sequence[ServiceIdConfirmed | ServiceIdDoubted], tx: Transaction) -> None:
@@ -306,6 +317,11 @@ async def end_all_of(citizen_ids: Sequence[UUID], tx: Transaction) -> None:
     """Their MyKey IDs were revoked: all their links end, and the numbers are free."""
     for row in await tx.fetch(sql.REVOKE, citizen_ids, tx.now):
         tx.emit(_removed(row["entry_id"], row["citizen_id"], row["issuer_id"], Ending.revoked))
+
+
+async def forget_serials(citizen_id: UUID, tx: Transaction) -> None:
+    """The citizen wants no address-change notice any more."""
+    await tx.execute(sql.FORGET_SERIALS, citizen_id)
 
 
 def _state(issuer: Issuer, library: LibraryWord) -> ServiceIdState:

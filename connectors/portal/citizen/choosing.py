@@ -4,7 +4,7 @@ The card has proven itself already. Each press of a button makes another draft, 
 back and reload show what was there; the registry counts the presses.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Final
@@ -13,14 +13,16 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from connectors.portal.ground.cards import CardPlace
+from connectors.portal.ground.cards import CardPlace, CardRead
 from connectors.portal.ground.forms import Filled, Form, Input, blank, filled
 from connectors.portal.ground.inputs import MyKeyIdInput
 from connectors.portal.ground.language import _
+from connectors.portal.ground.onetime import RefusedError
 from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
 from connectors.portal.ground.refusals import sentence
 from hub.web.app import Route, query_of
 from schemas.citizens import CheckMyKeyId, OfferMyKeyId
+from schemas.problems import RefusalCode
 from schemas.values import MyKeyId
 
 TEMPLATE: Final = "citizen/choosing.html"
@@ -36,6 +38,8 @@ class Draft(BaseModel):
     terminal_id: str
     operation_id: UUID
     insertion: UUID
+    card_id: UUID | None = None
+    """None in a draft of an earlier release, which goes on only while the terminal holds the card."""
     enrolment_id: UUID
     citizen_id: UUID
     card_expires_on: date | None = None
@@ -109,6 +113,27 @@ class Choosing:
         """What is known by now. Raises ProblemError not_found."""
         way = self._way
         return (await self._ground.kit.form_keys.kept(way.owner(request), way.act, key, Draft)).value
+
+    async def act(
+        self, request: web.Request, key: UUID, draft: Draft, do: Callable[[CardRead], Awaitable[BaseModel]]
+    ) -> None:
+        """Do it, once, with the very card: it signs without its PIN, as long as the terminal holds it.
+
+        A terminal lets go of a card after some minutes. Then its PIN is asked for once more, outside of the act: a
+        person takes longer than an act may. Raises RefusedError, and as `FormKeys.act` does.
+        """
+        kit, way = self._ground.kit, self._way
+
+        async def with_held() -> BaseModel:
+            return await do(await kit.cards.read(draft.place, way.act, again=draft.insertion))
+
+        try:
+            await kit.form_keys.act(way.owner(request), way.act, key, with_held)
+        except RefusedError as refused:
+            if refused.code != RefusalCode.card_removed:
+                raise
+            card = await kit.cards.read_anew(draft.place, way.act, draft.card_id)
+            await kit.form_keys.act(way.owner(request), way.act, key, lambda: do(card))
 
     async def go_on(self, request: web.Request, draft: Draft, path: str) -> web.Response:
         """Keep the next draft and show its page."""

@@ -2,7 +2,7 @@
 
 Nobody has logged in yet: what is known by now belongs to a guest (`connectors.portal.ground.guests`). What the card
 proves is fresh for five minutes only, and somebody who types takes longer: so the very card proves itself again at the
-end.
+end, and with its PIN where the terminal has let go of it by then.
 The password is asked for on the last page and kept nowhere.
 """
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from connectors.portal.citizen import places
 from connectors.portal.citizen.choosing import Choosing, Draft, Way
 from connectors.portal.citizen.mail_choices import chosen, options, texts
-from connectors.portal.ground.cards import CardPlace
+from connectors.portal.ground.cards import CardPlace, CardRead
 from connectors.portal.ground.forms import Form, FormView, Input, Option, blank, filled
 from connectors.portal.ground.guests import guest_of, new_guest
 from connectors.portal.ground.inputs import MailInput, NameInput, PasswordInput
@@ -123,6 +123,7 @@ class CreationPages:
             terminal_id=place.terminal_id,
             operation_id=place.operation_id,
             insertion=card.insertion,
+            card_id=card.card_id,
             enrolment_id=uuid4(),
             citizen_id=uuid7(),
             card_expires_on=card.expires_on,
@@ -183,13 +184,14 @@ class CreationPages:
 
     async def create(self, request: web.Request) -> web.Response:
         """「登録」: everything, or nothing; and the new citizen is logged in."""
-        key, guest = once_of(request), self._guest(request)
+        key = once_of(request)
         draft, form = await self._choosing.draft(request, key), filled(request, NewPasswordForm)
         if form.value is None or draft.candidate is None:
             return await self._confirm_page(request, key, draft, form.view(str(key)))
         password = form.value.password
         try:
-            await self._kit.form_keys.act(guest, ACT, key, lambda: self._create(draft, password))
+            _check(password, draft)
+            await self._choosing.act(request, key, draft, lambda card: self._create(draft, password, card))
         except RefusedError as refused:
             form.refuse("password", sentence(refused.code))
             return await self._confirm_page(request, key, draft, form.view(str(key)))
@@ -200,11 +202,7 @@ class CreationPages:
         receipt = await self._kit.form_keys.receipt(self._guest(request), ACT, query_of(request, FormKey).form, Created)
         return self._answer(request, "citizen/creation_done.html", receipt=receipt, created=receipt.outcome)
 
-    async def _create(self, draft: Draft, password: str) -> Created:
-        code = passwords.refusal(password, [draft.candidate or "", draft.name, draft.mail.partition("@")[0]])
-        if code is not None:
-            raise RefusedError(code)
-        card = await self._kit.cards.read(draft.place, ACT, again=draft.insertion)
+    async def _create(self, draft: Draft, password: str, card: CardRead) -> Created:
         asked = CreateMyKeyId(
             citizen_id=draft.citizen_id,
             proof_id=card.proof_id,
@@ -272,3 +270,9 @@ class CreationPages:
     def _page(self, method: str, path: str, handler: Answer, query: type[BaseModel] | None = None) -> Route:
         words = ("Make a MyKey ID", "マイキーIDの作成・登録")
         return self._ground.page(method, f"{PREFIX}{path}", handler, *words, is_open=True, query=query)
+
+
+def _check(password: str, draft: Draft) -> None:
+    code = passwords.refusal(password, [draft.candidate or "", draft.name, draft.mail.partition("@")[0]])
+    if code is not None:
+        raise RefusedError(code)

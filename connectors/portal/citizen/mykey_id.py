@@ -77,6 +77,7 @@ class MyKeyIdPages:
             terminal_id=place.terminal_id,
             operation_id=place.operation_id,
             insertion=card.insertion,
+            card_id=card.card_id,
             enrolment_id=uuid4(),
             citizen_id=citizen_id,
         )
@@ -91,13 +92,13 @@ class MyKeyIdPages:
         return await self._confirm_page(request, key, kept.value, None)
 
     async def change(self, request: web.Request) -> web.Response:
-        """It is done, once, with the very card still in."""
+        """It is done, once, with the very card; by its PIN again where the terminal has let go of it."""
         key = once_of(request)
         filled(request, Form)
         draft = await self._choosing.draft(request, key)
         before = (await profile_of(request, self._kit)).mykey_id
         try:
-            await self._kit.form_keys.act(_owner(request), ACT, key, lambda: self._change(draft, before))
+            await self._choosing.act(request, key, draft, lambda card: self._change(draft, before, card))
         except RefusedError as refused:
             return await self._confirm_page(request, key, draft, sentence(refused.code))
         return redirect(request, f"{PREFIX}/done?form={key}")
@@ -121,8 +122,7 @@ class MyKeyIdPages:
             raise RefusedError(RefusalCode.other_citizen)
         return card
 
-    async def _change(self, draft: Draft, before: str) -> Changed:
-        card = await self._kit.cards.read(draft.place, ACT, again=draft.insertion)
+    async def _change(self, draft: Draft, before: str, card: CardRead) -> Changed:
         if draft.candidate is None:
             raise RefusedError(RefusalCode.mykey_id_not_kept)
         asked = ChangeMyKeyId(

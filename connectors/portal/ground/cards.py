@@ -76,6 +76,7 @@ class CardRead(NamedTuple):
 
     proof_id: UUID
     citizen_id: UUID | None
+    card_id: UUID | None
     insertion: UUID
     expires_on: date | None
 
@@ -132,7 +133,21 @@ class Cards:
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         if proven.code is not None:
             raise RefusedError(proven.code)
-        return CardRead(answer.proof.job_id, proven.citizen_id, answer.proof.insertion, proven.expires_on)
+        return CardRead(
+            answer.proof.job_id, proven.citizen_id, proven.card_id, answer.proof.insertion, proven.expires_on
+        )
+
+    async def read_anew(self, place: CardPlace, purpose: str, card_id: UUID | None) -> CardRead:
+        """Have the very card that was read before prove itself once more by its PIN. Raises RefusedError."""
+        try:
+            card = await self.read(place, purpose)
+        except RefusedError as refused:
+            is_out = refused.code in {RefusalCode.no_card, RefusalCode.card_removed}
+            raise RefusedError(RefusalCode.same_card_needed if is_out else refused.code) from refused
+        if card_id is None or card.card_id != card_id:
+            await self.release(place)
+            raise RefusedError(RefusalCode.same_card_needed)
+        return card
 
     async def release(self, place: CardPlace) -> None:
         """The operation is over: the card forgets its PIN. Where the terminal is away it has done so by itself."""

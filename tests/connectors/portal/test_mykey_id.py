@@ -3,18 +3,21 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Final
 
 import pytest
 import pytest_asyncio
 
+from reader_agent import desk
 from schemas.citizens import CitizenBehind
 from tests.connectors.portal.browser import Page
-from tests.connectors.portal.cards import PASSWORD, CardTown, card_town
-from tests.connectors.portal.town import FIRST, credit, log_in, portal
+from tests.connectors.portal.cards import PASSWORD, CardTown, Reader, card_town
+from tests.connectors.portal.town import FIRST, NOW, credit, log_in, portal
 from tests.connectors.terminal.agents import DEADLINE_S
 from tests.connectors.terminal.counters import ticket_of
 from tests.peers.card.authority import CardAuthority
+from tests.peers.card.card import JpkiCard
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask
 
@@ -106,6 +109,43 @@ async def test_a_mykey_id_is_changed_by_its_own_card_alone(cards: CardTown) -> N
     assert {page.path.partition("?")[0] for page in pages} == {"/my/mykey-id/done"}
     assert (await ask(cards.town.process, CitizenBehind(mykey_id="NEW00004"))).citizen_id is None
     assert (await log_in(cards.town.browser(), new, password=PASSWORD)).path == "/my"
+
+
+async def let_go(reader: Reader) -> JpkiCard:
+    """Wait until the terminal has powered the card off, which stays where it is."""
+    card = reader.slot.card(reader.slot.present()[0])
+    assert isinstance(card, JpkiCard)
+    await wait_until(lambda: not card.is_verified(), DEADLINE_S)
+    return card
+
+
+async def test_whoever_takes_long_types_the_pin_once_more_and_has_a_mykey_id(
+    cards: CardTown, card_authority: CardAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "HOLD_LIMIT_S", 0.2)
+    reader, browser = cards.readers[6], cards.town.browser()
+    confirm = await cards.to_confirm(browser, reader, "NEW00006")
+    card = await let_go(reader)
+    assert len(reader.citizen.asked) == 1
+    reader.slot.insert(JpkiCard(card_authority.issue(issued_at=NOW - timedelta(days=400))))
+    other = await browser.submit(confirm, "/create/confirm", password=PASSWORD)
+    assert other.status == 422
+    assert "同じカードをセットして" in other.words
+    reader.slot.remove()
+    none = await browser.submit(other, "/create/confirm", password=PASSWORD)
+    assert "同じカードをセットして" in none.words
+    assert (await ask(cards.town.process, CitizenBehind(mykey_id="NEW00006"))).citizen_id is None
+    reader.slot.insert(card)
+    done = await browser.submit(none, "/create/confirm", password=PASSWORD)
+    assert done.path.startswith("/create/done"), done.words
+    assert len(reader.citizen.asked) == 3
+    page = await browser.submit(await browser.get("/my/mykey-id"), "/my/mykey-id", card=reader.card)
+    page = await browser.submit(page, "/my/mykey-id/id/offer")
+    confirm = await browser.submit(page, "/my/mykey-id/id/take")
+    await let_go(reader)
+    changed = await browser.submit(confirm, "/my/mykey-id/confirm")
+    assert changed.path.startswith("/my/mykey-id/done"), changed.words
+    assert (await log_in(cards.town.browser(), candidate(page), password=PASSWORD)).path == "/my"
 
 
 async def test_a_mykey_id_is_revoked_after_showing_what_is_lost(cards: CardTown) -> None:

@@ -147,7 +147,7 @@ async def enrolled(
         issued = await bus.call(IssueTerminals(lg_code=CITY, password_hashes=hashes), DEADLINE_S)
         terminals = [replace(_terminal(one.terminal_id, origin), **changes) for one in issued.terminals]
         issuers = [one.issuer_id for one in issued.terminals]
-        enrolling = [_enrol(*one) for one in zip(terminals, hashes[: len(terminals)], issuers, strict=True)]
+        enrolling = [enrolment_of(*one) for one in zip(terminals, hashes[: len(terminals)], issuers, strict=True)]
         await bus.call_many(enrolling, DEADLINE_S)
         made += terminals
     return made
@@ -158,7 +158,8 @@ def _terminal(terminal_id: str, origin: str) -> Terminal:
     return Terminal(terminal_id, Ed25519PrivateKey.generate(), secrets.token_bytes(32), values, origin)
 
 
-def _enrol(terminal: Terminal, password_hash: str, issuer_id: str | None) -> EnrolTerminal:
+def enrolment_of(terminal: Terminal, password_hash: str, issuer_id: str | None = None) -> EnrolTerminal:
+    """Its agent takes its place."""
     return EnrolTerminal(
         terminal_id=terminal.terminal_id,
         password_hash=password_hash,

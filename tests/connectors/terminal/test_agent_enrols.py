@@ -20,7 +20,7 @@ from reader_agent.enrolment import (
 )
 from reader_agent.private_files import OpenToOthersError
 from reader_agent.settings import Settings
-from schemas.terminals import AgentKeyOf, shown_password
+from schemas.terminals import AgentKeyOf, TerminalsOf, shown_password
 from tests.connectors.terminal.enrolling import CONTACT, DEADLINE_S, Office
 
 
@@ -64,13 +64,29 @@ async def test_refusals_say_what_to_mend(hub: Office, tmp_path: Path) -> None:
     settings, identity = Settings(hub_url=hub.url), Identity(tmp_path)
     with pytest.raises(EnrolmentRefusedError) as refused:
         await enrol(settings, identity, typed(hub, issuer_id="999999"))
-    assert refused.value.fields == {"issuer_id"}
+    assert set(refused.value.fields) == {"issuer_id"}
     assert "ID付与事業者" in str(refused.value)
     with pytest.raises(EnrolmentRefusedError) as refused:
         await enrol(settings, identity, typed(hub, phone="x", one_time_password="secret-marker"))
-    assert refused.value.fields == {"phone", "one_time_password"}
+    assert list(refused.value.fields) == ["one_time_password", "phone"]
+    assert refused.value.fields["phone"] == "電話番号は市外局番から数字で入力してください（例：03-0000-0000）。"
     assert "marker" not in str(refused.value)
     assert identity.enrolled(settings) is None
+
+
+async def test_it_does_not_matter_how_wide_anything_is_typed(hub: Office, tmp_path: Path) -> None:
+    as_printed = typed(hub)
+    wide = {name: "".join(_wide(sign) for sign in text) for name, text in as_printed.items()}
+    settings, identity = Settings(hub_url=hub.url), Identity(tmp_path)
+    enrolled = await enrol(settings, identity, wide | {"phone": "０３（００００）００００"})
+    assert enrolled.terminal.terminal_id == as_printed["terminal_id"].strip().upper()
+    (kept,) = (await hub.process.bus.call(TerminalsOf(lg_code=enrolled.terminal.lg_code), DEADLINE_S)).terminals[:1]
+    assert kept.contact is not None
+    assert (kept.contact.phone, kept.contact.mail) == ("03-0000-0000", CONTACT["mail"])
+
+
+def _wide(sign: str) -> str:
+    return chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign
 
 
 async def test_what_is_no_hub_is_said_to_be_out_of_reach(hub: Office, tmp_path: Path) -> None:

@@ -18,10 +18,14 @@ from schemas.service_ids import LinkedCloseTogether
 from schemas.terminals import SuspendTerminal
 from tests.connectors.terminal.agents import CITY, DEADLINE_S
 from tests.connectors.terminal.counters import Clerk, Town, creation, town
+from tests.journeys.counter import tell
 from tests.peers.card.authority import CardAuthority
+from tests.peers.card.card import FelicaCard, JpkiCard
 from tests.waiting import wait_until
 
 SESSIONS = "SELECT count(*) FROM registry.session"
+SERIAL = "SELECT serial_sealed FROM registry.service_id"
+NOTICED = "SELECT card_id FROM registry.address_notice"
 ENDED_LIMIT_S = 1.0
 NUMBER, OTHER_NUMBER = "180000000011", "180000000029"
 
@@ -96,6 +100,28 @@ async def test_a_form_that_is_refused_is_mended_with_the_card_still_in(here: Tow
     assert await _rows(here, "SELECT count(*) FROM registry.address_notice") == 1
 
 
+async def test_the_librarys_card_is_read_on_a_second_reader_with_the_citizens_still_in(here: Town) -> None:
+    office, library, card = here.office, here.library, here.card()
+    office.insert(card)
+    await office.clerk.create("ABCD2345")
+    library.insert(card)
+    operation_id = await library.clerk.read("register-service-id")
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(library.clerk.done(operation_id, "number"))
+        await wait_until(lambda: library.numbers.is_wanted, DEADLINE_S)
+        library.reader.put_beside(FelicaCard())
+    assert reading.result() == {"number": "0101060123456789", "source": "felica"}
+    library.reader.take_beside()
+
+    async def is_told() -> bool:
+        return bool(await _rows(here, "SELECT count(*) FROM terminal.card_event WHERE what = 'removed'"))
+
+    await wait_until(is_told, DEADLINE_S)
+    assert (await library.clerk.state(operation_id))["state"] == "proven"
+    await library.clerk.done(operation_id, "register", number=NUMBER)
+    assert (await library.clerk.state(operation_id))["state"] == "done"
+
+
 async def _rows(here: Town, sql: str) -> Any:  # noqa: ANN401 - an SQL value
     connection = await asyncpg.connect(here.database_url)
     try:
@@ -118,6 +144,61 @@ async def test_each_operation_reads_the_card_anew(here: Town) -> None:
     view = await library.clerk.ended(third, "waiting")
     assert (view["state"], view["code"], view["name"]) == ("failed", "pin_wrong", None)
     await over(library.clerk, second, "operation_over")
+
+
+async def test_a_wrong_signature_password_sends_nobody_to_have_the_pin_reset(here: Town) -> None:
+    office, library, card = here.office, here.library, here.card()
+    office.insert(card)
+    await office.clerk.create("ABCD2345")
+    library.insert(card)
+    library.citizen.password = "WRONG99"
+    for code in (*["signature_password_wrong"] * 4, *["signature_password_blocked"] * 2):
+        operation_id = await library.clerk.begin("register-service-id", address_notice=True)
+        view = await library.clerk.ended(operation_id, "waiting")
+        assert (view["state"], view["code"]) == ("failed", code)
+        assert "署名用パスワード" in view["detail_ja"]
+        assert "住所変更通知なしでも登録できます" in view["detail_ja"]
+    operation_id = await library.clerk.read("register-service-id")
+    await library.clerk.done(operation_id, "register", number=NUMBER)
+
+
+async def test_a_reissued_cards_signature_serial_is_renewed_with_its_first_use_or_when_the_citizen_wants(
+    database_url: str, tmp_path: Path, card_authority: CardAuthority, clock: AdjustableClock
+) -> None:
+    register = tmp_path / "register.json"
+    register.write_text("{}")
+    async with town(database_url, tmp_path, card_authority, clock, card_register=register) as here:
+        office, library, branch = here.office, here.library, here.branch
+        old = card_authority.issue()
+        office.insert(JpkiCard(old))
+        await office.clerk.create("ABCD2345")
+        library.insert(JpkiCard(old))
+        operation_id = await library.clerk.read("register-service-id", address_notice=True)
+        await library.clerk.done(operation_id, "register", number=NUMBER)
+        before = await _rows(here, SERIAL), await _rows(here, NOTICED)
+        new = card_authority.reissue(old)
+        tell(register, old, new)
+        library.insert(JpkiCard(new))
+        library.citizen.password = None
+        operation_id = await library.clerk.read("look-up-service-id")
+        assert (await library.clerk.state(operation_id))["signature_due"]
+        await library.clerk.done(operation_id, "look-up")
+        operation_id = await library.clerk.read("look-up-service-id", how="tap")
+        await library.clerk.done(operation_id, "look-up")
+        library.citizen.password = "WRONG99"
+        operation_id = await library.clerk.read("register-service-id")
+        await library.clerk.done(operation_id, "register", number=NUMBER)
+        assert (await _rows(here, SERIAL), await _rows(here, NOTICED)) == before
+        assert library.citizen.asked_password == [5, 5, 5]
+        branch.insert(JpkiCard(new))
+        operation_id = await branch.clerk.read("look-up-service-id")
+        assert not (await branch.clerk.state(operation_id))["signature_due"]
+        await branch.clerk.done(operation_id, "look-up")
+        assert branch.citizen.asked == [3]
+        after = await _rows(here, SERIAL), await _rows(here, NOTICED)
+        assert all(one != other for one, other in zip(before, after, strict=True))
+        operation_id = await branch.clerk.read("look-up-service-id")
+        assert branch.citizen.asked_password == [5]
 
 
 async def test_a_new_operation_ends_one_that_waits_for_a_pin(here: Town) -> None:

@@ -1,6 +1,6 @@
 """Who is let in at the agents' door, and what the others are told."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,9 +13,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.terminal import uplink
 from schemas.problems import RefusalCode
-from schemas.terminals import SuspendTerminal, TerminalsOf
+from schemas.terminals import RenewPassword, SuspendTerminal, TerminalsOf
 from schemas.uplink import PATH, CardEvent, Closing, Proof, Refused, Welcome
-from tests.connectors.terminal.agents import CITY, DEADLINE_S, Agent, Hub, Terminal, enrolled, hubs
+from tests.connectors.terminal.agents import (
+    CITY,
+    DEADLINE_S,
+    HASH,
+    Agent,
+    Hub,
+    Terminal,
+    enrolled,
+    enrolment_of,
+    hubs,
+    read_card,
+)
 
 
 @pytest.fixture
@@ -113,6 +124,47 @@ async def test_a_suspended_terminal_is_hung_up_on(hub: Hub, terminal: Terminal, 
     agent = await Agent.dial(session, hub, terminal)
     await hub.bus.call(SuspendTerminal(terminal_id=terminal.terminal_id, reason="盗難"), DEADLINE_S)
     assert await agent.closed() == WSCloseCode.GOING_AWAY
+
+
+async def suspended(hub: Hub, terminal: Terminal) -> None:
+    """Its key is good no longer."""
+    await hub.bus.call(SuspendTerminal(terminal_id=terminal.terminal_id, reason="盗難"), DEADLINE_S)
+
+
+async def enrolled_anew(hub: Hub, terminal: Terminal) -> None:
+    """Another machine is this terminal."""
+    renewed = await hub.bus.call(
+        RenewPassword(terminal_id=terminal.terminal_id, password_hash=f"{HASH}anew"), DEADLINE_S
+    )
+    assert renewed.code is None
+    other = replace(terminal, key=Ed25519PrivateKey.generate())
+    taken = await hub.bus.call(enrolment_of(other, f"{HASH}anew"), DEADLINE_S)
+    assert taken.code is None
+
+
+@pytest.mark.parametrize(
+    "happens, code",
+    [(suspended, RefusalCode.terminal_suspended), (enrolled_anew, RefusalCode.terminal_unproven)],
+    ids=["suspended", "another key"],
+)
+async def test_who_is_the_terminal_no_longer_by_the_end_of_the_handshake_is_not_let_in(
+    hub: Hub,
+    terminal: Terminal,
+    session: ClientSession,
+    happens: Callable[[Hub, Terminal], Awaitable[None]],
+    code: RefusalCode,
+) -> None:
+    class Slow(Agent):
+        async def send(self, said: Any) -> None:  # noqa: ANN401 - whatever is said
+            if isinstance(said, Proof):
+                await happens(hub, terminal)
+            await super().send(said)
+
+    async with session.ws_connect(f"{hub.url}{PATH}") as socket:
+        agent = Slow(socket, terminal)
+        assert await agent.prove() == Refused(code=code)
+        assert await agent.closed() == Closing.refused
+    assert (await hub.bus.call(read_card(terminal), DEADLINE_S)).code == RefusalCode.terminal_away
 
 
 @pytest.mark.parametrize("first", ["", "{}", "[]", '{"kind":"proof","signature":""}', "\x00" * 100])

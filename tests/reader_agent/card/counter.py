@@ -34,10 +34,10 @@ class Reader(Protocol):
 
 @dataclass
 class Citizen:
-    """Types, as a PinPad. `pin` is None for somebody who presses 「取消」; `waits` for one who thinks for ever."""
+    """Types, as a PinPad. What is None for somebody who presses 「取消」; `waits` for one who thinks for ever."""
 
     pin: str | None = "1234"
-    password: str = "ABC123"
+    password: str | None = "ABC123"
     waits: bool = False
     asked: list[int] = field(default_factory=list)
     """The tries left that were told at each asking for the PIN."""
@@ -55,6 +55,10 @@ class Citizen:
     async def ask_signature_password(self, job: CardJob, tries_left: int) -> str:
         assert job.address_change
         self.asked_password.append(tries_left)
+        if self.waits:
+            await asyncio.Event().wait()
+        if self.password is None:
+            raise PinRefusedError
         return self.password
 
 

@@ -16,11 +16,15 @@ from tests.peers.card.card import Card, PulledError, SilentError
 
 
 class InMemoryReader:
-    """One reader, as `card_session.Readers`; what happens is told to a desk's `presence`."""
+    """One reader, as `card_session.Readers`, and room for a card on another one beside it.
+
+    What happens is told to a desk's `presence`.
+    """
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
         self._in: tuple[UUID, Card] | None = None
+        self._beside: tuple[UUID, Card] | None = None
         presence.hear(ReaderState(connected=True))
 
     def insert(self, card: Card) -> None:
@@ -37,8 +41,20 @@ class InMemoryReader:
             card.power_off()
             self._presence.hear(CardEvent(what="removed", insertion=insertion))
 
+    def put_beside(self, card: Card) -> None:
+        """Put a card on the other reader."""
+        self._beside = uuid4(), card
+        self._presence.hear(CardEvent(what="inserted", insertion=self._beside[0]))
+
+    def take_beside(self) -> None:
+        """Take that card away; the one that is in stays."""
+        if self._beside is not None:
+            insertion, _ = self._beside
+            self._beside = None
+            self._presence.hear(CardEvent(what="removed", insertion=insertion))
+
     def present(self) -> Sequence[UUID]:
-        return [self._in[0]] if self._in else []
+        return [there[0] for there in (self._beside, self._in) if there]
 
     def connect(self, insertion: UUID) -> "InMemoryConnection":
         card = self.card(insertion)
@@ -47,9 +63,10 @@ class InMemoryReader:
 
     def card(self, insertion: UUID) -> Card:
         """The card of that insertion. Raises CardRemovedError."""
-        if self._in is None or self._in[0] != insertion:
-            raise CardRemovedError
-        return self._in[1]
+        for there in (self._in, self._beside):
+            if there is not None and there[0] == insertion:
+                return there[1]
+        raise CardRemovedError
 
 
 class InMemoryConnection:

@@ -287,6 +287,49 @@ async def test_a_wrong_signature_password_is_told_from_a_wrong_pin(counter: Coun
     assert is_signed(result), "the PIN was right"
 
 
+async def test_a_card_that_is_held_gives_its_signature_serial_without_another_pin(
+    counter: Counter, taro: Identity
+) -> None:
+    citizen = Citizen()
+    insertion = await counter.insert(JpkiCard(taro))
+    await counter.prove(citizen)
+    result = await counter.prove(citizen, again=insertion, address_change=True)
+    assert int(result.signature_serial or "", 16) == taro.signature_serial
+    assert is_signed(result)
+    assert (citizen.asked, citizen.asked_password) == ([3], [5])
+    assert (await counter.prove(citizen, again=insertion)).outcome is Outcome.done
+
+
+async def test_the_operation_goes_on_without_the_signature_certificate(counter: Counter, taro: Identity) -> None:
+    citizen = Citizen(password=None)
+    insertion = await counter.insert(JpkiCard(taro))
+    await counter.prove(citizen)
+    for password, outcome in (
+        (None, Outcome.cancelled),
+        ("short", Outcome.cancelled),
+        *[("WRONG99", Outcome.wrong_pin)] * 4,
+        *[("WRONG99", Outcome.blocked)] * 2,
+    ):
+        citizen.password = password
+        result = await counter.prove(citizen, again=insertion, address_change=True)
+        assert (result.outcome, result.signature_serial) == (outcome, None)
+        assert (await counter.prove(citizen, again=insertion)).outcome is Outcome.done
+    assert citizen.asked == [3]
+
+
+async def test_a_released_card_is_not_held_on_for_its_signature_certificate(counter: Counter, taro: Identity) -> None:
+    citizen, card = Citizen(), JpkiCard(taro)
+    insertion = await counter.insert(card)
+    await counter.prove(citizen)
+    citizen.waits = True
+    asking = asyncio.create_task(counter.prove(citizen, again=insertion, address_change=True))
+    await wait_until(lambda: citizen.asked_password)
+    await counter.desk.release()
+    assert (await asking).outcome is Outcome.cancelled
+    await wait_until(lambda: not card.is_verified())
+    assert (await counter.prove(citizen, again=insertion)).outcome is Outcome.removed
+
+
 async def test_cards_and_the_reader_are_told_of(counter: Counter, taro: Identity) -> None:
     assert counter.told == [ReaderState(connected=True)]
     first = await counter.insert(JpkiCard(taro))

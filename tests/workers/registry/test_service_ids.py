@@ -9,6 +9,7 @@ import pytest
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
+from schemas.cards import ChooseAddressNotice
 from schemas.municipalities import RegisterScheme
 from schemas.service_ids import (
     CitizenBehindServiceId,
@@ -189,12 +190,27 @@ async def test_one_number_claimed_by_many_at_once_goes_to_one(town: HubProcess) 
     assert sorted(str(answer.code) for answer in answers) == ["None"] + ["number_taken"] * 19
 
 
-async def test_the_choice_about_address_changes_can_be_changed(town: HubProcess) -> None:
-    for serial in ("0a0b", None):
-        await ask(town, register(A, "12345678", address_change_serial=serial))
+async def test_the_choice_about_address_changes_stays_until_it_is_ended(town: HubProcess) -> None:
+    async def is_chosen() -> bool:
         found = await number_of(town, A)
         assert found is not None
-        assert found.address_change is (serial is not None)
+        return found.address_change
+
+    await ask(town, register(A, "12345678"))
+    assert not await is_chosen()
+    await ask(town, register(A, "12345678", address_change_serial="0a0b"))
+    assert await is_chosen()
+    await ask(town, register(A, "12345678"))
+    assert await is_chosen()
+    await ask(town, ChooseAddressNotice(citizen_id=A, wanted=False))
+    assert not await is_chosen()
+    # In one run, so that the second is asked of what the first is only just about to write.
+    await town.bus.call_many([register(A, "12345678", address_change_serial="0a0b"), register(A, "12345678")], 10)
+    assert await is_chosen()
+    await town.bus.call_many([register(B, "87654321", address_change_serial="0a0b"), register(B, "87654321")], 10)
+    found = await number_of(town, B)
+    assert found is not None
+    assert found.address_change
 
 
 async def test_a_number_the_library_does_not_know_is_refused_and_a_known_one_confirmed(town: HubProcess) -> None:
