@@ -38,7 +38,7 @@ WHERE c.voided_on IS NULL
 ORDER BY c.party_id, c.code_hash FOR UPDATE OF c
 """
 COUPON_OF: Final = """
-SELECT points, pool FROM ledger.coupon
+SELECT points, pool, online FROM ledger.coupon
 WHERE party_id = $1 AND code_hash = $2 AND used_by IS NULL AND voided_on IS NULL AND last >= $3
 """
 ORIGINALS: Final = """
@@ -79,9 +79,10 @@ INSERT INTO ledger.correction (party_id, command_id, corrected_on) SELECT u.part
 FROM unnest($1::uuid[], $2::text[]) AS u (party_id, command_id)
 """
 REGISTER_COUPONS: Final = """
-INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last)
-SELECT $1, u.code_hash, u.points, u.pool, u.last
-FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[]) AS u (code_hash, points, pool, last)
+INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last, online)
+SELECT $1, u.code_hash, u.points, u.pool, u.last, u.online
+FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[], $6::boolean[])
+  AS u (code_hash, points, pool, last, online)
 ON CONFLICT DO NOTHING RETURNING code_hash
 """
 KNOWN_COUPONS: Final = """
