@@ -78,8 +78,11 @@ ON CONFLICT (notice_id) DO NOTHING
 """
 
 MARK_BOUNCED: Final = """
-UPDATE mail.recipient SET state = 'bounced' WHERE citizen_id = ANY ($1) AND state = 'ok'
+UPDATE mail.recipient AS r SET state = 'bounced'
+FROM unnest($1::uuid[], $2::bytea[]) AS bounced (citizen_id, address_sealed)
+WHERE r.citizen_id = bounced.citizen_id AND r.address_sealed = bounced.address_sealed AND r.state = 'ok'
 """
+"""Only where it is still the address that was tried: what comes late says nothing of one that was registered since."""
 
 FORGET_NOTICES: Final = """
 DELETE FROM mail.notice
