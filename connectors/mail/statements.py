@@ -32,6 +32,8 @@ SELECT citizen_id, name_sealed, address_sealed, state, on_password_change, on_my
 FROM mail.recipient WHERE citizen_id = ANY ($1)
 """
 
+ADDRESS_STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
+
 CHANGE_ADDRESSES: Final = """
 UPDATE mail.recipient SET address_sealed = changed.address_sealed, state = changed.state
 FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS changed (citizen_id, address_sealed, state)
