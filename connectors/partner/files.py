@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from connectors.partner.audience import FILES, PREFIX
 from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE, FileIntake, fault
@@ -19,7 +19,7 @@ from hub.web.app import Audience, Route, caller_of, json_response, query_of
 from hub.web.bodies import stream_bytes
 from hub.web.digests import EXPECTED_DIGEST
 from hub.web.limits import AtOnce, WaitingRoom
-from hub.web.pages import PageQuery, decode_cursor, encode_cursor
+from hub.web.pages import INTEGER_LIMIT, PageQuery, decode_cursor, encode_cursor
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
@@ -36,7 +36,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Position(BaseModel):
     """Where a page of results begins: after this line."""
 
-    line: int
+    line: Annotated[int, Field(ge=0, le=INTEGER_LIMIT)]
 
 
 class FileDoor:
