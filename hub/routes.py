@@ -210,6 +210,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     citizens.BaseMunicipalitiesOf: _to("registry"),
     citizens.CitizenBehind: _to("registry"),
     citizens.ProfileOf: _to("registry"),
+    notices.MailAddressStateOf: _to("mail"),
     logins.SessionOf: _to("registry"),
     service_ids.IssuersOf: _to("registry"),
     service_ids.ServiceIdsOf: _to("registry"),

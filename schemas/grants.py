@@ -52,12 +52,16 @@ class PointsGranted(PointsEvent):
 
 
 class Coupon(Said):
-    """One coupon of a partner; `last` is its last day."""
+    """One coupon of a partner; `last` is its last day.
+
+    `online`: its partner has answered for it, which was true at that moment only: it is asked again before each use.
+    """
 
     code_hash: CouponHash
     points: Points
     pool: Pool
     last: date = NO_EXPIRY
+    online: bool = False
 
 
 class CouponTaking(StrEnum):
@@ -154,10 +158,11 @@ class CreditCoupon(PostingCommand):
 
 
 class CouponOffer(Said):
-    """What a coupon brings."""
+    """What a coupon brings; `online` as in `Coupon`."""
 
     points: Points
     pool: Pool
+    online: bool = False
 
 
 class FoundCoupon(Said):
@@ -171,13 +176,17 @@ CouponCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8
 
 
 class AskedCoupon(Said):
-    """Whether the partner has answered; where it has said that the coupon is good, the ledger knows it from now on."""
+    """Whether the partner has answered; where it says that the coupon is good, `offer`, and the ledger knows it then.
+
+    What the ledger knew before stays as it is, whatever the partner says now.
+    """
 
     answered: bool
+    offer: CouponOffer | None = None
 
 
 class AskCoupon(Command, Answered[AskedCoupon]):
-    """The ledger knows no such coupon: ask its partner, where that answers online. Whoever asks looks again then."""
+    """The ledger knows no such coupon, or one that is `online`: ask its partner. Whoever asks looks again then."""
 
     TYPE: ClassVar[str] = "jp.mykey.grants.ask-coupon.v1"
     PERSONAL: ClassVar[bool] = True

@@ -204,7 +204,7 @@ class ChangePassword(Command, Answered[LoggedIn]):
 class ChangeMailAddress(Command, Answered[Registered]):
     """Another mail address (画面59), in a session that was confirmed in the last five minutes.
 
-    The old address is told too. Refused `no_session`, `confirm_again`.
+    The old address is told too. The same one again has mails tried there again. Refused `no_session`, `confirm_again`.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.logins.change-mail-address.v1"

@@ -118,7 +118,10 @@ class PasswordChanged(Event):
 
 
 class MailAddressChanged(Event):
-    """A citizen has another mail address: both are told. Only the mail connector hears this one."""
+    """A citizen has another mail address: both are told. Only the mail connector hears this one.
+
+    Where `old_mail` is `mail`, the same one was registered again: it counts as good again, and nobody is told.
+    """
 
     TYPE: ClassVar[str] = "jp.mykey.mykey-ids.mail-address-changed.v1"
     PERSONAL: ClassVar[bool] = True

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from schemas.message import Command, Event
+from schemas.message import Answered, Command, Event, Query, Said
 from schemas.values import Pool
 
 
@@ -63,6 +63,23 @@ class SendNotice(Command):
     points: int
     day: date
     last_day: date | None = None
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id
+
+
+class MailAddressState(Said):
+    """`is_reached` is False where a mail server has refused the address that is registered now, and it gets no mail."""
+
+    is_reached: bool = True
+
+
+class MailAddressStateOf(Query, Answered[MailAddressState]):
+    """Do mails reach this citizen's address? For the citizen's own pages only; who is not known is told nothing."""
+
+    TYPE: ClassVar[str] = "jp.mykey.notices.mail-address-state-of.v1"
+    citizen_id: UUID
 
     def key(self) -> UUID:
         """The citizen."""

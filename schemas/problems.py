@@ -348,6 +348,7 @@ class RefusalCode(StrEnum):
     number_unknown = "number_unknown"
     offer_changed = "offer_changed"
     offer_older = "offer_older"
+    offer_sent_back = "offer_sent_back"
     one_person = "one_person"
     operation_over = "operation_over"
     other_citizen = "other_citizen"
@@ -742,6 +743,12 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.offer_older: RefusalText(
         "A higher revision of this offer was posted before; this one changed nothing.",
         "この商品等は、より新しい版が登録されています。この版は反映されません。",
+    ),
+    RefusalCode.offer_sent_back: RefusalText(
+        "The municipality has sent this offer back. Change it as the comment says, post it under a higher revision, "
+        "and open the business once it is approved.",
+        "この商品等は自治体から差し戻されています。コメントに沿って内容を修正し、新しい版を登録してください。"
+        "承認された後に、募集を開始できます。",
     ),
     RefusalCode.one_person: RefusalText(
         "A correction is asked for by one person and approved by another.",

@@ -90,7 +90,7 @@ class Checkouts:
         )
 
     async def confirm(self, command: ConfirmCheckout) -> CheckoutConfirmed:
-        """Does ConfirmCheckout. The same again is answered again, also when the time to decide is over."""
+        """Does ConfirmCheckout. What was done is answered again, also when the time to decide is over."""
         async with reachable(), self._database.reading() as reading:
             found = _checkout(await reading.fetch_row(statements.CHECKOUT, command.checkout_id))
         if found is None or not await self._is_open_to(command, found):
@@ -122,7 +122,7 @@ class Checkouts:
         if found.open_until > self._clock.now():
             return True
         order = await self._orders.store.order(found.party_id, found.order_id)
-        return order is not None and order.request_hash == _hash(command)
+        return order is not None and order.code is None and order.request_hash == _hash(command)
 
 
 def _wanted(command: ConfirmCheckout, found: Checkout, now: datetime) -> Wanted:

@@ -6,7 +6,7 @@ Everything goes under ids made of the shop's own, so that the same asked again i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, TypedDict
+from typing import Final, TypeAlias, TypedDict
 from uuid import UUID
 
 from connectors.checkout.shapes import Authorization, OrderState
@@ -22,6 +22,8 @@ from schemas.problems import ProblemCode, Refusal, RefusalCode
 
 DEADLINE_S: Final = 10.0
 HASH_BYTES: Final = 16
+
+_OnceHeld: TypeAlias = CapturePoints | VoidAuthorisation | RefundCapture
 
 _STATES: Final = {
     HoldState.open: OrderState.authorized,
@@ -52,24 +54,7 @@ class Orders:
     async def authorize(self, wanted: Wanted) -> Authorization:
         """Set its points aside. Raises ProblemError id_conflict (422) where the id stands for another order."""
         order = await self.store.take(wanted)
-        if order.code is not None:
-            return _refused(order)
-        command = AuthorisePoints(
-            party_id=wanted.party_id,
-            command_id=order.command_id,
-            request_hash=order.request_hash,
-            citizen_id=order.citizen_id,
-            hold_id=order.hold_id,
-            merchant_id=wanted.party_id,
-            pool=order.pool,
-            points=order.points,
-            expires_at=order.expires_at,
-        )
-        posted = await self.bus.call(command, DEADLINE_S)
-        if posted.status is PostingStatus.refused:
-            await self.store.refuse(wanted.party_id, order, posted.code or "")
-            return _refused(order, posted.code)
-        return self._as_held(order, posted.hold)
+        return await self._set_aside(wanted.party_id, order) if order.code is None else _refused(order)
 
     async def refusal(self, party_id: UUID, pool: str, item_ids: Sequence[str]) -> RefusalCode | None:
         """`not_approved` where the pool's municipality has not approved all that is bought."""
@@ -85,6 +70,10 @@ class Orders:
     async def capture(self, party_id: UUID, order_id: str, points: int | None) -> Authorization:
         """Spend all of it, or part. Raises ProblemError not_found, id_conflict."""
         order = await self._order(party_id, order_id)
+        if order.code is None and points is not None and points > order.points:
+            # Not asked: the ledger would keep the refusal under the order's one id, and take no right amount after it.
+            standing = await self._standing(party_id, order)
+            return standing.model_copy(update={"refusal": Refusal.of(RefusalCode.insufficient_points)})
         command = CapturePoints(**_about(party_id, order, f"c.{order_id}", f"capture:{points}"), points=points)
         return await self._do(party_id, order, command)
 
@@ -105,12 +94,34 @@ class Orders:
             raise ProblemError(ProblemCode.not_found)
         return order
 
-    async def _do(
-        self, party_id: UUID, order: Order, command: CapturePoints | VoidAuthorisation | RefundCapture
-    ) -> Authorization:
+    async def _set_aside(self, party_id: UUID, order: Order) -> Authorization:
+        command = AuthorisePoints(
+            party_id=party_id,
+            command_id=order.command_id,
+            request_hash=order.request_hash,
+            citizen_id=order.citizen_id,
+            hold_id=order.hold_id,
+            merchant_id=party_id,
+            pool=order.pool,
+            points=order.points,
+            expires_at=order.expires_at,
+        )
+        posted = await self.bus.call(command, DEADLINE_S)
+        if posted.status is PostingStatus.refused:
+            await self.store.refuse(party_id, order, posted.code or "")
+            return _refused(order, posted.code)
+        return self._as_held(order, posted.hold)
+
+    async def _do(self, party_id: UUID, order: Order, command: _OnceHeld) -> Authorization:
         if order.code is not None:
             return _refused(order)
         posted = await self.bus.call(command, DEADLINE_S)
+        if posted.code == RefusalCode.no_hold:
+            # It came before the order's authorization, or without one, and under this id that stays the answer.
+            held = await self._set_aside(party_id, order)
+            if held.state is OrderState.refused:
+                return held
+            posted = await self.bus.call(_second(command), DEADLINE_S)
         if posted.code == RefusalCode.id_conflict:
             raise ProblemError(ProblemCode.id_conflict)
         standing = self._as_held(order, posted.hold) if posted.hold else await self._standing(party_id, order)
@@ -150,6 +161,11 @@ def _about(party_id: UUID, order: Order, command_id: str, request: str) -> _Abou
         "citizen_id": order.citizen_id,
         "hold_id": order.hold_id,
     }
+
+
+def _second(command: _OnceHeld) -> _OnceHeld:
+    kind, own = command.command_id.split(".", 1)
+    return command.model_copy(update={"command_id": f"{kind}2.{own}"})
 
 
 def _refused(order: Order, code: str | None = None) -> Authorization:

@@ -43,6 +43,13 @@ SELECT order_id, request_hash, citizen_id, hold_id, pool, points, expires_at, co
 FROM checkout.shop_order WHERE party_id = $1 AND order_id = $2
 """
 REFUSE: Final = """
+UPDATE checkout.shop_order SET code = $4
+WHERE party_id = $1 AND order_id = $2 AND attempt = $3 AND code IS NULL
+  AND set_config('synchronous_commit', 'on', true) = 'on'
+RETURNING true
+"""
+"""No row: what comes late is about an attempt that another one has replaced meanwhile, or that is refused already."""
+REFUSE_UNCOUNTED: Final = """
 UPDATE checkout.shop_order SET code = $3, counted = 0
 WHERE party_id = $1 AND order_id = $2 AND set_config('synchronous_commit', 'on', true) = 'on'
 """

@@ -84,10 +84,10 @@ class OrderStore:
             return _order(await reading.fetch_row(statements.ORDER, party_id, order_id))
 
     async def refuse(self, party_id: UUID, order: Order, code: str) -> None:
-        """The ledger refused it: it weighs on no day any more."""
+        """The ledger refused this attempt: it weighs on no day any more."""
         async with reachable(), self._database.transaction() as tx:
-            await tx.execute(statements.GIVE_BACK, [order.hold_id], [0])
-            await tx.execute(statements.REFUSE, party_id, order.order_id, code)
+            if await tx.fetch_row(statements.REFUSE, party_id, order.order_id, order.attempt, code) is not None:
+                await tx.execute(statements.GIVE_BACK, [order.hold_id], [0])
 
     async def _insert(self, wanted: Wanted, tx: Transaction) -> Order | None:
         """None where its id is taken."""
@@ -116,7 +116,7 @@ class OrderStore:
         order = Order(**taken)
         if order.code is None and not is_counted:
             order = replace(order, code=RefusalCode.over_day_limit.value)
-            await tx.execute(statements.REFUSE, wanted.party_id, wanted.order_id, order.code)
+            await tx.execute(statements.REFUSE_UNCOUNTED, wanted.party_id, wanted.order_id, order.code)
         return order
 
 

@@ -81,11 +81,11 @@ class AccountMails:
         await tx.execute(FORGET_RECIPIENTS, [event.citizen_id for event in events])
 
     async def moved(self, events: Sequence[MailAddressChanged], tx: Transaction) -> None:
-        """The new address counts from now on; it and the old one are told."""
+        """The new address counts from now on; it and the old one are told, unless it is the same one again."""
         found = await self._recipients.found((event.citizen_id for event in events), tx)
         await self._recipients.change_addresses({event.citizen_id: event.mail for event in events}, tx)
         for about, event in enumerate(events):
-            if event.citizen_id in found:
+            if event.citizen_id in found and event.old_mail != event.mail:
                 name = found[event.citizen_id].name
                 _ask(AccountNoticeKind.mail_changed_away, event, name, event.old_mail, tx, about)
                 _ask(AccountNoticeKind.mail_changed, event, name, event.mail, tx, about)

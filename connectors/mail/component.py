@@ -15,7 +15,7 @@ from connectors.mail.overdue import OverdueMails
 from connectors.mail.pages import UnsubscribePages
 from connectors.mail.plain import PlainMails
 from connectors.mail.reaching import Reaching
-from connectors.mail.recipients import Recipients, schemes_registered, support_events_registered
+from connectors.mail.recipients import Recipients, address_state_of, schemes_registered, support_events_registered
 from connectors.mail.sending import FORGET_EVERY_S, Forgetting, Sending
 from connectors.mail.signing import Signer
 from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool
@@ -30,7 +30,7 @@ from schemas.connections import MailServerReached
 from schemas.merges import MergeOverdue, SendOverdueMail
 from schemas.message import Message
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
-from schemas.notices import SendAccountNotice, SendCheckpoint, SendNotice, SendOfficeMail
+from schemas.notices import MailAddressStateOf, SendAccountNotice, SendCheckpoint, SendNotice, SendOfficeMail
 from schemas.offers import ApprovalAsked, ScreeningPassed
 from schemas.outages import OutageBegan, OutageEnded, SendOutageMail
 
@@ -91,6 +91,7 @@ def component(context: Context) -> Component:
             SendAccountNotice: accounts.send,
             SendOfficeMail: offices.send,
         },
+        answers={MailAddressStateOf: address_state_of},
         destination_of=lambda _message: MAIL_SERVER,
         connection_tests={MailServerReached: Reaching(server(settings))},
         outside_limit=NOTICES_AT_ONCE_LIMIT,

@@ -8,6 +8,7 @@ import structlog
 
 from connectors.mail.addresses import AddressRefusedError, checked_address
 from connectors.mail.statements import (
+    ADDRESS_STATE,
     CHANGE_ADDRESSES,
     CHANGE_CHOICES,
     PUT_RECIPIENTS,
@@ -17,14 +18,16 @@ from connectors.mail.statements import (
 )
 from hub.database import Row
 from hub.keys import Sealer, place
-from hub.transaction import Transaction
+from hub.transaction import Reading, Transaction
 from schemas.citizens import CitizenRegistered, MailChoices, MailChoicesChanged
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
+from schemas.notices import MailAddressState, MailAddressStateOf
 from schemas.values import event_pool, scheme_pool
 
 TABLE: Final = "mail.recipient"
 NAME: Final = "name"
 ADDRESS: Final = "address"
+BOUNCED: Final = "bounced"
 
 log = structlog.get_logger()
 
@@ -94,6 +97,11 @@ class Recipients:
         return self._sealer.seal(text.encode(), place(TABLE, column, citizen_id))
 
 
+async def address_state_of(query: MailAddressStateOf, reading: Reading) -> MailAddressState:
+    """Answers MailAddressStateOf."""
+    return MailAddressState(is_reached=await reading.fetch_value(ADDRESS_STATE, query.citizen_id) != BOUNCED)
+
+
 async def schemes_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
     """What municipal points are called."""
     latest = list({event.lg_code: event for event in events}.values())
@@ -122,7 +130,7 @@ def _state_of(citizen_id: UUID, address: str) -> str:
         checked_address(address)
     except AddressRefusedError:
         log.warning("address_refused", citizen_id=str(citizen_id))
-        return "bounced"
+        return BOUNCED
     return "ok"
 
 

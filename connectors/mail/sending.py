@@ -56,11 +56,12 @@ class MailRefusedError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """What is recorded of a notice."""
+    """What is recorded of a notice; `address_sealed` as it was looked up, where that address has bounced."""
 
     notice: SendNotice
     state: str
     code: int
+    address_sealed: bytes | None = None
 
 
 class Sending:
@@ -104,15 +105,15 @@ class Sending:
             return Unasked.UNASKED
         recipient = self._recipient(notice.citizen_id, row)
         if recipient is None:
-            await self._records.ask(_Done(notice, "bounced", 0))
+            await self._records.ask(_Done(notice, "bounced", 0, row["address_sealed"]))
             return Unasked.UNASKED
         await self._domains.turn(recipient.address.domain)
         letter = self._letters.write(notice, recipient, self._clock.now(), envelope.traceparent)
         reply = await self._smtp.deliver(self._sender, recipient.address.text, letter)
-        await self._settle(notice, recipient.address, reply)
+        await self._settle(notice, recipient.address, row["address_sealed"], reply)
         return None
 
-    async def _settle(self, notice: SendNotice, address: Address, reply: Reply) -> None:
+    async def _settle(self, notice: SendNotice, address: Address, address_sealed: bytes, reply: Reply) -> None:
         if reply.accepted:
             failpoints.reach("mail.before_record")
             self._domains.accepted(address.domain)
@@ -122,7 +123,7 @@ class Sending:
             raise TransientError(in_words(reply), retry_after_s=wait_s)
         elif is_about_the_address(reply):
             log.warning("address_bounced", citizen_id=str(notice.citizen_id), code=reply.code, status=reply.status)
-            await self._records.ask(_Done(notice, "bounced", reply.code))
+            await self._records.ask(_Done(notice, "bounced", reply.code, address_sealed))
         else:
             raise MailRefusedError(in_words(reply))
 
@@ -145,7 +146,7 @@ class Sending:
         return [found[notice_id] for notice_id in ids]
 
     async def _record(self, done: Sequence[_Done]) -> list[None]:
-        bounced = sorted({one.notice.citizen_id for one in done if one.state == "bounced"})
+        bounced = sorted({(one.notice.citizen_id, one.address_sealed) for one in done if one.address_sealed})
         async with self._database.transaction() as tx:
             await tx.execute(
                 RECORD_NOTICES,
@@ -157,7 +158,7 @@ class Sending:
                 tx.now,
             )
             if bounced:
-                await tx.execute(MARK_BOUNCED, bounced)
+                await tx.execute(MARK_BOUNCED, [citizen for citizen, _ in bounced], [sealed for _, sealed in bounced])
         return [None] * len(done)
 
 

@@ -32,6 +32,8 @@ SELECT citizen_id, name_sealed, address_sealed, state, on_password_change, on_my
 FROM mail.recipient WHERE citizen_id = ANY ($1)
 """
 
+ADDRESS_STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
+
 CHANGE_ADDRESSES: Final = """
 UPDATE mail.recipient SET address_sealed = changed.address_sealed, state = changed.state
 FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS changed (citizen_id, address_sealed, state)
@@ -78,8 +80,11 @@ ON CONFLICT (notice_id) DO NOTHING
 """
 
 MARK_BOUNCED: Final = """
-UPDATE mail.recipient SET state = 'bounced' WHERE citizen_id = ANY ($1) AND state = 'ok'
+UPDATE mail.recipient AS r SET state = 'bounced'
+FROM unnest($1::uuid[], $2::bytea[]) AS bounced (citizen_id, address_sealed)
+WHERE r.citizen_id = bounced.citizen_id AND r.address_sealed = bounced.address_sealed AND r.state = 'ok'
 """
+"""Only where it is still the address that was tried: what comes late says nothing of one that was registered since."""
 
 FORGET_NOTICES: Final = """
 DELETE FROM mail.notice

@@ -28,7 +28,7 @@ from connectors.operations.work import Work
 from hub.outages import LIST_LIMIT
 from hub.store import Search, StoredMessage, WaitingDelivery, Way
 from hub.web.app import Audience, Route, json_response, query_of
-from hub.web.pages import PageQuery, QueryInt, decode_cursor, encode_cursor
+from hub.web.pages import BIGINT_LIMIT, PageQuery, QueryInt, decode_cursor, encode_cursor
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
@@ -42,7 +42,7 @@ class After(BaseModel):
 class AfterDelivery(BaseModel):
     """Where a page of deliveries ended."""
 
-    id: int = Field(ge=0)
+    id: int = Field(ge=0, le=BIGINT_LIMIT)
 
 
 class MessageQuery(PageQuery):

@@ -1,7 +1,7 @@
 """Partners that do not register their coupons are asked for each (クーポン連携方式), signed as webhooks are.
 
-A good answer is registered with the ledger before anybody relies on it: the partner is asked again for one that was
-used, and whatever it says, the ledger lets a coupon be used once.
+A good answer is registered with the ledger before anybody relies on it, as one that is good for that moment only: the
+partner is asked again before it is used. Whatever it says, the ledger lets a coupon be used once.
 """
 
 import json
@@ -30,7 +30,7 @@ from hub.keys import Hasher, Keys
 from hub.web.app import Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
 from hub.web.problems import ProblemError
-from schemas.grants import AskCoupon, AskedCoupon, Coupon, RegisterCoupons
+from schemas.grants import AskCoupon, AskedCoupon, Coupon, CouponOffer, RegisterCoupons
 from schemas.links import PageUrl
 from schemas.problems import ProblemCode
 from schemas.values import MAX_POINTS, NO_EXPIRY, Pool
@@ -103,15 +103,17 @@ class CouponChecks:
         except (AwayError, ForbiddenAddressError) as error:
             log.warning("coupon_check_unanswered", party_id=message.party_id, reason=type(error).__name__)
             return AskedCoupon(answered=False)
-        if coupon is not None and await self._destinations.are_agreed(message.party_id, coupon.to):
-            kept = Coupon(
-                code_hash=self._hasher.hash(message.code.encode()),
-                points=coupon.points,
-                pool=coupon.to,
-                last=coupon.last_day,
-            )
-            await self._bus.call(RegisterCoupons(party_id=message.party_id, coupons=(kept,)), DEADLINE_S)
-        return AskedCoupon(answered=True)
+        if coupon is None or not await self._destinations.are_agreed(message.party_id, coupon.to):
+            return AskedCoupon(answered=True)
+        kept = Coupon(
+            code_hash=self._hasher.hash(message.code.encode()),
+            points=coupon.points,
+            pool=coupon.to,
+            last=coupon.last_day,
+            online=True,
+        )
+        await self._bus.call(RegisterCoupons(party_id=message.party_id, coupons=(kept,)), DEADLINE_S)
+        return AskedCoupon(answered=True, offer=CouponOffer(points=coupon.points, pool=coupon.to, online=True))
 
     async def _asked(self, url: str, message: AskCoupon) -> GoodCoupon | None:
         at = self._real_now()

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from connectors.partner.audience import FILES, PREFIX
 from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE, FileIntake, fault
@@ -18,14 +18,16 @@ from connectors.partner.store import FileStore, StoredFile
 from hub.web.app import Audience, Route, caller_of, json_response, query_of
 from hub.web.bodies import stream_bytes
 from hub.web.digests import EXPECTED_DIGEST
-from hub.web.limits import WaitingRoom
-from hub.web.pages import PageQuery, decode_cursor, encode_cursor
+from hub.web.limits import AtOnce, WaitingRoom
+from hub.web.pages import INTEGER_LIMIT, PageQuery, decode_cursor, encode_cursor
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
 
 PATH: Final = "/transfer-files"
 UPLOADS_LIMIT: Final = 8
 """Bodies of files that come in at once, in each process."""
+UPLOADS_OF_PARTY_LIMIT: Final = 2
+"""Of one party, so that its slow ones leave places to the others."""
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -34,7 +36,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 class Position(BaseModel):
     """Where a page of results begins: after this line."""
 
-    line: int
+    line: Annotated[int, Field(ge=0, le=INTEGER_LIMIT)]
 
 
 class FileDoor:
@@ -44,6 +46,7 @@ class FileDoor:
         self._store = store
         self._intake = intake
         self._uploads = WaitingRoom(UPLOADS_LIMIT)
+        self._of_party = AtOnce(UPLOADS_OF_PARTY_LIMIT)
 
     def routes(self, audience: Audience) -> list[Route]:
         """Its four operations."""
@@ -96,10 +99,11 @@ class FileDoor:
         sha256 = request.get(EXPECTED_DIGEST)
         if sha256 is None:
             raise fault("empty", "The file has no rows.", "ファイルにデータ行がありません。")
-        async with self._uploads.place():
-            body = stream_bytes(request, SIZE_LIMIT_BYTES, (CSV, NDJSON), UPLOAD_PACE)
-            media_type = request.content_type
-            taken = await self._intake.take(caller_of(request), key, media_type, sha256, body)
+        caller = caller_of(request)
+        with self._of_party.place(caller.party_id):
+            async with self._uploads.place():
+                body = stream_bytes(request, SIZE_LIMIT_BYTES, (CSV, NDJSON), UPLOAD_PACE)
+                taken = await self._intake.take(caller, key, request.content_type, sha256, body)
         place = f"{PREFIX}{PATH}/{taken.file_id}"
         answer = FileTaken(file_id=taken.file_id, rows=taken.rows)
         return json_response(answer, status=202, headers={"Location": place})

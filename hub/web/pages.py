@@ -13,6 +13,9 @@ from schemas.problems import ProblemCode
 PAGE_DEFAULT: Final = 100
 PAGE_LIMIT: Final = 1_000
 CURSOR_CHARS_LIMIT: Final = 512
+INTEGER_LIMIT: Final = 2**31 - 1
+BIGINT_LIMIT: Final = 2**63 - 1
+"""What PostgreSQL's columns hold; a cursor is typed by anybody, so its numbers are bounded by them."""
 
 Position = TypeVar("Position", bound=BaseModel)
 Item = TypeVar("Item")

@@ -70,8 +70,8 @@ class Referring:
             return Registered(id=message.referral_id)
         if row["state"] != BEFORE[type(message)].value:
             return Registered(code=RefusalCode.referral_state)
-        if isinstance(message, OpenBusiness) and not await _approve(message, row, tx, about):
-            return Registered(code=RefusalCode.unknown_offer)
+        if isinstance(message, OpenBusiness) and (code := await _approve(message, row, tx, about)) is not None:
+            return Registered(code=code)
         offer_id = message.offer_id if isinstance(message, OpenBusiness) else None
         staff_id = message.staff_id if isinstance(message, ConsentToBusiness) else None
         await tx.execute(statements.SET_REFERRAL, message.referral_id, to.value, offer_id, staff_id)
@@ -109,11 +109,13 @@ def _after(message: Step) -> ReferralState:
     return ReferralState.consented if isinstance(message, ConsentToBusiness) else ReferralState.open
 
 
-async def _approve(message: OpenBusiness, row: Row, tx: Transaction, about: int) -> bool:
-    """The consent is the approval of the fund that is posted; False where there is no such fund."""
+async def _approve(message: OpenBusiness, row: Row, tx: Transaction, about: int) -> RefusalCode | None:
+    """The consent is the approval of the fund that is posted, but of none that the municipality has sent back."""
     revision = await tx.fetch_value(statements.REVISION, message.party_id, message.offer_id)
     if revision is None:
-        return False
+        return RefusalCode.unknown_offer
+    if await tx.fetch_value(statements.IS_SENT_BACK, message.party_id, message.offer_id, row["lg_code"]):
+        return RefusalCode.offer_sent_back
     approved = (row["lg_code"], ApprovalState.approved.value, "", tx.now, row["consented_by"])
     await tx.execute(statements.DECIDE, message.party_id, message.offer_id, *approved)
     event = OfferDecided(
@@ -125,4 +127,4 @@ async def _approve(message: OpenBusiness, row: Row, tx: Transaction, about: int)
         comment="",
     )
     tx.emit(event, about)
-    return True
+    return None

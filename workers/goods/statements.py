@@ -49,6 +49,11 @@ ON CONFLICT (party_id, offer_id, lg_code) DO UPDATE SET
   state = excluded.state, comment = excluded.comment, decided_at = excluded.decided_at, decided_by = excluded.decided_by
 """
 IS_ASKED: Final = "SELECT true FROM goods.approval WHERE party_id = $1 AND offer_id = $2 AND lg_code = $3"
+IS_SENT_BACK: Final = """
+SELECT true FROM goods.approval
+WHERE party_id = $1 AND offer_id = $2 AND lg_code = $3 AND state <> 'approved' AND comment <> ''
+"""
+"""Also where a changed one was posted since: the comment stands until the municipality decides anew."""
 
 OFFERS: Final = """
 SELECT o.party_id, p.name AS party, o.offer_id, o.revision, o.title, o.merchant, o.price, o.region, o.industry,

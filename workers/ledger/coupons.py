@@ -35,6 +35,7 @@ async def register_coupons(commands: Sequence[RegisterCoupons], tx: Transaction)
             [coupon.points for coupon in coupons],
             [coupon.pool for coupon in coupons],
             [coupon.last for coupon in coupons],
+            [coupon.online for coupon in coupons],
         )
         kept = await tx.fetch(state_statements.KNOWN_COUPONS, command.party_id, hashes)
         known = {row["code_hash"]: (row["points"], row["pool"], row["last"]) for row in kept}
@@ -82,4 +83,4 @@ async def coupon_of(query: CouponOf, reading: Reading) -> FoundCoupon:
     """Unknown, used and expired are answered alike, as `decide.coupon` does."""
     today = reading.clock.business_date()
     row = await reading.fetch_row(state_statements.COUPON_OF, query.party_id, query.code_hash, today)
-    return FoundCoupon() if row is None else FoundCoupon(offer=CouponOffer(points=row["points"], pool=row["pool"]))
+    return FoundCoupon() if row is None else FoundCoupon(offer=CouponOffer(**dict(row)))

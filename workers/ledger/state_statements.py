@@ -38,7 +38,7 @@ WHERE c.voided_on IS NULL
 ORDER BY c.party_id, c.code_hash FOR UPDATE OF c
 """
 COUPON_OF: Final = """
-SELECT points, pool FROM ledger.coupon
+SELECT points, pool, online FROM ledger.coupon
 WHERE party_id = $1 AND code_hash = $2 AND used_by IS NULL AND voided_on IS NULL AND last >= $3
 """
 ORIGINALS: Final = """
@@ -80,9 +80,10 @@ SELECT u.party_id, u.command_id, $4, $5, $6, u.number
 FROM unnest($1::uuid[], $2::text[], $3::int[]) AS u (party_id, command_id, number)
 """
 REGISTER_COUPONS: Final = """
-INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last)
-SELECT $1, u.code_hash, u.points, u.pool, u.last
-FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[]) AS u (code_hash, points, pool, last)
+INSERT INTO ledger.coupon (party_id, code_hash, points, pool, last, online)
+SELECT $1, u.code_hash, u.points, u.pool, u.last, u.online
+FROM unnest($2::bytea[], $3::bigint[], $4::text[], $5::date[], $6::boolean[])
+  AS u (code_hash, points, pool, last, online)
 ON CONFLICT DO NOTHING RETURNING code_hash
 """
 KNOWN_COUPONS: Final = """

@@ -200,7 +200,7 @@ class Logins:
         old_mail = self._sealer.open(sealed, mail_at).decode()
         if old_mail != message.mail:
             await tx.execute(sql.SET_MAIL, citizen_id, self._sealer.seal(message.mail.encode(), mail_at))
-            tx.emit(MailAddressChanged(citizen_id=citizen_id, old_mail=old_mail, mail=message.mail), about)
+        tx.emit(MailAddressChanged(citizen_id=citizen_id, old_mail=old_mail, mail=message.mail), about)
         return Registered(id=citizen_id)
 
     # ------------------------------------------------------------------------------------------------- in common

@@ -80,13 +80,18 @@ class Endpoints:
     async def tell(self, told: Sequence[Told], tx: Transaction) -> list[UUID]:
         """Keep what is told to parties that have an endpoint, and have it sent after the commit; returns the ids.
 
-        Who has none is told nothing, and nothing is kept.
+        Who has none is told nothing, and nothing is kept. What one that is disabled misses is kept, to be replayed.
         """
         if not told:
             return []
         found = await tx.fetch(sql.LISTENING, list({one.party_id for one in told}))
-        listening = {row["party_id"] for row in found}
-        rows = [self._kept(one, tx) for one in told if one.party_id in listening]
+        disabled_at = {row["party_id"]: row["disabled_at"] for row in found}
+        rows = []
+        for one in told:
+            if one.party_id in disabled_at:
+                rows.append(kept := self._kept(one, tx))
+                if disabled_at[one.party_id] is None:
+                    tx.send(SendWebhook(party_id=one.party_id, event_id=kept[0]), one.about)
         if rows:
             await tx.copy("partner", "webhook_event", sql.EVENT_COLUMNS, rows)
         return [row[0] for row in rows]
@@ -99,11 +104,13 @@ class Endpoints:
             "data": one.data.model_dump(mode="json"),
         }
         body = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
-        tx.send(SendWebhook(party_id=one.party_id, event_id=event_id), one.about)
         return event_id, one.party_id, one.data.TYPE.value, self._seal("body", event_id, body), tx.now
 
     async def test(self, party_id: UUID) -> list[UUID]:
         """An event that tells nothing; none where there is no endpoint, or it is disabled."""
+        endpoint = await self.endpoint(party_id)
+        if endpoint is None or endpoint.disabled_at is not None:
+            return []
         return await committed(self._database, lambda tx: self.tell([Told(party_id, Tested())], tx))
 
     async def event(self, message: SendWebhook) -> KeptEvent | None:
@@ -114,15 +121,18 @@ class Endpoints:
             return None
         return KeptEvent(self._open("body", message.event_id, row["body_sealed"]), row["tries"], row["delivered_at"])
 
-    async def tried(self, message: SendWebhook, status: int | None, *, delivered: bool, gone: bool) -> None:
-        """What the endpoint answered; one that is `gone` is asked no more."""
+    async def tried(
+        self, message: SendWebhook, status: int | None, *, delivered: bool = False, gone_from: str | None = None
+    ) -> bool:
+        """What the endpoint answered; whether it is asked no more: it is gone from there, and no other is set."""
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> bool:
             await tx.execute(sql.TRIED, message.event_id, status, delivered, tx.now)
-            if gone:
-                await tx.execute(sql.DISABLE, message.party_id, tx.now)
+            if gone_from is None:
+                return False
+            return await tx.fetch_row(sql.DISABLE, message.party_id, gone_from, tx.now) is not None
 
-        await committed(self._database, work)
+        return await committed(self._database, work)
 
     async def events(
         self, party_id: UUID, before: UUID | None, limit: int, *, undelivered: bool = False

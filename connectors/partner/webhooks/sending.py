@@ -63,19 +63,19 @@ class WebhookSender:
         try:
             got = await self._outbound.tell(endpoint.url, event.body, {**headers, "Content-Type": "application/json"})
         except AwayError as error:
-            await self._endpoints.tried(message, error.status, delivered=False, gone=False)
+            await self._endpoints.tried(message, error.status)
             raise _away(message, event, error) from error
         except ForbiddenAddressError as error:
             raise EndpointForbiddenError(str(message.party_id)) from error
-        await self._answered(message, got)
+        await self._answered(message, endpoint.url, got)
         return None
 
-    async def _answered(self, message: SendWebhook, got: Got) -> None:
-        is_gone = got.status == HTTPStatus.GONE
-        await self._endpoints.tried(message, got.status, delivered=got.status in TAKEN, gone=is_gone)
-        if is_gone:
+    async def _answered(self, message: SendWebhook, url: str, got: Got) -> None:
+        gone_from = url if got.status == HTTPStatus.GONE else None
+        is_taken = got.status in TAKEN
+        if await self._endpoints.tried(message, got.status, delivered=is_taken, gone_from=gone_from):
             log.warning("webhook_endpoint_gone", party_id=message.party_id)
-        elif got.status not in TAKEN:
+        elif not is_taken:
             wait_s = BUSY_AFTER_S if got.status == HTTPStatus.TOO_MANY_REQUESTS else RETRY_AFTER_S
             raise WebhookRefusedError(f"status {got.status}", retry_after_s=got.retry_after_s or wait_s)
 

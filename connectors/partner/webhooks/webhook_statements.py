@@ -16,7 +16,7 @@ ENDPOINT: Final = """
 SELECT url, secret_sealed, old_secret_sealed, old_until, disabled_at FROM partner.webhook WHERE party_id = $1
 """
 LISTENING: Final = """
-SELECT party_id FROM partner.webhook WHERE party_id = ANY ($1::uuid[]) AND disabled_at IS NULL
+SELECT party_id, disabled_at FROM partner.webhook WHERE party_id = ANY ($1::uuid[])
 """
 EVENT_COLUMNS: Final = ("event_id", "party_id", "type", "body_sealed", "happened_at")
 EVENT: Final = """
@@ -27,7 +27,9 @@ UPDATE partner.webhook_event SET tries = tries + 1, last_status = $2,
   delivered_at = CASE WHEN $3 THEN $4 ELSE delivered_at END
 WHERE event_id = $1
 """
-DISABLE: Final = "UPDATE partner.webhook SET disabled_at = $2 WHERE party_id = $1 AND disabled_at IS NULL"
+DISABLE: Final = """
+UPDATE partner.webhook SET disabled_at = $3 WHERE party_id = $1 AND url = $2 AND disabled_at IS NULL RETURNING true
+"""
 EVENTS: Final = """
 SELECT event_id, type, happened_at, tries, last_status, delivered_at FROM partner.webhook_event
 WHERE party_id = $1 AND ($2::uuid IS NULL OR event_id < $2) ORDER BY event_id DESC LIMIT $3
@@ -53,9 +55,9 @@ DELETE FROM partner.webhook_event WHERE event_id IN (
 FINISHED_FILES: Final = """
 SELECT f.file_id, f.party_id, f.rows, f.posted, f.points, f.replayed, f.refused::text AS refused,
   first.rows AS refused_rows
-FROM partner.transfer_file AS f JOIN partner.webhook AS w USING (party_id) CROSS JOIN LATERAL (
+FROM partner.transfer_file AS f JOIN partner.webhook USING (party_id) CROSS JOIN LATERAL (
   SELECT coalesce(json_agg(r ORDER BY r.line), '[]')::text AS rows FROM (
     SELECT line, transfer_id, code FROM partner.file_result
     WHERE file_id = f.file_id AND code IS NOT NULL ORDER BY line LIMIT $2) AS r) AS first
-WHERE f.file_id = ANY ($1::uuid[]) AND w.disabled_at IS NULL
+WHERE f.file_id = ANY ($1::uuid[])
 """

@@ -13,6 +13,7 @@ from connectors.portal.citizen.home import HomePage
 from connectors.portal.citizen.identity import IdentityPages
 from connectors.portal.citizen.linking import LinkingPages
 from connectors.portal.citizen.log_in import LogInPages
+from connectors.portal.citizen.mail_reach import MailReach
 from connectors.portal.citizen.menu import menu
 from connectors.portal.citizen.move import MovePage
 from connectors.portal.citizen.move_event import MoveEventPages
@@ -60,11 +61,11 @@ def citizen_routes(kit: Kit) -> list[Route]:
     ground = trouble.ground = Ground(
         kit=kit, audience=audience, service="マイページ", home="/my", log_in="/login", log_out="/logout", menu=menu
     )
-    catalogue = Catalogue(kit.bus)
+    catalogue, reach = Catalogue(kit.bus), MailReach(kit.bus, kit.clock.monotonic)
     return [
         *FrontPages(ground).routes(),
         *LogInPages(ground).routes(),
-        *HomePage(ground, catalogue).routes(),
+        *HomePage(ground, catalogue, reach).routes(),
         *PartnersPage(ground).routes(),
         *MovePage(ground, catalogue).routes(),
         *MoveMunicipalPages(ground, catalogue).routes(),
@@ -77,15 +78,15 @@ def citizen_routes(kit: Kit) -> list[Route]:
         *ServicesPages(ground).routes(),
         *LinkingPages(ground).routes(),
         *ServiceIdsPage(ground).routes(),
-        *_own_data(ground, catalogue),
+        *_own_data(ground, catalogue, reach),
     ]
 
 
-def _own_data(ground: Ground, catalogue: Catalogue) -> list[Route]:
+def _own_data(ground: Ground, catalogue: Catalogue, reach: MailReach) -> list[Route]:
     """画面59–63."""
     return [
         *IdentityPages(ground).routes(),
-        *ProfilePage(ground).routes(),
+        *ProfilePage(ground, reach).routes(),
         *MailPages(ground).routes(),
         *PasswordPages(ground).routes(),
         *BasePages(ground).routes(),

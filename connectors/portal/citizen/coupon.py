@@ -67,6 +67,8 @@ class Coupon(BaseModel):
     points: Points
     pool: Pool
     pool_name: str
+    code: str = ""
+    """Of one only that its partner has to be asked for again."""
 
 
 class Credited(BaseModel):
@@ -134,22 +136,32 @@ class CouponPages:
             points=offer.points,
             pool=offer.pool,
             pool_name=f"{name.holder}　{name.name}".strip("　"),
+            code=form.value.code if offer.online else "",
         )
         key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, ACT, coupon)
         return redirect(request, f"{PATH}/confirm?form={key}")
 
     async def _offer(self, party_id: UUID, code: str, code_hash: bytes) -> CouponOffer | RefusalCode:
         """What the ledger knows, or the partner says where it answers online; used ones are asked for as others are."""
-        asked = CouponOf(party_id=party_id, code_hash=code_hash)
-        offer = (await self._kit.bus.call(asked, DEADLINE_S)).offer
-        if offer is not None:
-            return offer
+        offer = await self._known(party_id, code_hash)
+        return offer if offer is not None and not offer.online else await self._asked(party_id, code, code_hash)
+
+    async def _known(self, party_id: UUID, code_hash: bytes) -> CouponOffer | None:
+        return (await self._kit.bus.call(CouponOf(party_id=party_id, code_hash=code_hash), DEADLINE_S)).offer
+
+    async def _asked(self, party_id: UUID, code: str, code_hash: bytes) -> CouponOffer | RefusalCode:
+        """Good only where the partner still says of it what the ledger knows."""
         party = (await self._kit.bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
         if not party or not party[0].asks_coupons:
             return RefusalCode.no_coupon
-        if not (await self._kit.bus.call(AskCoupon(party_id=party_id, code=code), ASK_DEADLINE_S)).answered:
+        said = await self._kit.bus.call(AskCoupon(party_id=party_id, code=code), ASK_DEADLINE_S)
+        if not said.answered:
             return RefusalCode.party_away
-        return (await self._kit.bus.call(asked, DEADLINE_S)).offer or RefusalCode.no_coupon
+        known = await self._known(party_id, code_hash)
+        if said.offer is None or known is None:
+            return RefusalCode.no_coupon
+        is_the_same = (said.offer.points, said.offer.pool) == (known.points, known.pool)
+        return known if is_the_same else RefusalCode.no_coupon
 
     async def confirm(self, request: web.Request) -> web.Response:
         """画面21: what it brings, and where it goes."""
@@ -183,6 +195,10 @@ class CouponPages:
         )
 
     async def _credit(self, citizen_id: UUID, key: UUID, coupon: Coupon) -> Credited:
+        if coupon.code and await self._known(coupon.party_id, coupon.code_hash) is not None:
+            offer = await self._asked(coupon.party_id, coupon.code, coupon.code_hash)
+            if not isinstance(offer, CouponOffer):
+                raise RefusedError(offer)
         command = CreditCoupon(
             party_id=coupon.party_id,
             command_id=f"coupon:{key}",

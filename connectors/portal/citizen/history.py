@@ -21,7 +21,7 @@ from connectors.portal.ground.language import _
 from connectors.portal.ground.pages import Ground, answer
 from connectors.portal.ground.sessions import signed_in_of
 from hub.web.app import Route, query_of
-from hub.web.pages import CURSOR_CHARS_LIMIT, decode_cursor, encode_cursor
+from hub.web.pages import BIGINT_LIMIT, CURSOR_CHARS_LIMIT, INTEGER_LIMIT, decode_cursor, encode_cursor
 from hub.web.problems import ProblemError
 from schemas.citizens import BaseMunicipalitiesOf
 from schemas.history import History, HistoryEntry, HistoryOf, HistoryPlace
@@ -33,6 +33,13 @@ BASE: Final = "/my/history"
 DEADLINE_S: Final = 5.0
 PAGE: Final = 20
 NOTHING: Final = PoolBalance(pool=RESERVE, active=0, held=0, expiring=[])
+
+
+class Place(HistoryPlace):
+    """Such a place as it stands in an address."""
+
+    block: Annotated[int, Field(ge=0, le=BIGINT_LIMIT)]
+    number: Annotated[int, Field(ge=0, le=INTEGER_LIMIT)]
 
 
 class AfterQuery(BaseModel):
@@ -145,7 +152,7 @@ class HistoryPages:
     async def _history(self, request: web.Request, pool: str, title: str, own: str, back: str) -> web.Response:
         citizen_id, bus = signed_in_of(request).citizen_id, self._ground.kit.bus
         after = query_of(request, AfterQuery).after
-        place = decode_cursor(after, HistoryPlace) if after else None
+        place = decode_cursor(after, Place) if after else None
         asked = HistoryOf(citizen_id=citizen_id, pool=pool, after=place, limit=PAGE)
         balances, history, pools = await asyncio.gather(
             bus.call(BalanceOf(citizen_id=citizen_id), DEADLINE_S),

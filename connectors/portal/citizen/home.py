@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from connectors.portal.citizen.catalogue import Catalogue, Pools
+from connectors.portal.citizen.mail_reach import MailReach
 from connectors.portal.ground.language import _
 from connectors.portal.ground.pages import Ground, answer
 from connectors.portal.ground.rendering import day as day_text
@@ -51,9 +52,10 @@ class Wallet:
 class HomePage:
     """画面19."""
 
-    def __init__(self, ground: Ground, catalogue: Catalogue) -> None:
+    def __init__(self, ground: Ground, catalogue: Catalogue, reach: MailReach) -> None:
         self._ground = ground
         self._catalogue = catalogue
+        self._reach = reach
 
     def routes(self) -> list[Route]:
         """The one."""
@@ -62,10 +64,11 @@ class HomePage:
     async def show(self, request: web.Request) -> web.Response:
         """What one holds."""
         citizen_id, bus = signed_in_of(request).citizen_id, self._ground.kit.bus
-        balances, bases, pools = await asyncio.gather(
+        balances, bases, pools, is_bounced = await asyncio.gather(
             bus.call(BalanceOf(citizen_id=citizen_id), DEADLINE_S),
             bus.call(BaseMunicipalitiesOf(citizen_ids=[citizen_id]), DEADLINE_S),
             self._catalogue.pools(),
+            self._reach.is_bounced(citizen_id),
         )
         base = bases.lg_codes.get(str(citizen_id), "")
         return answer(
@@ -74,6 +77,7 @@ class HomePage:
             title=_("マイページ"),
             wallet=wallet_of(balances.pools, base, pools),
             things=things(),
+            is_bounced=is_bounced,
         )
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from connectors.portal.citizen import places
 from connectors.portal.citizen.mail_choices import texts
+from connectors.portal.citizen.mail_reach import MailReach
 from connectors.portal.ground.language import _
 from connectors.portal.ground.pages import Ground, Kit, answer
 from connectors.portal.ground.sessions import signed_in_of
@@ -30,8 +31,9 @@ async def profile_of(request: web.Request, kit: Kit) -> Profile:
 class ProfilePage:
     """画面59."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, reach: MailReach) -> None:
         self._ground = ground
+        self._reach = reach
 
     def routes(self) -> list[Route]:
         """The one."""
@@ -50,4 +52,5 @@ class ProfilePage:
             profile=profile,
             base=base,
             notices=texts(profile.choices),
+            is_bounced=await self._reach.is_bounced(signed_in_of(request).citizen_id),
         )

@@ -1,10 +1,18 @@
 """A shop's server sets points aside, captures, voids and refunds; each order once, by its own id."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+import pytest
+
+from hub.errors import TransientError
+from hub.process import HubProcess
+from schemas.checkouts import AuthorisePoints
 from schemas.links import UnlinkCitizen
+from schemas.message import Answered
 from schemas.municipalities import RegisterScheme, RegisterSupportEvent
 from schemas.offers import Offer, PostOffer
 from schemas.values import RESERVE, event_pool
@@ -55,6 +63,60 @@ async def test_the_same_again_is_the_same_and_another_one_a_conflict(open_street
     assert twice["captured"] == 200
     assert (await shop.send("POST", "/authorizations/o-1/capture", {"points": 100}))[0] == 422
     assert await open_street.balance() == POINTS - 200
+
+
+async def test_too_much_is_refused_and_the_right_amount_is_captured_after_it(open_street: Street, shop: Shop) -> None:
+    await shop.done("POST", "/authorizations", order("o-1", 300))
+    much = await shop.done("POST", "/authorizations/o-1/capture", {"points": 301})
+    assert (much["state"], much["captured"], much["refusal"]["code"]) == ("authorized", 0, "insufficient_points")
+    assert (await shop.done("POST", "/authorizations/o-1/capture", {"points": 300}))["captured"] == 300
+    assert await open_street.balance() == POINTS - 300
+
+
+@pytest.mark.parametrize("first", ["void", "capture"])
+@pytest.mark.parametrize("is_asked_again", [True, False])
+async def test_an_order_whose_authorization_was_cut_off_can_be_ended(
+    open_street: Street, shop: Shop, monkeypatch: pytest.MonkeyPatch, *, first: str, is_asked_again: bool
+) -> None:
+    body = order("2.o-1", 300)
+    with monkeypatch.context() as cut:
+        cut.setattr(HubProcess, "call", _without_authorizations(HubProcess.call))
+        assert (await shop.send("POST", "/authorizations", body))[0] == 503
+        assert (await shop.send("POST", f"/authorizations/2.o-1/{first}", {}))[0] == 503
+    if is_asked_again:
+        assert (await shop.done("POST", "/authorizations", body))["state"] == "authorized"
+        assert await open_street.balance() == POINTS - 300
+    ended = await shop.done("POST", f"/authorizations/2.o-1/{first}", {})
+    assert (ended["state"], ended.get("refusal")) == ({"void": "released", "capture": "captured"}[first], None)
+    assert await open_street.balance() == POINTS - ended["captured"]
+    assert await shop.done("POST", f"/authorizations/2.o-1/{first}", {}) == ended
+    assert (await shop.done("POST", "/authorizations", body))["state"] == ended["state"]
+
+    await shop.done("POST", "/authorizations", order("o-1", 100))
+    assert (await shop.done("POST", "/authorizations/o-1/capture", {}))["captured"] == 100, "an id of its own"
+
+
+async def test_an_order_that_can_be_set_aside_no_more_is_refused_at_its_void(
+    open_street: Street, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(HubProcess, "call", _without_authorizations(HubProcess.call))
+        assert (await shop.send("POST", "/authorizations", order("o-1", DAY_LIMIT)))[0] == 503
+    open_street.clock.advance(timedelta(hours=1))
+    late = await shop.done("POST", "/authorizations/o-1/void", {})
+    assert (late["state"], late["refusal"]["code"]) == ("refused", "bad_period")
+    assert (await shop.done("POST", "/authorizations", order("o-2", DAY_LIMIT)))["state"] == "authorized"
+
+
+def _without_authorizations(call: Callable[[HubProcess, Answered[Any], float], Awaitable[Any]]) -> object:
+    """The ledger hears of no authorization."""
+
+    async def cut_off(process: HubProcess, asked: Answered[Any], deadline_s: float) -> object:
+        if isinstance(asked, AuthorisePoints):
+            raise TransientError("cut off")
+        return await call(process, asked, deadline_s)
+
+    return cut_off
 
 
 async def test_what_is_voided_or_not_captured_in_time_is_free_again(open_street: Street, shop: Shop) -> None:

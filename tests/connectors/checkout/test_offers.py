@@ -125,6 +125,26 @@ async def test_events_of_a_municipality_may_be_used_for_what_it_has_approved(ope
     assert (await ask(open_street.process, asked)).pools == [POOL, event_pool(mine)]
 
 
+async def test_a_business_opens_by_no_fund_that_was_sent_back(open_street: Street) -> None:
+    fund, process, referral_id = open_street.party("fund"), open_street.process, UUID(int=7)
+    await fund.done("POST", "/offers", tea())
+    back = decision(party_id=FUND, approve=False, comment="産地を書いてください。")
+    assert await decided(open_street, back) is None
+    refer = ReferBusiness(referral_id=referral_id, lg_code=CITY, party_id=FUND, business="茶園")
+    consent = ConsentToBusiness(referral_id=referral_id, party_id=FUND, lg_code=CITY, staff_id=STAFF)
+    await ask(process, refer)
+    await fund.done("POST", f"/referrals/{referral_id}/screening", {"passed": True})
+    assert (await ask(process, consent)).code is None
+    for revision in (1, 2):
+        await fund.done("POST", "/offers", tea(title=f"茶 {revision}00g", revision=revision))
+        before = (await fund.done("GET", f"/offers/{TEA}"))["approvals"]
+        opened = await fund.done("POST", f"/referrals/{referral_id}/open", {"offer_id": TEA})
+        assert opened["refusal"]["code"] == "offer_sent_back"
+        assert (await fund.done("GET", f"/offers/{TEA}"))["approvals"] == before
+    assert await decided(open_street, decision(2, FUND)) is None
+    assert "refusal" not in await fund.done("POST", f"/referrals/{referral_id}/open", {"offer_id": TEA})
+
+
 async def test_a_referred_business_is_screened_consented_to_and_opened(open_street: Street, shop: Shop) -> None:
     fund, referral_id = open_street.party("fund"), UUID(int=7)
     refer = ReferBusiness(referral_id=referral_id, lg_code=CITY, party_id=FUND, business="茶園")

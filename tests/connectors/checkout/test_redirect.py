@@ -1,14 +1,18 @@
 """A shop sends a citizen to our page; points are chosen and confirmed; a signed address leads back."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 
+from connectors.checkout.store import Order, OrderStore
+from hub.process import HubProcess
 from schemas.points import UsePoints
+from schemas.shop_orders import ConfirmCheckout
 from tests.connectors.checkout.buyers import BUYER, Buyer, checkout, opened, verified, way_back
-from tests.connectors.checkout.shops import CITY, POINTS, POOL, SHOP
+from tests.connectors.checkout.shops import CITY, POINTS, POOL, SHOP, points_in
 from tests.connectors.portal.town import log_in
 from tests.workers.registry.asking import ask
 
@@ -79,6 +83,49 @@ async def test_who_was_refused_may_choose_again(buyer: Buyer) -> None:
     done = await browser.submit(less, "/my/checkout/confirm")
     assert (await verified(shop, way_back(done)))["mykey_points"] == "300"
     assert (await shop.done("GET", "/authorizations/o-1"))["state"] == "authorized"
+
+
+async def test_a_refusal_that_comes_late_says_nothing_of_the_choice_after_it(
+    buyer: Buyer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse, late = OrderStore.refuse, []
+
+    async def kept(store: OrderStore, party_id: UUID, order: Order, code: str) -> None:
+        late.append(partial(refuse, store, party_id, order, code))
+        await late[0]()
+
+    monkeypatch.setattr(OrderStore, "refuse", kept)
+    shop, process = buyer.street.party(), buyer.street.process
+    checkout_id = UUID((await opened(shop)).partition("id=")[2])
+    much = ConfirmCheckout(checkout_id=checkout_id, citizen_id=buyer.citizen_id, pool=POOL, points=400)
+    await ask(process, used(buyer.citizen_id, POINTS - 300))
+    assert (await ask(process, much)).code == "insufficient_points"
+    assert (await ask(process, much.model_copy(update={"points": 300}))).points == 300
+    await late[0]()
+    assert (await shop.done("GET", "/authorizations/o-1"))["state"] == "authorized"
+    assert await day_use(process, buyer.citizen_id) == 300
+    assert (await shop.done("POST", "/authorizations/o-1/void", {}))["state"] == "released"
+
+
+async def test_what_was_refused_can_be_confirmed_within_the_hour_only(buyer: Buyer) -> None:
+    shop, process = buyer.street.party(), buyer.street.process
+    done, refused = [UUID((await opened(shop, name)).partition("id=")[2]) for name in ("o-1", "o-2")]
+    right = ConfirmCheckout(checkout_id=done, citizen_id=buyer.citizen_id, pool=POOL, points=300)
+    assert (await ask(process, right)).points == 300
+    much = ConfirmCheckout(checkout_id=refused, citizen_id=buyer.citizen_id, pool=POOL, points=400)
+    await ask(process, used(buyer.citizen_id, POINTS - 300))
+    assert (await ask(process, much)).code == "insufficient_points"
+    await ask(process, points_in(buyer.citizen_id, "more"))
+    buyer.street.clock.advance(timedelta(hours=1))
+    assert (await ask(process, much)).code == "no_checkout"
+    assert (await ask(process, right)).points == 300, "what was done is told again"
+
+
+async def day_use(process: HubProcess, citizen_id: UUID) -> int:
+    asked = "SELECT sum(points) AS points FROM checkout.day_use WHERE citizen_id = $1"
+    async with process.database_of("checkout").reading() as reading:
+        row = await reading.fetch_row(asked, citizen_id)
+    return 0 if row is None else int(row["points"])
 
 
 async def test_nothing_is_offered_for_what_is_not_approved(buyer: Buyer) -> None:

@@ -9,10 +9,12 @@ from hub.process import HubProcess
 from schemas.citizens import MailChoices
 from schemas.message import Event
 from schemas.mykey_ids import MailAddressChanged, MyKeyIdChanged, MyKeyIdCreated, MyKeyIdRevoked, PasswordChanged
+from schemas.notices import MailAddressStateOf
 from tests.connectors.mail.mailbox import Mailbox
 from tests.connectors.mail.posting import citizen, citizen_id, credited, mailing, rows, say, scheme, settled
 
 ONE = citizen_id(1)
+DEADLINE_S = 10.0
 OLD, NEW = "user1@mail.example", "other@mail.example"
 
 
@@ -72,6 +74,19 @@ async def test_the_old_address_is_told_of_the_new_one(database_url: str, mailbox
         assert "別のメールアドレスに変更されました" in mails[OLD]
         assert NEW not in mails[OLD]
         assert set(await told(process, mailbox, credited(ONE))) == {NEW}
+
+
+async def test_the_same_address_again_counts_as_good_and_nobody_is_told(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(recipients={OLD: "550 5.1.1 nobody"})
+    state = MailAddressStateOf(citizen_id=ONE)
+    async with mailing(database_url, mailbox) as process:
+        assert (await process.call(state, DEADLINE_S)).is_reached, "nobody knows"
+        await say(process, scheme(), citizen(1), credited(ONE))
+        await settled(process)
+        assert not (await process.call(state, DEADLINE_S)).is_reached
+        assert await told(process, mailbox, MailAddressChanged(citizen_id=ONE, old_mail=OLD, mail=OLD)) == {}
+        assert (await process.call(state, DEADLINE_S)).is_reached
+        assert set(await told(process, mailbox, credited(ONE))) == {OLD}
 
 
 async def test_who_was_revoked_is_forgotten(database_url: str, mailbox: Mailbox) -> None:

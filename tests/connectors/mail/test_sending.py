@@ -10,10 +10,13 @@ from uuid import UUID
 
 import pytest
 
+from connectors.mail.conversation import Reply
 from connectors.mail.notices import notice_of
+from connectors.mail.smtp import SmtpPool
 from hub.failpoints import ENVIRONMENT
 from hub.process import HubProcess
 from schemas.citizens import MailChoices, MailChoicesChanged
+from schemas.mykey_ids import MailAddressChanged
 from schemas.notices import PointsExpiringSoon, PointsMovingSoon
 from schemas.points import PointsExpired, PointsMoved
 from schemas.values import RESERVE
@@ -36,6 +39,7 @@ from tests.waiting import wait_until
 
 NOTICES: Final = "SELECT * FROM mail.notice"
 STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
+ADDRESS: Final = "SELECT address_sealed FROM mail.recipient WHERE citizen_id = $1"
 WAITING: Final = """
 SELECT state, reason, attempts, cardinality(message_ids) AS messages FROM hub.delivery WHERE receiver = 'mail.outside'
 """
@@ -125,6 +129,38 @@ async def test_each_choice_brings_its_own_notices_and_no_others(database_url: st
         ("user1@mail.example", "ポイントが失効しました"),
         ("user1@mail.example", "まもなくポイントの有効期限です"),
     }
+
+
+async def test_a_late_bounce_of_the_old_address_says_nothing_of_the_new_one(
+    database_url: str, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mailbox.misbehave(recipients={"user1@mail.example": "550 5.1.1 no such user"})
+    old, new = "user1@mail.example", "right@mail.example"
+    deliver = SmtpPool.deliver
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1))
+        await settled(process)
+        (before,) = await rows(process, ADDRESS, citizen_id(1))
+
+        async def is_mended() -> bool:
+            return await rows(process, ADDRESS, citizen_id(1)) != [before]
+
+        async def mended_meanwhile(pool: SmtpPool, sender: str, recipient: str, message: bytes) -> Reply:
+            if recipient == old:
+                await say(process, MailAddressChanged(citizen_id=citizen_id(1), old_mail=old, mail=new))
+                await wait_until(is_mended)
+            return await deliver(pool, sender, recipient, message)
+
+        monkeypatch.setattr(SmtpPool, "deliver", mended_meanwhile)
+        await say(process, credited(citizen_id(1)))
+        await wait_until(is_mended)
+        monkeypatch.setattr(SmtpPool, "deliver", deliver)
+        await settled(process)
+        assert [row["state"] for row in await rows(process, NOTICES)] == ["bounced"]
+        assert await rows(process, STATE, citizen_id(1)) == [{"state": "ok"}]
+        await say(process, credited(citizen_id(1)))
+        await settled(process)
+        assert (await mailbox.stats())["by_subject"]["ポイントが付与されました"] == 1
 
 
 async def test_a_choice_switched_off_holds_for_mails_already_on_their_way(database_url: str, mailbox: Mailbox) -> None:

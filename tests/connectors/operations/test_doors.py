@@ -1,6 +1,7 @@
 """What operators see and do by the door: by role, page by page, and together with processes at work."""
 
 import asyncio
+from base64 import urlsafe_b64encode
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -208,6 +209,9 @@ async def test_pages_follow_one_another_without_gap(probe: Probe) -> None:
         assert len(set(await pages("/deliveries?limit=7&state=parked", "id"))) == 31
         assert len(set(await pages("/acts?limit=2", "act_id"))) == len(Role)
         assert (await desk.ask(Role.viewer, "GET", "/messages?cursor=nonsense"))[0] == 400
+        for made_up in (b'{"id":-1}', b'{"id":9223372036854775808}'):
+            cursor = urlsafe_b64encode(made_up).decode().rstrip("=")
+            assert (await desk.ask(Role.viewer, "GET", f"/deliveries?cursor={cursor}"))[0] == 400, made_up
 
 
 async def test_an_edited_copy_is_done_instead_of_the_original(probe: Probe) -> None:

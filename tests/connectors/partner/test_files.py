@@ -8,12 +8,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
 
 from connectors.partner.intake import FileIntake
+from hub.web.pages import encode_cursor
 from tests.connectors.partner.town import TIME, Partner, Town, transfer
 from tests.waiting import wait_until
 
 HEADER = "transfer_id,link_id,points,to,occurred_at"
+
+
+class Line(BaseModel):
+    """A cursor that was made up."""
+
+    line: int
 
 
 def csv_file(*rows: str) -> bytes:
@@ -131,7 +139,12 @@ async def test_another_partner_s_file_is_not_there(airline: Partner, card_compan
         assert (await card_company.ask("GET", path)).status == 404
     for path in ("/transfer-files/x", "/transfer-files/00000000-0000-0000-0000-000000000000"):
         assert (await airline.ask("GET", path)).status == 404
-    assert (await airline.ask("GET", f"{place}/results?cursor=x")).status == 400
+    for cursor in ("x", *(encode_cursor(Line(line=line)) for line in (-1, 2**31, 2**63, 2**70))):
+        refused = await airline.ask("GET", f"{place}/results?cursor={cursor}")
+        assert (refused.status, refused.json["type"]) == (400, "/api/#problem-bad_cursor"), cursor
+    assert await airline.get(f"{place}/results?cursor={encode_cursor(Line(line=2**31 - 1))}") == {
+        "items": [], "next": None
+    }  # fmt: skip
     assert (await airline.ask("GET", f"{place}/results?limit=%EF%BC%91")).status == 400
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from connectors.partner.files import PATH, UPLOADS_LIMIT, UPLOADS_OF_PARTY_LIMIT
 from hub.web.backlog import WINDOW_S
 from schemas.parties import LimitParty, PartyLimits
 from tests.connectors.partner.test_files import csv_file, row
@@ -95,6 +96,28 @@ async def test_only_so_many_files_of_one_partner_are_under_way_at_once(database_
         assert (refused.status, refused.headers["Retry-After"]) == (429, "60")
         await opened.process.drained(20)
         assert (await airline.file(csv_file(row("f-2")), "two")).status == 202
+
+
+async def test_slow_files_of_one_partner_leave_places_to_the_others(hub_town: Town) -> None:
+    airline, card = hub_town.partner("airline"), hub_town.partner("card")
+    content, come = csv_file(row("f-1")), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield content[:10]
+        await come.wait()
+        yield content[10:]
+
+    async def hand_in(key: str) -> Answer:
+        headers = airline.signed("POST", PATH, content, {"Content-Type": "text/csv", "Idempotency-Key": key})
+        return await airline.send("POST", PATH, slowly(), headers)
+
+    begun = [asyncio.create_task(hand_in(f"slow-{n}")) for n in range(UPLOADS_LIMIT)]
+    await wait_until(lambda: sum(one.done() for one in begun) == UPLOADS_LIMIT - UPLOADS_OF_PARTY_LIMIT, deadline_s=8)
+    assert {one.result().status for one in begun if one.done()} == {429}
+    assert (await card.file(content, "c")).status == 202
+    come.set()
+    assert [(await one).status for one in begun].count(202) == UPLOADS_OF_PARTY_LIMIT
+    assert (await airline.file(content, "after")).status == 202
 
 
 async def test_what_was_agreed_with_one_partner_holds_for_it_alone(database_url: str) -> None:

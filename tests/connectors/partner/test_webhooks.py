@@ -1,13 +1,14 @@
 """Webhooks to partners, as a receiver on loopback sees them, verified by Standard Webhooks' rules."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from connectors.partner.outbound import Got, Outbound
 from hub.web.openapi import openapi
 from schemas.citizens import LinkCitizen
 from schemas.links import UnlinkCitizen
@@ -96,15 +97,47 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await ask(airline, "POST", "/webhook-tests", status=404)
     await unlink(hub_town, 1)
     await hub_town.process.drained(DEADLINE_S)
-    assert len(await rows_of(database_url, KEPT)) == 1, "nothing is kept for whoever is told nothing"
-    (missed,) = (await airline.get("/webhook-events?undelivered=true"))["items"]
+    await airline.file(json.dumps(transfer("t-1")).encode(), "f-1", "application/x-ndjson")
+    await wait_until(lambda: _kept(database_url, 3))
+    await hub_town.process.drained(DEADLINE_S)
+    assert len(receiver.came) == 1
+    missed = (await airline.get("/webhook-events?undelivered=true"))["items"]
+    assert [(one["type"], one["tries"]) for one in missed] == [
+        ("transfer_file.finished", 0), ("link.ended", 0), ("webhook.test", 1)
+    ]  # fmt: skip
     await ask(airline, "PUT", "/webhook", {"url": receiver.url})
     assert (await airline.get("/webhook"))["disabled_at"] is None
-    await ask(airline, "POST", "/webhook-replays", {"event_ids": [missed["event_id"]]}, 202)
-    await wait_until(lambda: receiver.ids() == [missed["event_id"]] * 2)
+    ids = [one["event_id"] for one in missed]
+    await ask(airline, "POST", "/webhook-replays", {"event_ids": ids}, 202)
+    await wait_until(lambda: sorted(receiver.ids()[1:]) == sorted(ids))
     assert await ask(airline, "DELETE", "/webhook", status=204) is None
     await ask(airline, "POST", "/webhook-tests", status=404)
     await ask(airline, "POST", "/webhook-secrets", status=404)
+
+
+async def _kept(database_url: str, count: int) -> bool:
+    return len(await rows_of(database_url, KEPT)) == count
+
+
+async def test_an_old_endpoint_s_late_410_does_not_disable_the_new_one(
+    airline: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell = Outbound.tell
+    async with receiving() as new:
+
+        async def move_meanwhile(outbound: Outbound, url: str, body: bytes, headers: Mapping[str, str]) -> Got:
+            got = await tell(outbound, url, body, headers)
+            if url == receiver.url:
+                await ask(airline, "PUT", "/webhook", {"url": new.url})
+            return got
+
+        monkeypatch.setattr(Outbound, "tell", move_meanwhile)
+        receiver.answers = [410]
+        await ask(airline, "PUT", "/webhook", {"url": receiver.url})
+        (said,) = (await ask(airline, "POST", "/webhook-tests", status=202))["event_ids"]
+        await wait_until(lambda: new.ids() == [said], deadline_s=20)
+        state = await airline.get("/webhook")
+        assert (state["url"], state["disabled_at"]) == (new.url, None)
 
 
 async def test_what_an_endpoint_says_beside_its_status_is_not_read(airline: Partner, receiver: Receiver) -> None:

@@ -1,5 +1,8 @@
 """A citizen links accounts in a browser; partners' providers are real ones on loopback (画面57)."""
 
+from functools import partial
+from typing import Final
+
 import pytest
 from aiohttp import web
 
@@ -89,21 +92,58 @@ async def test_a_refusal_at_the_partner_is_told(street: Parties) -> None:
     assert "手続きが中止されたため" in page.words
 
 
+GOOD: Final = {"points": 70, "to": "reserve"}
+
+
+async def test_a_coupon_that_was_used_elsewhere_meanwhile_is_not_credited(street: Parties) -> None:
+    says: list[dict[str, object] | None] = [GOOD]
+
+    async def check(_request: web.Request) -> web.Response:
+        return web.Response(status=404) if says[0] is None else web.json_response(says[0])
+
+    browser, citizen_id = await street.town.somebody()
+    before = (await street.town.balance(citizen_id))["reserve"]
+    async with serving_at("/coupons", check) as url:
+        await _answers_online(street, url)
+        form = await browser.get("/my/coupon")
+        typed = partial(browser.submit, form, "/my/coupon", partner=str(CARD_COMPANY), code="ELSEWHERE001")
+        confirm = await typed()
+        for says[0] in (None, {**GOOD, "points": 60}):
+            at_confirm = await browser.submit(confirm, "/my/coupon/confirm")
+            assert (at_confirm.status, "このクーポン番号は利用できません" in at_confirm.words) == (409, True)
+            at_entry = await typed()
+            assert (at_entry.status, "このクーポン番号は利用できません" in at_entry.words) == (422, True)
+    away = await browser.submit(confirm, "/my/coupon/confirm")
+    assert (away.status, "時間をおいて" in away.words) == (409, True)
+    away = await typed()
+    assert (away.status, "時間をおいて" in away.words) == (422, True)
+    assert (await street.town.balance(citizen_id))["reserve"] == before
+    async with serving_at("/coupons", check) as url:
+        says[0] = GOOD
+        await _answers_online(street, url)
+        await browser.submit(confirm, "/my/coupon/confirm")
+    assert (await street.town.balance(citizen_id))["reserve"] == before + 70
+
+
+async def _answers_online(street: Parties, url: str) -> None:
+    answer = await street.put("/coupon-check", {"url": url}, CARD_COMPANY)
+    assert answer["public_key"].startswith("whpk_")
+    page = PresentParty(
+        party_id=CARD_COMPANY, linkage=Linkage.coupon, page_url="https://card.example/", asks_coupons=True
+    )
+    await ask(street.town.process, page)
+
+
 async def test_a_coupon_is_asked_for_where_its_partner_answers_online(street: Parties) -> None:
     asked: list[dict[str, object]] = []
 
     async def check(request: web.Request) -> web.Response:
         asked.append({"body": await request.json(), "signature": request.headers["webhook-signature"]})
         good = asked[-1]["body"]["data"]["code"] == "GOODCODE0001"  # type: ignore[index]
-        return web.json_response({"points": 70, "to": "reserve"}) if good else web.Response(status=404)
+        return web.json_response(GOOD) if good else web.Response(status=404)
 
     async with serving_at("/coupons", check) as url:
-        answer = await street.put("/coupon-check", {"url": url}, CARD_COMPANY)
-        assert answer["public_key"].startswith("whpk_")
-        page = PresentParty(
-            party_id=CARD_COMPANY, linkage=Linkage.coupon, page_url="https://card.example/", asks_coupons=True
-        )
-        await ask(street.town.process, page)
+        await _answers_online(street, url)
         browser, citizen_id = await street.town.somebody()
         form = await browser.get("/my/coupon")
         wrong = await browser.submit(form, "/my/coupon", partner=str(CARD_COMPANY), code="WRONGCODE001")

@@ -6,6 +6,8 @@ from typing import Final
 
 import pytest
 
+from hub.web.pages import encode_cursor
+from schemas.history import HistoryPlace
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.town import CITY, CITY_EVENT, FIRST, OTHER_CITY, PREFECTURE, PREFECTURE_EVENT, Town, credit
 from tests.workers.registry.asking import ask
@@ -107,6 +109,9 @@ async def test_histories_tell_where_points_came_from_and_the_balance_after_each(
     last = await browser.get(following)
     assert "航空会社+1,000ポイント1,000ポイント" in last.words
     assert not any("after=" in link for link in last.markup.links)
+    for block, place in ((2**63, 0), (-1, 0), (0, 2**31), (0, -1), (2**70, 0)):
+        made_up = encode_cursor(HistoryPlace(block=block, number=place))
+        assert (await browser.get(f"/my/history/reserve?after={made_up}")).status == 400, (block, place)
 
 
 async def test_partners_are_listed_with_the_way_in(shared_town: Town) -> None:

@@ -321,7 +321,7 @@ async def test_another_mail_address_only_when_just_confirmed(
     change = change.model_copy(update={"session": confirmed})
     assert (await ask(office, change)).id == citizen_id
     assert (await ask(office, change)).id == citizen_id
-    assert (await said(database_url)).count("mykey-ids.mail-address-changed") == 1
+    assert (await said(database_url)).count("mykey-ids.mail-address-changed") == 2, "the same again is said, too"
     clock.advance(timedelta(minutes=5, seconds=1))
     assert (await ask(office, change)).code == "confirm_again"
 
