@@ -225,8 +225,9 @@ async def _merge_id(bus: Bus, number: str) -> UUID:
 
 
 async def _street(bus: Bus, code: str) -> Street:
+    """By its code, or by its id, as mails name it."""
     for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets:
-        if one.code == code:
+        if code in {one.code, str(one.street_id)}:
             return one
     check(RefusalCode.unknown_street)
     raise RefusedError(code)

@@ -137,9 +137,10 @@ class Clockwork:
             commands = _sweeps(work.day, page.lots, await self._bases(page.lots))
         else:
             commands = _expiries(work.day, page.lots)
-        # One alone: where the ledger's clock has not come to this day, it says so once a page.
-        answers = await self._bus.call_many(commands[:1], COMMANDS_DEADLINE_S)
-        answers += await self._bus.call_many(commands[1:], COMMANDS_DEADLINE_S)
+        # The day's very first one alone: where the ledger's clock has not come to this day, it says so once.
+        alone = 1 if work.after is None else 0
+        answers = await self._bus.call_many(commands[:alone], COMMANDS_DEADLINE_S)
+        answers += await self._bus.call_many(commands[alone:], COMMANDS_DEADLINE_S)
         failpoints.reach("clockwork.before_page_done")
         posted = {
             command.citizen_id

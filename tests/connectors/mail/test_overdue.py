@@ -27,7 +27,7 @@ async def test_one_mail_tells_of_all_that_became_overdue_together(database_url: 
     (mail,) = await mailbox.mails()
     assert mail["envelope_to"] == OPERATORS
     assert dict(mail["headers"])["Subject"].startswith("【要確認】商店街が合算に応答していません（2件）")
-    for words in ("1,234", "2026-01-10 12:01:00 JST", "mykey-hub streets merges", str(STREET)):
+    for words in ("1,234", "2026-01-10 12:01:00 JST", f"mykey-hub streets merges {STREET}"):
         assert words in mail["text"]
 
 

@@ -39,8 +39,9 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
     mode: str, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "settings.toml").write_text(STREET.format(mode=mode), encoding="utf-8")
-    for _ in range(2):  # the same again changes nothing
-        assert "honmachi" in await run(settings, "register", str(tmp_path / "settings.toml"))
+    registered = await run(settings, "register", str(tmp_path / "settings.toml"))
+    assert registered.startswith("honmachi ")
+    assert await run(settings, "register", str(tmp_path / "settings.toml")) == registered
     assert "本町商店街" in await run(settings, "list")
     out = tmp_path / "key.toml"
     key = ("key", "honmachi", "2017-1", "--from", "2017-04-01", "--to", "2018-05-01T00:00:00+09:00", "--out", str(out))
@@ -59,6 +60,7 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
     with pytest.raises(HubError):
         await run(settings, "end-key", "honmachi", "2017-1", "--at", "2016-12-01")
     assert "取引済番号" in await run(settings, "merges", "honmachi")
+    assert "取引済番号" in await run(settings, "merges", registered.split()[1]), "as mails name it"
     with pytest.raises(HubError):
         await run(settings, "redeliver", str(uuid4()))
     with pytest.raises(HubError):
