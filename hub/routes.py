@@ -241,7 +241,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     points.PointsExpired: _to("mail"),
     corrections.PostingCorrected: _to(),
     corrections.CitizenRevoked: _to(),
-    grants.PointsGranted: _to(),
+    grants.PointsGranted: _to("mail"),
     vouchers.VoucherIssued: _to(),
     vouchers.VoucherRedeemed: _to(),
     checkouts.PointsAuthorised: _to(),

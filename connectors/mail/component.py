@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import structlog
-
 from connectors.mail.accounts import AccountMails
 from connectors.mail.checkpoints import CheckpointMails
 from connectors.mail.domains import DomainLimits
@@ -34,8 +32,6 @@ from schemas.notices import MailAddressStateOf, SendAccountNotice, SendCheckpoin
 from schemas.offers import ApprovalAsked, ScreeningPassed
 from schemas.outages import OutageBegan, OutageEnded, SendOutageMail
 
-log = structlog.get_logger()
-
 NOTICES_AT_ONCE_LIMIT: Final = 8
 """Per lane: more than the connections need, so that they never wait for a look-up or a record."""
 
@@ -47,8 +43,6 @@ def component(context: Context) -> Component:
         SigningKeyError: there is a DKIM key, but not one to sign with.
     """
     settings = context.settings
-    if settings.operator_mail_to is None:
-        log.warning("operators_have_no_address", setting="MYKEY_OPERATOR_MAIL_TO")
     keys = Keys(settings.key())
     sealer = keys.sealer("mail")
     unsubscribing = Unsubscribing(keys.hasher("mail.unsubscribe"), settings.own_url)

@@ -9,6 +9,7 @@ from uuid import UUID
 from connectors.mail.choices import CHOICE_OF, Choice
 from connectors.mail.statements import WHO_CHOSE
 from hub.transaction import Transaction
+from schemas.grants import PointsGranted
 from schemas.message import Event
 from schemas.notices import NoticeKind, PointsExpiringSoon, PointsMovingSoon, SendNotice
 from schemas.points import PointsCredited, PointsEvent, PointsExpired, PointsMoved
@@ -19,7 +20,7 @@ _DIGEST_BYTES: Final = 12
 _VERSION_8_AND_VARIANT: Final = (0x8 << 76) | (0b10 << 62)
 _FREE_BITS: Final = ((1 << 128) - 1) ^ (0xF << 76) ^ (0b11 << 62)
 
-NoticedEvent = PointsCredited | PointsMoved | PointsExpired | PointsMovingSoon | PointsExpiringSoon
+NoticedEvent = PointsCredited | PointsGranted | PointsMoved | PointsExpired | PointsMovingSoon | PointsExpiringSoon
 """What citizens are told of."""
 
 
@@ -44,7 +45,7 @@ def _posted_id(kind: NoticeKind, event: PointsEvent) -> UUID:
     return notice_id(kind, event.posted_on, *what)
 
 
-def _granted(event: PointsCredited) -> SendNotice:
+def _granted(event: PointsCredited | PointsGranted) -> SendNotice:
     return SendNotice(
         notice_id=_posted_id(NoticeKind.granted, event),
         citizen_id=event.citizen_id,
@@ -104,7 +105,7 @@ def _expiring_soon(event: PointsExpiringSoon) -> SendNotice:
 def notice_of(event: NoticedEvent) -> SendNotice:
     """What is told about an event."""
     match event:
-        case PointsCredited():
+        case PointsCredited() | PointsGranted():
             return _granted(event)
         case PointsMoved():
             return _moved(event)
@@ -127,6 +128,7 @@ async def send_notices(events: Sequence[NoticedEvent], tx: Transaction) -> None:
 
 KIND_OF: Final[Mapping[type[Event], NoticeKind]] = {
     PointsCredited: NoticeKind.granted,
+    PointsGranted: NoticeKind.granted,
     PointsMoved: NoticeKind.moved,
     PointsExpired: NoticeKind.expired,
     PointsMovingSoon: NoticeKind.moving_soon,

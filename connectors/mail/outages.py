@@ -10,6 +10,8 @@ from importlib.resources import files
 from string import Template
 from typing import Final
 
+import structlog
+
 from connectors.mail.addresses import checked_address
 from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.smtp import MAIL_SERVER
@@ -24,6 +26,9 @@ OURS: Final = ("mail.outside", MAIL_SERVER)
 BEGAN: Final = "began"
 ENDED: Final = "ended"
 MINUTE_S: Final = 60
+SETTING: Final = "MYKEY_OPERATOR_MAIL_TO"
+
+log = structlog.get_logger()
 
 
 class NoOperatorError(PermanentError):
@@ -42,6 +47,8 @@ class OutageMails:
 
     async def began(self, events: Sequence[OutageBegan], tx: Transaction) -> None:
         """Ask for a mail for each, but for the mail server's own."""
+        if self._to is None:
+            log.warning("outages_told_to_nobody", setting=SETTING, outages=len(events))
         for about, event in enumerate(events):
             if self._to is not None and (event.receiver, event.destination) != OURS:
                 tx.send(SendOutageMail(**event.model_dump()), about)

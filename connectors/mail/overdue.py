@@ -6,8 +6,10 @@ from string import Template
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from connectors.mail.addresses import checked_address
-from connectors.mail.outages import NoOperatorError
+from connectors.mail.outages import SETTING, NoOperatorError
 from connectors.mail.plain import PlainMail, PlainMails
 from hub.clock import JAPAN
 from hub.settings import Settings
@@ -16,6 +18,8 @@ from schemas.merges import MergeOverdue, SendOverdueMail
 from schemas.message import Envelope
 
 TEXT: Final = "merges_overdue.txt"
+
+log = structlog.get_logger()
 
 
 class OverdueMails:
@@ -32,6 +36,7 @@ class OverdueMails:
     async def overdue(self, events: Sequence[MergeOverdue], tx: Transaction) -> None:
         """Ask for one mail a street."""
         if self._to is None:
+            log.warning("overdue_merges_told_to_nobody", setting=SETTING, merges=len(events))
             return
         by_street: dict[UUID, list[MergeOverdue]] = {}
         for event in events:

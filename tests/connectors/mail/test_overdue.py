@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from structlog.testing import capture_logs
+
 from schemas.merges import MergeOverdue
 from tests.connectors.mail.mailbox import Mailbox
 from tests.connectors.mail.posting import mailing, rows, say, settled
@@ -33,7 +35,11 @@ async def test_one_mail_tells_of_all_that_became_overdue_together(database_url: 
 
 async def test_without_an_address_nothing_is_sent(database_url: str, mailbox: Mailbox) -> None:
     async with mailing(database_url, mailbox) as process:
-        await say(process, overdue(1, 1))
-        await settled(process)
+        with capture_logs() as logged:
+            await say(process, overdue(1, 1))
+            await settled(process)
+        assert {"event": "overdue_merges_told_to_nobody", "setting": "MYKEY_OPERATOR_MAIL_TO"}.items() <= next(
+            one for one in logged if one["log_level"] == "warning"
+        ).items()
         assert await rows(process, WAITING) == [{"waiting": 0}]
     assert await mailbox.mails() == []

@@ -16,6 +16,7 @@ from connectors.mail.smtp import SmtpPool
 from hub.failpoints import ENVIRONMENT
 from hub.process import HubProcess
 from schemas.citizens import MailChoices, MailChoicesChanged
+from schemas.grants import PointsGranted
 from schemas.mykey_ids import MailAddressChanged
 from schemas.notices import PointsExpiringSoon, PointsMovingSoon
 from schemas.points import PointsExpired, PointsMoved
@@ -99,6 +100,18 @@ async def test_a_grant_is_told_by_name_with_the_pool_and_the_days(database_url: 
         assert "98,765" not in mail["text"]
         (notice,) = await rows(process, NOTICES)
         assert (notice["state"], notice["smtp_code"]) == ("sent", 250)
+
+
+async def test_what_a_programme_grants_is_told_of_as_a_partners_points_are(database_url: str, mailbox: Mailbox) -> None:
+    granted = PointsGranted(**credited(citizen_id(1), points=300).model_dump(), programme_id=UUID(int=7))
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), citizen(2, MailChoices(on_expiry=True)))
+        await settled(process)
+        await say(process, granted, granted.model_copy(update={"citizen_id": citizen_id(2)}))
+        await settled(process)
+    (mail,) = await mailbox.mails()
+    assert mail["envelope_to"] == "user1@mail.example"
+    assert "さくらポイント（北名古屋市）が300ポイント" in mail["text"]
 
 
 async def test_each_choice_brings_its_own_notices_and_no_others(database_url: str, mailbox: Mailbox) -> None:
