@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hub import commands, contracts, diagram, health, installation, logs, loop, routes, trace_cli
 from hub.errors import HubError
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 
 COMMAND_GROUP: Final = "mykey_hub.commands"
 """Entry points of further commands: a callable that takes the rest of the arguments and returns the exit status."""
@@ -19,11 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0 when all is well, 1 when a check failed, 2 for a wrong call."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     further = {point.name: point for point in importlib.metadata.entry_points(group=COMMAND_GROUP)}
-    if given and given[0] in further:
-        command: Callable[[Sequence[str]], int] = further[given[0]].load()
-        return command(given[1:])
-    options = _parser(sorted(further)).parse_args(given)
     try:
+        if given and given[0] in further:
+            command: Callable[[Sequence[str]], int] = further[given[0]].load()
+            return command(given[1:])
+        options = _parser(sorted(further)).parse_args(given)
         return int(options.run(options))
     except HubError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -62,7 +62,7 @@ def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
 
 def _with_loop(command: Callable[[argparse.Namespace, Settings], Coroutine[Any, Any, int]]) -> Callable[..., int]:
     def start(options: argparse.Namespace) -> int:
-        settings = Settings()
+        settings = read_settings()
         logs.configure(settings.log_level)
         return loop.run(command(options, settings))
 

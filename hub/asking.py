@@ -24,7 +24,7 @@ from hub.clock import SystemClock
 from hub.component import Component, Context, Factory, Installed
 from hub.errors import HubError, PermanentError
 from hub.process import HubProcess
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 from hub.web.validation import field_errors
 from schemas.problems import Refusal
 
@@ -53,7 +53,7 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     logs.configure("error")
     console = Console(markup=False, highlight=False)
     try:
-        loop.run(carry_out(options, Settings(), console, asker))
+        loop.run(carry_out(options, read_settings(), console, asker))
     except HubError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

@@ -14,16 +14,24 @@ import secrets
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from hub.errors import PermanentError
 from hub.loopback import is_loopback, is_plain_loopback
 from hub.postgres_programs import SYSTEM_HOME
 
+PREFIX: Final = "MYKEY_"
 SECRET_KEY_LEAST_BYTES = 32
 
 _ROLE_PASSWORD_LEAST_CHARACTERS = 16
@@ -37,6 +45,10 @@ MailRate = Annotated[float, Field(gt=0, le=100_000)]
 
 
 SECRETS_FOLDER = Path("/run/secrets")
+
+
+class WrongSettingsError(PermanentError):
+    """Settings are missing or wrong: mend them and start again. What they were is not shown: it may be secret."""
 
 
 class WeakSecretError(PermanentError):
@@ -120,7 +132,9 @@ class Settings(BaseSettings):
             alone; None is no demo mode.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MYKEY_", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: str | None = None
     data_dir: Path = Field(default_factory=default_data_dir)
@@ -316,3 +330,20 @@ def _kept_key(data_dir: Path) -> bytes:
     if len(key) < SECRET_KEY_LEAST_BYTES:
         raise WeakSecretError(f"{path} holds no key: restore it from a backup, what it protected needs the old one")
     return key
+
+
+def read_settings() -> Settings:
+    """What is set in this process's environment. Raises WrongSettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise WrongSettingsError("\n".join(map(_fault, error.errors(include_url=False, include_input=False)))) from None
+    except SettingsError as error:  # what should be JSON is none
+        raise WrongSettingsError(str(error)) from None
+
+
+def _fault(error: ErrorDetails) -> str:
+    words = error["msg"].removeprefix("Value error, ")
+    name, *within = map(str, error["loc"] or ("",))
+    where = f" ({' '.join(within)})" if within else ""
+    return f"{PREFIX}{name.upper()}{where}: {words}" if name else words

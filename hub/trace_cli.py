@@ -15,7 +15,7 @@ from hub.clock import JAPAN, SystemClock
 from hub.database import Database
 from hub.keys import Keys
 from hub.sealing import PURPOSE
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 from hub.versions import current_type
 from hub.waterfall import Hop, Step, Waterfall, waterfall
 
@@ -64,7 +64,7 @@ def add_parser(subparsers: "SubParsers") -> None:
 
 
 def _start(options: argparse.Namespace) -> int:
-    settings = Settings()
+    settings = read_settings()
     logs.configure(settings.log_level)
     return loop.run(run(options, settings))
 

@@ -35,7 +35,7 @@ from connectors.operations.shapes import (
 )
 from hub import logs, loop
 from hub.errors import HubError, PermanentError
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 from hub.store import Search
 from hub.web.validation import field_errors
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     logs.configure("error")
     console = Console(quiet=options.json, markup=False, highlight=False)
     try:
-        return loop.run(run(options, Settings(), console))
+        return loop.run(run(options, read_settings(), console))
     except HubError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

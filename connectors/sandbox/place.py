@@ -1,6 +1,7 @@
 """Where a sandbox lives: a folder and a database of its own making, and on no other will it start."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,10 @@ from hub import migrations
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.errors import PermanentError
 from hub.migrations import MigrationSource
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 
 NAME: Final = "sandbox"
+NAMED: Final = "MYKEY_DATABASE_URL"
 """Of the component, of its schema, and of the file by which its folder is known."""
 CLOCK_FILE: Final = "clock"
 ANCHORS_FOLDER: Final = "anchors"
@@ -50,10 +52,8 @@ async def opened(kept: Path | None, port: int) -> AsyncIterator[Place]:
 
 
 def _refuse_a_named_database() -> None:
-    if Settings().database_url is not None:
-        raise SandboxRefusedError(
-            "MYKEY_DATABASE_URL is set, and a sandbox works on a database of its own only: unset it"
-        )
+    if os.environ.get(NAMED) or read_settings().database_url is not None:
+        raise SandboxRefusedError(f"{NAMED} is set, and a sandbox works on a database of its own only: unset it")
 
 
 def _claim(folder: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from hub import settings as subject
+from hub.__main__ import main
 from hub.settings import Settings, WeakSecretError
 
 STRONG = "0123456789abcdef0123456789abcdef"
@@ -103,6 +104,28 @@ def test_values_that_cannot_be_meant_are_refused(name: str, value: str, monkeypa
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "name, value, told",
+    [
+        ("SECRET_KEY", "hunter2", "MYKEY_SECRET_KEY: the secret key must have at least 32 bytes"),
+        ("DATABASE_URL", "postgresql://owner:hunter2@db/mykey", "needs MYKEY_SECRET_KEY"),
+        ("ROLE_PASSWORDS", '{"ledger": "hunter2"}', "MYKEY_ROLE_PASSWORDS: "),
+        ("POOL_SIZES", '{"ledger": "hunter2"}', "MYKEY_POOL_SIZES (ledger): "),
+        ("POOL_SIZES", "hunter2", "pool_sizes"),
+    ],
+)
+def test_a_mistake_is_told_by_its_setting_and_without_what_it_was(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(f"MYKEY_{name}", value)
+    for command in (["up"], ["trace", "x"], ["verify"], ["parties", "list"], ["console", "flow"]):
+        assert main(command) == 1
+        shown = capsys.readouterr()
+        assert told in shown.err
+        assert "hunter2" not in shown.out + shown.err
+        assert "Traceback" not in shown.err
 
 
 def test_an_ipv6_address_is_bracketed() -> None:

@@ -16,7 +16,7 @@ from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
 from hub.errors import HubError
 from hub.serving import database, serving
-from hub.settings import Settings
+from hub.settings import Settings, read_settings
 from schemas.audit import (
     SLICE_BLOCKS,
     SLICE_LIMIT_BLOCKS,
@@ -38,7 +38,7 @@ PARTITION_DEADLINE_S: Final = 4 * 3600.0
 def main(arguments: Sequence[str]) -> int:
     """Exit status 0 when everything adds up, 1 when something does not."""
     options = _parser().parse_args(arguments)
-    settings = Settings()
+    settings = read_settings()
     logs.configure("warning")
     try:
         if options.public_key:
