@@ -258,10 +258,10 @@ def test_an_interrupted_first_start_is_begun_again(folder: Path) -> None:
         assert server.url
 
 
-def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
+async def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
     with pytest.raises(EmbeddedPostgresError, match="shared_buffers"):
         EmbeddedPostgres(folder, {"shared_buffers": "nonsense"}).start()
-    assert processes_in(folder) == []
+    await wait_until(lambda: processes_in(folder) == [], 10)
 
 
 def test_a_socket_folder_that_others_may_enter_is_refused(folder: Path) -> None:

@@ -53,6 +53,7 @@ async def test_a_file_for_a_terminal_that_is_none_goes_where_the_street_wants_it
         merge_id = uuid4()
         answer = await street.merge(300, merge_id=merge_id)
         assert (answer.state, answer.undelivered) == (MergeState.sent, RefusalCode.terminal_away)
+        await street.becomes(answer.number, MergeState.sent)
         await change(street, deliver_to=None)
         await redeliver(street, merge_id)
         await street.becomes(answer.number, MergeState.delivered)
@@ -135,6 +136,7 @@ async def test_a_file_that_may_have_come_is_not_given_back_at_once_whatever_the_
         street.drop.rmdir()
         merge_id = uuid4()
         answer = await street.merge(300, merge_id=merge_id)
+        await street.becomes(answer.number, MergeState.sent)
         await change(street, deliver_to=NO_TERMINAL)
         await redeliver(street, merge_id)
 

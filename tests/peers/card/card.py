@@ -98,7 +98,7 @@ class _Secret:
         self.left = self.tries
 
 
-@dataclass
+@dataclass(eq=False)
 class JpkiCard(Card):
     """A My Number Card's JPKI application. `commands` keeps the class and instruction bytes it was sent, in order."""
 

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Final
 from uuid import UUID, uuid4
+from weakref import WeakKeyDictionary
 
 from reader_agent.apdu import CardRemovedError, ReaderFailedError
 from reader_agent.card_frames import Answer, Ask, Step
@@ -13,6 +15,9 @@ from reader_agent.presence import Presence
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.uplink import CardEvent, ReaderState
 from tests.peers.card.card import Card, PulledError, SilentError
+
+_READERS: Final[WeakKeyDictionary[Card, "InMemoryReader"]] = WeakKeyDictionary()
+"""In which reader a card is, or was last: it cannot be in two, where letting go of it at one would power it off."""
 
 
 class InMemoryReader:
@@ -28,8 +33,12 @@ class InMemoryReader:
         presence.hear(ReaderState(connected=True))
 
     def insert(self, card: Card) -> None:
-        """Put a card in; one that is in is taken out before."""
+        """Put a card in; one that is in is taken out before, and this one out of the reader where it is."""
         self.remove()
+        there = _READERS.get(card)
+        if there is not None and there._in is not None and there._in[1] is card:
+            there.remove()
+        _READERS[card] = self
         self._in = uuid4(), card
         self._presence.hear(CardEvent(what="inserted", insertion=self._in[0]))
 
