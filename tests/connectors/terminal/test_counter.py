@@ -67,12 +67,14 @@ async def test_a_citizens_way_through_the_counters(here: Town) -> None:
     operation_id = await library.clerk.read("look-up-service-id", how="tap")
     assert (await library.clerk.done(operation_id, "look-up"))["number"] == NUMBER
     assert library.program.numbers == [NUMBER]
+    office.insert(card)
     operation_id = await office.clerk.read("change-mykey-id")
     offered = await office.clerk.done(operation_id, "offer", attempt=1)
     await office.clerk.done(operation_id, "change", mykey_id=offered["mykey_id"])
     operation_id = await office.clerk.read("revoke-mykey-id")
     assert await office.clerk.done(operation_id, "loss") == {"points": 0, "pools": []}
     await office.clerk.done(operation_id, "revoke")
+    library.insert(card)
     operation_id = await library.clerk.begin("look-up-service-id")
     view = await library.clerk.ended(operation_id, "waiting")
     assert (view["state"], view["code"]) == ("failed", "card_without_mykey_id")
