@@ -13,7 +13,7 @@ from hub.web.openapi import openapi
 from schemas.citizens import LinkCitizen
 from schemas.links import UnlinkCitizen
 from tests.connectors.partner.receivers import Receiver, receiving, signed_by, verify_by_key
-from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Partner, Town, town, transfer
+from tests.connectors.partner.town import AIRLINE, DEADLINE_S, HOST, Partner, Town, free_port, town, transfer
 from tests.running import running
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask as ask_hub
@@ -24,6 +24,8 @@ DUE_NOW: Final = """
 UPDATE hub.delivery SET due_at = now() WHERE receiver = 'partner.webhooks' AND state = 'scheduled' RETURNING 1
 """
 WAITING: Final = "SELECT state, reason FROM hub.delivery WHERE receiver = 'partner.webhooks'"
+OPEN: Final = "SELECT error FROM hub.outage WHERE receiver = 'partner.webhooks' AND ended_at IS NULL"
+HELD: Final = "SELECT destination, attempts FROM hub.delivery WHERE receiver = 'partner.webhooks' AND state = 'held'"
 KEPT: Final = "SELECT event_id, type, tries, delivered_at FROM partner.webhook_event ORDER BY event_id"
 
 
@@ -263,3 +265,22 @@ async def test_an_event_that_an_endpoint_breaks_on_does_not_keep_the_others_from
         await wait_until(taken, deadline_s=60)
         await opened.process.drained(DEADLINE_S)
         assert await rows_of(database_url, WAITING) == []
+
+
+async def test_where_nothing_listens_the_first_try_finds_the_outage_and_no_attempt_is_lost(
+    hub_town: Town, airline: Partner, database_url: str
+) -> None:
+    port = free_port()
+    await ask(airline, "PUT", "/webhook", {"url": f"http://{HOST}:{port}/hooks"})
+    await unlink(hub_town, 1)
+
+    async def found() -> bool:
+        return bool(await rows_of(database_url, HELD))
+
+    await wait_until(found)
+    (outage,) = await rows_of(database_url, OPEN)
+    assert outage["error"] == "OutsideDownError"
+    (held,) = await rows_of(database_url, HELD)
+    assert (held["destination"], held["attempts"]) == (f"webhook:{AIRLINE}", 0)
+    async with receiving(port) as back:
+        await wait_until(lambda: back.types() == ["link.ended"], deadline_s=30)
