@@ -96,7 +96,9 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
         return (await airline.get("/webhook"))["disabled_at"] is not None
 
     await wait_until(disabled)
-    await ask(airline, "POST", "/webhook-tests", status=404)
+    problem = await ask(airline, "POST", "/webhook-tests", status=404)
+    assert problem["detail"].startswith("Your endpoint has answered 410")
+    assert problem["detail_ja"].startswith("Webhookの送信先は410を返したため")
     await unlink(hub_town, 1)
     await hub_town.process.drained(DEADLINE_S)
     await airline.file(json.dumps(transfer("t-1")).encode(), "f-1", "application/x-ndjson")
@@ -113,8 +115,10 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await ask(airline, "POST", "/webhook-replays", {"event_ids": ids}, 202)
     await wait_until(lambda: sorted(receiver.ids()[1:]) == sorted(ids))
     assert await ask(airline, "DELETE", "/webhook", status=204) is None
-    await ask(airline, "POST", "/webhook-tests", status=404)
-    await ask(airline, "POST", "/webhook-secrets", status=404)
+    for method, path in (("POST", "/webhook-tests"), ("POST", "/webhook-secrets"), ("GET", "/webhook")):
+        problem = await ask(airline, method, path, status=404)
+        assert problem["detail"].startswith("No endpoint is set"), path
+        assert problem["detail_ja"].startswith("Webhookの送信先が設定されていません"), path
 
 
 async def _kept(database_url: str, count: int) -> bool:
