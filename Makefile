@@ -55,7 +55,7 @@ story: $(VENV)/.project ## Play the main story and check every number (ARGS="--j
 	@$(if $(filter rabbitmq,$(TRANSPORT)),$(NEEDS) rabbitmq)
 	$(BIN)/mykey-hub story $(if $(TRANSPORT),--transport $(TRANSPORT)) $(ARGS)
 
-sandbox: $(VENV)/.project ## A sandbox for partners, shops and funds (docs/partners.md; ARGS="--keep DIR --port N")
+sandbox: $(VENV)/.project $(VENV)/.assets ## A sandbox for partners, shops and funds (docs/partners.md; ARGS="--keep DIR --port N")
 	$(BIN)/mykey-hub sandbox $(ARGS)
 
 test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")

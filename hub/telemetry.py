@@ -32,7 +32,7 @@ _LOW: Final = (1 << 64) - 1
 
 
 class NoTelemetryError(PermanentError):
-    """MYKEY_OTLP_URL is set, but the extra is not installed: `pip install 'mykey-hub[otel]'`, or unset it."""
+    """MYKEY_OTLP_URL is set, but the extra is not installed: `pip install '.[otel]'` in the checkout, or unset it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def _doctor(loaded: Settings, folder: Path) -> int:
         "this terminal's key": identity.agent_key,
         "the hub's authorities": lambda: hub_tls(loaded),
         "enrolled": lambda: _must(identity.enrolled(loaded), "enrol first"),
-        "card reader library": lambda: _must(find_spec("smartcard"), "pip install 'mykey-hub[reader]'"),
+        "card reader library": lambda: _must(find_spec("smartcard"), "pip install '.[reader]' in the checkout"),
         "page's port": lambda: _port(loaded.page_port),
         "clipboard": tool,
         "merge folder, where one is set": lambda: _folder(loaded.merge_folder),

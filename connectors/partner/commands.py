@@ -50,6 +50,7 @@ KINDS: Final = (PartyKind.partner, PartyKind.shop, PartyKind.fund)
 SECRET_BYTES: Final = 32
 FILE_LIMIT_BYTES: Final = LOGO_LIMIT_BYTES
 TEST_DEADLINE_S: Final = 20.0
+USUAL_ALGORITHMS: Final = tuple(one.value for one in OpenIdProvider.model_fields["algorithms"].default)
 NUMBERS: Final = tuple(name for name in PartyLimits.model_fields if name != "pools")
 
 
@@ -98,7 +99,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_page(page: argparse.ArgumentParser) -> None:
-    page.add_argument("--linkage", choices=[one.value for one in Linkage], default=Linkage.id_link.value)
+    page.add_argument(
+        "--linkage",
+        choices=[one.value for one in Linkage],
+        default=Linkage.id_link.value,
+        help="id_link (also where left out): citizens link their account; coupon: they enter its codes",
+    )
     page.add_argument("--url", required=True, help="its own page; a shop's citizens come back to this site only")
     page.add_argument("--about", default="", help="a line about it")
     page.add_argument("--logo", type=Path, metavar="FILE", help=f"PNG of at most {LOGO_LIMIT_BYTES} bytes")
@@ -110,7 +116,12 @@ def _add_log_in(log_in: argparse.ArgumentParser) -> None:
     way.add_argument("--issuer", metavar="URL", help="of its OpenID provider")
     way.add_argument("--page", metavar="URL", help="its own log-in page, where it has no OpenID provider")
     log_in.add_argument("--client-id", metavar="ID", help="ours at that provider")
-    log_in.add_argument("--algorithm", action="append", choices=[one.value for one in TokenAlgorithm], metavar="NAME")
+    log_in.add_argument(
+        "--algorithm",
+        action="append",
+        choices=[one.value for one in TokenAlgorithm],
+        help=f"how its ID tokens may be signed; again for each; left out: {', '.join(USUAL_ALGORITHMS)}",
+    )
 
 
 async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:

@@ -13,7 +13,15 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
@@ -28,6 +36,8 @@ CONNECTIONS_PER_HOST_LIMIT: Final = 8
 HTTPS_PORT: Final = 443
 SERVER_FAULT: Final = 500
 RETRY_AFTER_LIMIT_S: Final = 3_600.0
+DOWN_S: Final = 5.0
+"""Until another try, where there was no connection."""
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _EMBEDDING: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("2002::/16"))
 """IPv6 addresses that stand for an IPv4 address, which could be one of the inside."""
@@ -41,6 +51,10 @@ class AwayError(Exception):
         super().__init__(reason)
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+class UnreachedError(AwayError):
+    """There is no connection to the other side: refused, no such name, or a certificate that does not fit."""
 
 
 class ForbiddenAddressError(Exception):
@@ -113,6 +127,8 @@ class Outbound:
                 method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 content = await _read(response) if reads else b""
+        except ClientConnectorError as error:
+            raise UnreachedError(type(error).__name__) from error
         except (ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise AwayError(type(error).__name__) from error
         if len(content) > ANSWER_LIMIT_BYTES:

@@ -89,6 +89,27 @@ async def test_it_asks_again_only_where_that_helps(monkeypatch: pytest.MonkeyPat
         await runner.cleanup()
 
 
+@pytest.mark.loopback
+async def test_a_post_of_nothing_has_no_body() -> None:
+    """As the requests have it that take none."""
+    port, came = free_port(), list[tuple[bool, str]]()
+
+    async def answer(request: web.Request) -> web.Response:
+        came.append((request.body_exists, request.headers.get("Content-Digest", "")))
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_post("/tests", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        await asyncio.to_thread(Hub(f"http://{HOST}:{port}", "k", pem(Ed25519PrivateKey.generate())).post, "/tests")
+    finally:
+        await runner.cleanup()
+    assert came == [(False, "")]
+
+
 def test_no_other_kind_of_key() -> None:
     with pytest.raises(TypeError):
         Hub("https://hub.example", "k", pem(X25519PrivateKey.generate()))

@@ -18,11 +18,11 @@ from connectors.partner.id_link.discovery import UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError
 from connectors.partner.id_link.linking_store import Linkage, LinkingStore, Taken, hash_of
 from connectors.partner.id_link.openid import Answer, OpenId, Proof, RevocationRefusedError, Secrets, new_secret
-from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
+from connectors.partner.outbound import DOWN_S, AwayError, ForbiddenAddressError, Outbound, UnreachedError
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.component import Apart, Handler, Unasked
-from hub.errors import NoAnswerError
+from hub.errors import NoAnswerError, OutsideDownError
 from hub.keys import Hasher
 from hub.transaction import Transaction
 from schemas.id_links import (
@@ -152,7 +152,7 @@ class Linkings:
         return made
 
     async def give_back(self, envelope: Envelope) -> Unasked | None:
-        """RevokeTokens: tell the provider. Raises NoAnswerError, RevocationRefusedError."""
+        """RevokeTokens: tell the provider. Raises OutsideDownError, NoAnswerError, RevocationRefusedError."""
         message = envelope.message
         if not isinstance(message, RevokeTokens):
             raise TypeError(envelope.type)
@@ -171,6 +171,8 @@ class Linkings:
         try:
             if not await self._openid.revoke(provider, token):
                 log.info("tokens_not_taken_back", party_id=party_id)
+        except UnreachedError as error:
+            raise OutsideDownError(_reason(error), destination=str(party_id), retry_after_s=DOWN_S) from error
         except (AwayError, UnfitProviderError) as error:
             raise NoAnswerError(_reason(error), destination=str(party_id), retry_after_s=RETRY_AFTER_S) from error
         except ForbiddenAddressError as error:

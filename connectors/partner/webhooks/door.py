@@ -187,7 +187,7 @@ class WebhookDoor:
         party_id = caller_of(request).party_id
         found = await self._endpoints.endpoint(party_id)
         if found is None:
-            raise ProblemError(ProblemCode.not_found)
+            raise ProblemError(ProblemCode.not_found, *NO_ENDPOINT)
         key = public_key(signer_of(self._keys, party_id))
         return json_response(WebhookState(url=found.url, public_key=key, disabled_at=found.disabled_at))
 
@@ -201,14 +201,16 @@ class WebhookDoor:
         party_id = caller_of(request).party_id
         whsec = await self._endpoints.rotate(party_id)
         if whsec is None:
-            raise ProblemError(ProblemCode.not_found)
+            raise ProblemError(ProblemCode.not_found, *NO_ENDPOINT)
         return self._told(party_id, whsec)
 
     async def test(self, request: web.Request) -> web.Response:
         """`webhook.test`; not to an endpoint that is disabled."""
-        said = await self._endpoints.test(caller_of(request).party_id)
+        party_id = caller_of(request).party_id
+        said = await self._endpoints.test(party_id)
         if not said:
-            raise ProblemError(ProblemCode.not_found)
+            why = NO_ENDPOINT if await self._endpoints.endpoint(party_id) is None else DISABLED
+            raise ProblemError(ProblemCode.not_found, *why)
         return json_response(EventsSaid(event_ids=said), status=202)
 
     async def events(self, request: web.Request) -> web.Response:
@@ -231,6 +233,14 @@ class WebhookDoor:
         return json_response(WebhookSecret(secret=whsec, public_key=public_key(signer_of(self._keys, party_id))))
 
 
+NO_ENDPOINT: Final = (
+    "No endpoint is set: set one by PUT /api/partner/webhook.",
+    "Webhookの送信先が設定されていません。PUT /api/partner/webhook で設定してください。",
+)
+DISABLED: Final = (
+    "Your endpoint has answered 410 and is disabled: set it anew by PUT /api/partner/webhook.",
+    "Webhookの送信先は410を返したため停止しています。PUT /api/partner/webhook で設定し直してください。",
+)
 FORBIDDEN: Final = FieldError(
     pointer="/url",
     code="address",

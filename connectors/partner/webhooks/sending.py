@@ -8,11 +8,11 @@ from uuid import UUID
 
 import structlog
 
-from connectors.partner.outbound import AwayError, ForbiddenAddressError, Got, Outbound
+from connectors.partner.outbound import DOWN_S, AwayError, ForbiddenAddressError, Got, Outbound, UnreachedError
 from connectors.partner.webhooks.endpoints import Endpoints, KeptEvent
 from connectors.partner.webhooks.signing import signed_headers, signer_of
 from hub.component import Unasked
-from hub.errors import NoAnswerError, PermanentError, TransientError
+from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
 from hub.keys import Keys
 from schemas.message import Envelope
 from schemas.webhooks import SendWebhook
@@ -49,7 +49,7 @@ class WebhookSender:
         self._real_now = real_now
 
     async def __call__(self, envelope: Envelope) -> Unasked | None:
-        """Raises NoAnswerError, WebhookRefusedError, EndpointForbiddenError."""
+        """Raises OutsideDownError, NoAnswerError, WebhookRefusedError, EndpointForbiddenError."""
         message = envelope.message
         if not isinstance(message, SendWebhook):
             raise TypeError(envelope.type)
@@ -81,6 +81,8 @@ class WebhookSender:
 
 
 def _away(message: SendWebhook, event: KeptEvent, error: AwayError) -> TransientError:
+    if isinstance(error, UnreachedError):
+        return OutsideDownError(str(error), destination=destination_of(message.party_id), retry_after_s=DOWN_S)
     wait_s = error.retry_after_s or RETRY_AFTER_S
     if event.tries >= JUDGED_TRIES_LIMIT:
         return WebhookRefusedError(str(error), retry_after_s=wait_s)

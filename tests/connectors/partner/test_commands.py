@@ -19,7 +19,8 @@ from hub.asking import carry_out
 from hub.errors import HubError
 from hub.settings import Settings
 from schemas.citizens import LinkCitizen
-from schemas.id_links import BeginLinking
+from schemas.id_links import BeginLinking, TokenAlgorithm
+from schemas.links import Linkage
 from schemas.values import scheme_pool
 from tests.connectors.checkout.shops import Shop
 from tests.connectors.partner.town import DEADLINE_S, SCHEME, STORE, Answer, Partner, Town, town, transfer
@@ -90,6 +91,20 @@ async def test_a_partner_is_set_up_and_moves_points_within_what_was_agreed(desk:
     shown = await desk.run("show", party_id)
     for one in ("air-1", "0.001", "reserve", "https://air.example/points", "全体と同じ"):
         assert one in shown
+
+
+@pytest.mark.parametrize(
+    "command,choices",
+    [("log-in", [one.value for one in TokenAlgorithm]), ("page", [one.value for one in Linkage])],
+)
+def test_a_command_says_what_can_be_chosen(
+    command: str, choices: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        commands.main([command, "--help"])
+    told = capsys.readouterr().out
+    assert [one for one in choices if one not in told] == []
+    assert "left out" in " ".join(told.split())
 
 
 async def test_a_coupon_goes_only_where_points_may_go(desk: Desk) -> None:

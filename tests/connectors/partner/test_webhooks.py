@@ -13,7 +13,7 @@ from hub.web.openapi import openapi
 from schemas.citizens import LinkCitizen
 from schemas.links import UnlinkCitizen
 from tests.connectors.partner.receivers import Receiver, receiving, signed_by, verify_by_key
-from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Partner, Town, town, transfer
+from tests.connectors.partner.town import AIRLINE, DEADLINE_S, HOST, Partner, Town, free_port, town, transfer
 from tests.running import running
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask as ask_hub
@@ -24,6 +24,8 @@ DUE_NOW: Final = """
 UPDATE hub.delivery SET due_at = now() WHERE receiver = 'partner.webhooks' AND state = 'scheduled' RETURNING 1
 """
 WAITING: Final = "SELECT state, reason FROM hub.delivery WHERE receiver = 'partner.webhooks'"
+OPEN: Final = "SELECT error FROM hub.outage WHERE receiver = 'partner.webhooks' AND ended_at IS NULL"
+HELD: Final = "SELECT destination, attempts FROM hub.delivery WHERE receiver = 'partner.webhooks' AND state = 'held'"
 KEPT: Final = "SELECT event_id, type, tries, delivered_at FROM partner.webhook_event ORDER BY event_id"
 
 
@@ -94,7 +96,9 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
         return (await airline.get("/webhook"))["disabled_at"] is not None
 
     await wait_until(disabled)
-    await ask(airline, "POST", "/webhook-tests", status=404)
+    problem = await ask(airline, "POST", "/webhook-tests", status=404)
+    assert problem["detail"].startswith("Your endpoint has answered 410")
+    assert problem["detail_ja"].startswith("Webhookの送信先は410を返したため")
     await unlink(hub_town, 1)
     await hub_town.process.drained(DEADLINE_S)
     await airline.file(json.dumps(transfer("t-1")).encode(), "f-1", "application/x-ndjson")
@@ -111,8 +115,10 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await ask(airline, "POST", "/webhook-replays", {"event_ids": ids}, 202)
     await wait_until(lambda: sorted(receiver.ids()[1:]) == sorted(ids))
     assert await ask(airline, "DELETE", "/webhook", status=204) is None
-    await ask(airline, "POST", "/webhook-tests", status=404)
-    await ask(airline, "POST", "/webhook-secrets", status=404)
+    for method, path in (("POST", "/webhook-tests"), ("POST", "/webhook-secrets"), ("GET", "/webhook")):
+        problem = await ask(airline, method, path, status=404)
+        assert problem["detail"].startswith("No endpoint is set"), path
+        assert problem["detail_ja"].startswith("Webhookの送信先が設定されていません"), path
 
 
 async def _kept(database_url: str, count: int) -> bool:
@@ -263,3 +269,22 @@ async def test_an_event_that_an_endpoint_breaks_on_does_not_keep_the_others_from
         await wait_until(taken, deadline_s=60)
         await opened.process.drained(DEADLINE_S)
         assert await rows_of(database_url, WAITING) == []
+
+
+async def test_where_nothing_listens_the_first_try_finds_the_outage_and_no_attempt_is_lost(
+    hub_town: Town, airline: Partner, database_url: str
+) -> None:
+    port = free_port()
+    await ask(airline, "PUT", "/webhook", {"url": f"http://{HOST}:{port}/hooks"})
+    await unlink(hub_town, 1)
+
+    async def found() -> bool:
+        return bool(await rows_of(database_url, HELD))
+
+    await wait_until(found)
+    (outage,) = await rows_of(database_url, OPEN)
+    assert outage["error"] == "OutsideDownError"
+    (held,) = await rows_of(database_url, HELD)
+    assert (held["destination"], held["attempts"]) == (f"webhook:{AIRLINE}", 0)
+    async with receiving(port) as back:
+        await wait_until(lambda: back.types() == ["link.ended"], deadline_s=30)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from connectors.partner.id_link.linking_store import ANSWER_FOR, LINKING_FOR
+from connectors.partner.outbound import Got, Outbound, UnreachedError
 from connectors.portal.citizen.linking import BEGIN_BURST
 from hub.clock import AdjustableClock
 from schemas.id_links import CALLBACK, MembershipCheck, OpenIdProvider, SetUpLinkage
@@ -20,6 +21,7 @@ OVER = "この連携の手続きは終わっているか"
 UNPROVEN = "サービスからの回答を確認できなかったため"
 PARKED = "SELECT count(*) FROM hub.delivery WHERE receiver = 'partner.outside' AND state = 'parked'"
 KEPT = "SELECT count(*) FROM partner.account WHERE ended_at IS NOT NULL"
+OUTAGE = "SELECT error FROM hub.outage WHERE receiver = 'partner.outside' AND destination = $1 AND ended_at IS NULL"
 
 
 async def test_each_request_is_new_and_asks_for_no_more_than_a_link_needs(street: Parties) -> None:
@@ -154,3 +156,29 @@ async def test_tokens_that_are_not_taken_back_are_kept_and_told_of(street: Parti
         street.card_company.refuses = ""
         await connection.close()
     assert street.card_company.tokens == held
+
+
+async def test_tokens_wait_for_a_provider_that_is_not_reached(
+    street: Parties, shared_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try finds the outage, as with every other side; it costs no attempt."""
+    browser, _citizen_id = await street.town.somebody()
+    before = set(street.airline.tokens)
+    await street.linked(browser, AIRLINE, "other")
+    connection = await asyncpg.connect(shared_database_url)
+
+    async def nobody_there(*_asked: object) -> Got:
+        raise UnreachedError("ClientConnectorError")
+
+    async def told() -> object:
+        return await connection.fetchval(OUTAGE, str(AIRLINE))
+
+    try:
+        with monkeypatch.context() as away:
+            away.setattr(Outbound, "post", nobody_there)
+            page = await browser.get(f"/my/services/{AIRLINE}/unlink")
+            await browser.submit(page, f"/my/services/{AIRLINE}/unlink")
+            assert await wait_until(told) == "OutsideDownError"
+        await wait_until(lambda: street.airline.tokens == before, deadline_s=30)
+    finally:
+        await connection.close()

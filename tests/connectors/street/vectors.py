@@ -24,6 +24,8 @@ AT: Final = "2017-10-02T10:15:30+09:00"
 """When the vectors are valid."""
 VALID_FROM: Final = datetime(2017, 4, 1, tzinfo=UTC)
 FIELDS: Final = Fields("520625", 300, "20171002101530000042")
+AHEAD: Final = FIELDS._replace(number="20171003101530000042")
+"""A day after the vectors are valid."""
 SECRET: Final = "本町 honmachi 2017"
 LAYOUTS: Final[tuple[dict[str, Any], ...]] = (
     {},
@@ -85,7 +87,7 @@ def _refused(layout: MergeLayout) -> list[dict[str, Any]]:
     content = made.file_of(FIELDS, TERMINAL, _random(layout))
     is_v2 = layout.mode.is_v2
     foreign = sealing(layout, street="ekimae", key=key_of(layout.mode, first=100))
-    future = made.file_of(FIELDS._replace(number="20171003101530000042"), TERMINAL, _random(layout))
+    future = made.file_of(AHEAD, TERMINAL, _random(layout))
     cases = {
         "a byte of the ciphertext altered": (_flip(content, -70 if is_v2 else 20), None),
         "the last byte missing": (content[:-1], "torn" if not is_v2 else None),
@@ -95,9 +97,14 @@ def _refused(layout: MergeLayout) -> list[dict[str, Any]]:
     if is_v2:
         forged = sealing(layout, signer=Signer(Ed25519PrivateKey.from_private_bytes(bytes(32))))
         cases["signed by somebody else"] = (forged.file_of(FIELDS, TERMINAL, _random(layout)), "bad_signature")
-    named = made.name_of(FIELDS.number)
     return [
-        {**_settings(made), "case": case, "name": named, "file": _text(content)} | ({"reason": why} if why else {})
+        {
+            **_settings(made),
+            "case": case,
+            "name": made.name_of((AHEAD if why == "future" else FIELDS).number),
+            "file": _text(content),
+        }
+        | ({"reason": why} if why else {})
         for case, (content, why) in cases.items()
     ]
 
