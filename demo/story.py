@@ -43,7 +43,7 @@ from demo.processes import Apart, broker
 from demo.stage import Stage
 from demo.terminals import VirtualTerminals, virtual_terminals
 from demo.world import DATA, World
-from hub import logs, loop, migrations
+from hub import logs, loop, migrations, printing
 from hub.clock import AdjustableClock, SharedClock
 from hub.demo_file import DemoOffer
 from hub.embedded_postgres import EmbeddedPostgres
@@ -109,7 +109,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
     options = parser.parse_args(arguments)
     logs.configure("warning")
-    console = Console()
+    console = printing.console(markup=True)
     try:
         return loop.run(_play(options, console, stay=command == "demo"))
     except (HubError, TimeoutError) as error:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from hub import logs, loop, serving
+from hub import logs, loop, printing, serving
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Component, Context, Factory, Installed
@@ -51,9 +51,8 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     """
     options = parser.parse_args(arguments)
     logs.configure("error")
-    console = Console(markup=False, highlight=False)
     try:
-        loop.run(carry_out(options, Settings(), console, asker))
+        loop.run(carry_out(options, Settings(), printing.console(), asker))
     except HubError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1

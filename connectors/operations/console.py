@@ -33,7 +33,7 @@ from connectors.operations.shapes import (
     RemarkAsked,
     ReplayAsked,
 )
-from hub import logs, loop
+from hub import logs, loop, printing
 from hub.errors import HubError, PermanentError
 from hub.settings import Settings
 from hub.store import Search
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
     options = parser(COMMANDS).parse_args(arguments)
     logs.configure("error")
-    console = Console(quiet=options.json, markup=False, highlight=False)
+    console = printing.console(quiet=options.json)
     try:
         return loop.run(run(options, Settings(), console))
     except HubError as error:

@@ -9,7 +9,6 @@ from typing import Final
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.partner.component import component
 from hub.asking import (
@@ -28,6 +27,7 @@ from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from hub.printing import Listing
 from schemas.connections import PartnerReached, ShopReached
 from schemas.id_links import MembershipCheck, OpenIdProvider, SetUpLinkage, TokenAlgorithm
 from schemas.links import LOGO_LIMIT_BYTES, Linkage, PartiesOf, PresentParty
@@ -114,7 +114,7 @@ def _add_log_in(log_in: argparse.ArgumentParser) -> None:
 
 
 async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:
-    table = Table("事業者ID", "種別", "名称", "連携方式", "ページ")
+    table = Listing("事業者ID", "種別", "名称", "連携方式", "ページ", whole={"事業者ID"})
     for one in (await bus.call(PartiesOf(kinds=KINDS), DEADLINE_S)).parties:
         table.add_row(str(one.party_id), one.kind.value, one.name, one.linkage or "", one.page_url)
     console.print(table)
@@ -132,12 +132,12 @@ async def _show(bus: Bus, options: argparse.Namespace, console: Console) -> None
     (view,) = (await bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
     limits = await bus.call(PartyLimitsOf(party_id=party_id), DEADLINE_S)
     console.print(f"{found.name} ({found.kind})  {view.linkage or 'no page yet'}  {view.page_url}  {view.about}")
-    keys = Table("鍵ID", "方式", "終了")
+    keys = Listing("鍵ID", "方式", "終了", whole={"鍵ID"})
     for name, algorithm in found.keys.items():
         ends = found.ends.get(name)
         keys.add_row(name, algorithm.value, "" if ends is None else f"{ends.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
     console.print(keys)
-    agreed = Table("制限", "取り決め")
+    agreed = Listing("制限", "取り決め", whole={"制限"})
     for name in NUMBERS:
         value = getattr(limits, name)
         agreed.add_row(name, "全体と同じ" if value is None else f"{value:,g}")

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.sandbox.hosting import sandbox
-from hub import logs, loop
+from hub import logs, loop, printing
 from hub.errors import HubError
 from hub.serving import until_told_to_stop
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, if not said otherwise")
     options = parser.parse_args(arguments)
     logs.configure("warning")
-    console = Console(markup=False, highlight=False)
+    console = printing.console()
     try:
         loop.run(_stay(options, console))
     except (HubError, OSError) as error:

@@ -11,7 +11,6 @@ from typing import Final
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.street.component import component
 from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, public_key_in, run
@@ -19,6 +18,7 @@ from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from hub.printing import Listing
 from schemas.parties import KeyAlgorithm
 from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
@@ -87,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:
     found = await bus.call(StreetsOf(), DEADLINE_S)
-    table = Table("商店街", "ID付与事業者", "名称", "方式", "受渡し先", "注意")
+    headings = ("商店街", "ID付与事業者", "名称", "方式", "受渡し先", "注意")
+    table = Listing(*headings, whole={"商店街", "ID付与事業者", "受渡し先"})
     for one in found.streets:
         destination, warning = one.deliver_to or "合算した端末", one.layout.warning or ""
         table.add_row(one.code, one.issuer_id, one.name, one.layout.mode.value, destination, warning)
@@ -180,7 +181,8 @@ async def _end_signer(bus: Bus, options: argparse.Namespace, console: Console) -
 
 async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, after = await _street(bus, options.code), None
-    table = Table("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
+    headings = ("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
+    table = Listing(*headings, whole={"合算", "取引済番号", "端末ID"}, right={"ポイント"})
     for _ in range(PAGES_LIMIT):
         query = MergesOf(street_id=street.street_id, open_only=not options.all, after=after)
         found = await bus.call(query, DEADLINE_S)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from hub import logs, loop
+from hub import logs, loop, printing
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
@@ -150,7 +149,7 @@ def _without_jobs(context: Context) -> Component:
 
 
 def _show(reports: Sequence[VerifyReport]) -> None:
-    console = Console()
+    console = printing.console(markup=True)
     for report in reports:
         if report.fault is not None:
             fault = report.fault

@@ -17,6 +17,7 @@ from connectors.operations.desk import TOKEN_VARIABLE, NoTokenError, OpenLineErr
 from connectors.operations.options import parser
 from connectors.operations.screen import drawn, look
 from connectors.operations.work import StateConflictError
+from hub import printing
 from hub.errors import TransientError
 from hub.settings import Settings
 from hub.store import NoSuchMessageError
@@ -40,7 +41,7 @@ async def spoken(probe: Probe, capsys: pytest.CaptureFixture[str], *arguments: s
     """What the command prints."""
     options = parser(COMMANDS).parse_args(arguments)
     capsys.readouterr()
-    console = Console(quiet=options.json, markup=False, highlight=False)
+    console = printing.console(quiet=options.json)
     assert await run(options, settings(probe), console) == status
     return capsys.readouterr().out
 
@@ -70,6 +71,28 @@ async def test_what_flows(probe: Probe, parked: list[UUID], capsys: pytest.Captu
     assert receivers["registry"]["due"] == 1
     assert {"ledger", "operations"} <= {one["component"] for one in flow["components"]}
     assert "registry" in await spoken(probe, capsys)
+
+
+@pytest.mark.parametrize("columns", ["80", ""])
+async def test_names_and_ids_are_whole_at_80_columns_and_in_a_pipe(
+    columns: str,
+    probe: Probe,
+    parked: list[UUID],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await spoken(probe, capsys, "pause", "clockwork", "--reason", "a look")
+    monkeypatch.setenv("COLUMNS", columns)
+    flow = (await spoken(probe, capsys, "flow")).splitlines()
+    for name in ("clockwork", "operations", "registry"):
+        assert any(line.startswith(name) for line in flow)
+    assert any("messages" in line.split() for line in flow)
+    assert any("retry" in line.split() and "held" in line.split() for line in flow), "it is a table"
+
+    messages = (await spoken(probe, capsys, "messages")).split()
+    assert {str(one) for one in parked} <= set(messages)
+    assert str(parked[0]) in (await spoken(probe, capsys, "deliveries", "parked")).split()
+    assert str(parked[0]) in (await spoken(probe, capsys, "show", str(parked[0]))).split()
 
 
 async def test_nothing_is_said_so(probe: Probe, capsys: pytest.CaptureFixture[str]) -> None:
