@@ -7,7 +7,8 @@ commands, and leaves the rest to `run`.
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
@@ -22,7 +23,7 @@ from hub import logs, loop, printing, serving
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Component, Context, Factory, Installed
-from hub.errors import HubError, PermanentError
+from hub.errors import DeadlineExceededError, HubError, PermanentError
 from hub.process import HubProcess
 from hub.settings import Settings
 from hub.web.validation import field_errors
@@ -41,6 +42,10 @@ class RefusedError(PermanentError):
 
 class BadFileError(PermanentError):
     """The file cannot be read, or there is one already where a new one is to be."""
+
+
+class OutcomeUnknownError(PermanentError):
+    """No answer came in time: the hub may know what is in the file, or not."""
 
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Installed) -> int:
@@ -118,6 +123,30 @@ def public_key_in(path: Path) -> bytes:
 def new_file(path: Path) -> TextIO:
     """A file that was not there before, for us alone; lines end as they are written. Raises OSError."""
     return open(path, "x", encoding="utf-8", newline="", opener=_for_us_alone)
+
+
+@contextmanager
+def handed_over(path: Path, secret: str) -> Iterator[None]:
+    """A new file with a secret that the hub is told within: gone again where the hub does not take it.
+
+    It is made first, so that there is a place for what is drawn. Raises BadFileError; OutcomeUnknownError where no
+    answer came, so that the file may hold the only copy of a key that is good.
+    """
+    try:
+        with new_file(path) as file:
+            file.write(secret)
+    except OSError as error:
+        raise BadFileError(f"{path}: {error}") from error
+    try:
+        yield
+    except DeadlineExceededError as error:
+        raise OutcomeUnknownError(
+            f"no answer came in time, so {path} is kept: the hub may know this key or not. Do it again with another"
+            " --out: where the key's id is then taken, this file holds the key; else the new one does, remove this one"
+        ) from error
+    except HubError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _for_us_alone(path: str, flags: int) -> int:

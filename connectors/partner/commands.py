@@ -13,12 +13,11 @@ from rich.console import Console
 from connectors.partner.component import component
 from hub.asking import (
     DEADLINE_S,
-    BadFileError,
     Command,
     RefusedError,
     asked,
     check,
-    new_file,
+    handed_over,
     public_key_in,
     read_file,
     run,
@@ -159,14 +158,9 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
 
 
 async def _secret(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    """The file is made first, so that there is a place for what is drawn."""
     drawn = secrets.token_bytes(SECRET_BYTES)
-    try:
-        with new_file(options.out) as file:
-            file.write(f"{drawn.hex()}\n")
-    except OSError as error:
-        raise BadFileError(f"{options.out.name}: {error}") from error
-    await _register_key(bus, options, KeyAlgorithm.hmac_sha256, drawn)
+    with handed_over(options.out, f"{drawn.hex()}\n"):
+        await _register_key(bus, options, KeyAlgorithm.hmac_sha256, drawn)
     where = options.out
     console.print(f"the secret is in {where}, in hexadecimal, and nowhere else: hand it over, then remove the file")
 

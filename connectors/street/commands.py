@@ -13,7 +13,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.street.component import component
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, public_key_in, run
+from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, handed_over, public_key_in, run
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
@@ -119,7 +119,6 @@ async def _check_terminal(bus: Bus, terminal_id: str) -> None:
 
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    """The file is made first, so that there is a place for what is drawn."""
     street = await _street(bus, options.code)
     mode = street.layout.mode
     key = asked(
@@ -132,8 +131,8 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
         mac_key=secrets.token_bytes(MAC_KEY_BYTES) if mode is CipherMode.cbc_hmac else None,
     )
     hub_key = (await bus.call(StreetsOf(), DEADLINE_S)).hub_key
-    _write_new(options.out, key_file(key, hub_key if mode.is_v2 else ""))
-    check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
+    with handed_over(options.out, key_file(key, hub_key if mode.is_v2 else "")):
+        check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
     console.print(f"the key is in {options.out}, the only place where it stands: hand it over, then remove the file")
 
 
@@ -238,11 +237,3 @@ async def _street(bus: Bus, code: str) -> Street:
 def _in_japan(at: datetime) -> datetime:
     """A time as people type it, unless it names its offset."""
     return at.replace(tzinfo=JAPAN) if at.tzinfo is None else at
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with new_file(path) as file:
-            file.write(text)
-    except OSError as error:
-        raise BadFileError(f"{path}: {error}") from error

@@ -56,6 +56,8 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
         await run(settings, *key)
     with pytest.raises(HubError):  # and the key's id is taken
         await run(settings, *key[:-1], str(tmp_path / "other.toml"))
+    assert not (tmp_path / "other.toml").exists(), "a key that nobody knows is not left behind"
+    assert out.exists()
     await run(settings, "end-key", "honmachi", "2017-1", "--at", "2017-12-01")
     with pytest.raises(HubError):
         await run(settings, "end-key", "honmachi", "2017-1", "--at", "2016-12-01")
