@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from demo import operating
 from demo.acts import (
     counter,
     coupons,
@@ -156,6 +157,8 @@ def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
     )
     console.print(table)
     console.print(f"portal: [bold]{stage.url}/[/]")
+    # In one piece, however narrow the terminal is: it is there to be copied.
+    console.print(f"console: {stage.console_line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"mails:  {stage.mailbox.url}/")
     console.print(f"API:    {stage.url}/api/")
     console.print("It stays up until Ctrl-C.")
@@ -194,6 +197,7 @@ async def _stage(
                     folder=folder,
                     stack=stack,
                     terminals=terminals,
+                    console_line=operating.console_line(folder, url, running.settings),
                     say=console.print,
                 )
     finally:
