@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hub import commands, contracts, diagram, health, installation, logs, loop, routes, trace_cli
 from hub.errors import HubError
+from hub.installed import names
 from hub.settings import Settings
 
 COMMAND_GROUP: Final = "mykey_hub.commands"
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except HubError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(error.in_words(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -36,7 +37,7 @@ def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mykey-hub", description="MyKey Hub", epilog=f"Also: {', '.join(further)}")
     sub = parser.add_subparsers(required=True, metavar="command")
     run = sub.add_parser("run", help="run one or more components in one process")
-    run.add_argument("components", nargs="+")
+    run.add_argument("components", nargs="+", metavar="component", help=", ".join(names()))
     run.add_argument("--no-http", action="store_true", help="serve no pages")
     run.add_argument("--no-migrate", action="store_true", help="the database was migrated before, by `migrate`")
     run.set_defaults(run=_with_loop(commands.run))

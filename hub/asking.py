@@ -59,7 +59,7 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     try:
         loop.run(carry_out(options, Settings(), printing.console(), asker))
     except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{error.in_words()}\n")
         return 1
     except KeyboardInterrupt:
         return 130

@@ -73,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return loop.run(run(options, Settings(), console))
     except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{error.in_words()}\n")
         return 1
     except KeyboardInterrupt:
         return 130
