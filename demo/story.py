@@ -92,12 +92,12 @@ ACTS: Final = (
 
 
 def story(arguments: Sequence[str]) -> int:
-    """`mykey-hub story`."""
+    """Play the main story, and check every number."""
     return _main("story", arguments)
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """`mykey-hub demo`: the story, then the hub stays up until it is told to stop."""
+    """Play the main story, then stay up until told to stop (`make run`)."""
     return _main("demo", arguments)
 
 

@@ -33,7 +33,10 @@ STATES: Final = {ApprovalState.asked: "承認依頼中", ApprovalState.approved:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """What municipalities are asked to approve by shops and funds; their decisions.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 

@@ -66,7 +66,10 @@ Command = Callable[[Desk, argparse.Namespace, Console], Awaitable[Told]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """See what flows, mend what is parked: a live screen, and the operators' commands.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     options = parser(COMMANDS).parse_args(arguments)
     logs.configure("error")
     console = printing.console(quiet=options.json)

@@ -57,7 +57,10 @@ class NotInOrderError(RefusedError):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Partners, shops and funds: taken in, their keys, pages and limits; tried out.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 

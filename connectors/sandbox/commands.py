@@ -16,7 +16,10 @@ PORT: Final = 8090
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 once it was told to stop, 1 where it does not start, 2 for a wrong call."""
+    """A whole hub with made-up people, to try programs out.
+
+    Exit status 0 once it was told to stop, 1 where it does not start, 2 for a wrong call.
+    """
     parser = argparse.ArgumentParser(prog="mykey-hub sandbox", description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="live in this folder; else all is gone at the end")
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, if not said otherwise")

@@ -44,7 +44,10 @@ MAC_KEY_BYTES: Final = 32
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Shopping streets: taken in, their keys; merges looked at, dropped again, given back.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 

@@ -32,7 +32,10 @@ PLAN_COLUMNS: Final = ("kind", "place", "issuer_id", "point_use_too", "mobile", 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Terminals of municipalities: planned, issued, renewed, suspended and resumed.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 

@@ -35,7 +35,10 @@ PARTITION_DEADLINE_S: Final = 4 * 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when everything adds up, 1 when something does not."""
+    """Add the whole ledger up again, and follow its chains.
+
+    Exit status 0 when everything adds up, 1 when something does not.
+    """
     options = _parser().parse_args(arguments)
     settings = Settings()
     logs.configure("warning")
