@@ -32,6 +32,11 @@ from schemas.problems import Refusal
 DEADLINE_S: Final = 10.0
 KEY_FILE_LIMIT_BYTES: Final = 16 * 1024
 
+NO_ANSWER: Final = (
+    "no running hub has answered in time, and this command asks one: start it (`mykey-hub up`) with the settings that"
+    " this command has; whether anything was done is unknown, so look before you do it again"
+)
+
 Asked = TypeVar("Asked", bound=BaseModel)
 Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
 
@@ -59,11 +64,17 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     try:
         loop.run(carry_out(options, Settings(), printing.console(), asker))
     except HubError as error:
-        sys.stderr.write(f"{error.in_words()}\n")
+        sys.stderr.write(f"{in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def in_words(error: HubError) -> str:
+    """What to say of it to whoever typed a command that asks the hub at work."""
+    is_no_answer = isinstance(error, DeadlineExceededError) and str(error) == error.explanation()
+    return f"{type(error).__name__}: {NO_ANSWER}" if is_no_answer else error.in_words()
 
 
 async def carry_out(options: argparse.Namespace, settings: Settings, console: Console, asker: Installed) -> None:

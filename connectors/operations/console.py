@@ -34,6 +34,7 @@ from connectors.operations.shapes import (
     ReplayAsked,
 )
 from hub import logs, loop, printing
+from hub.asking import in_words
 from hub.errors import HubError, PermanentError
 from hub.settings import Settings
 from hub.store import Search
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return loop.run(run(options, Settings(), console))
     except HubError as error:
-        sys.stderr.write(f"{error.in_words()}\n")
+        sys.stderr.write(f"{in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130
