@@ -261,7 +261,7 @@ async def test_over_the_door_it_is_the_same(
 
         await spoken(probe, capsys, "--url", url, "pause", "mail", "--reason", "new server")
         assert "1 deliveries" in await spoken(probe, capsys, "--url", url, "redrive", "--all", "--reason", "mended")
-        with pytest.raises(RefusedError, match="may not"):
+        with pytest.raises(RefusedError, match="needs the role `supervisor`"):
             await spoken(probe, capsys, "--url", url, "show", str(parked[3]), "--reveal", "curious")
         (act, *_) = await told(probe, capsys, "--url", url, "acts")
 
@@ -290,8 +290,38 @@ async def test_a_new_operators_token_opens_the_door_until_it_is_revoked(
         url = desk.url.removesuffix("/api/operations")
         assert "sato" in await spoken(probe, capsys, "--url", url, "operators", "list")
         await spoken(probe, capsys, "operators", "revoke", "sato", "--reason", "has left")
-        with pytest.raises(RefusedError, match="log in"):
+        with pytest.raises(RefusedError, match="console operators add"):
             await spoken(probe, capsys, "--url", url, "operators", "list")
+
+
+async def test_who_may_not_do_something_is_told_which_role_may(
+    probe: Probe,
+    parked: list[UUID],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for_operators = (
+        ("pause", "mail", "--reason", "x"), ("resume", "mail"), ("redrive", "--all"),
+        ("note", "--fingerprint", "abcdefabcdef", "x"), ("replay", str(UUID(int=7)), "--undelivered"), ("test", "mail"),
+    )  # fmt: skip
+    body = tmp_path / "body.json"
+    body.write_text("{}", encoding="utf-8")
+    for_supervisors = (
+        ("show", str(parked[3]), "--reveal", "x"), ("operators", "add", "sato", "viewer"),
+        ("operators", "revoke", "viewer", "--reason", "x"),
+        ("copy", str(parked[0]), "--reason", "x", "--file", str(body)),
+    )  # fmt: skip
+    async with desk_at(probe.url) as desk:
+        url = desk.url.removesuffix("/api/operations")
+        for role, needed, calls in (
+            (Role.viewer, Role.operator, for_operators),
+            (Role.operator, Role.supervisor, for_supervisors),
+        ):
+            for call in calls:
+                monkeypatch.setenv(TOKEN_VARIABLE, desk.tokens[role])
+                with pytest.raises(RefusedError, match=f"needs the role `{needed}`"):
+                    await spoken(probe, capsys, "--url", url, *call)
 
 
 async def test_the_live_screen_shows_what_needs_somebody(
