@@ -103,15 +103,29 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
         told = tomllib.loads(options.file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadFileError(f"{options.file.name}: {error}") from error
-    known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
+    streets = (await bus.call(StreetsOf(), DEADLINE_S)).streets
+    known = {one.code: one for one in streets}
     before = known.get(str(told.get("code")))
     street = asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    _check_issuer(street, streets)
     if street.deliver_to is not None:
         await _check_terminal(bus, street.deliver_to)
     check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
+
+
+def _check_issuer(street: Street, streets: Sequence[Street]) -> None:
+    """The hub would refuse it too, and not say what is in the way."""
+    for one in streets:
+        if one.street_id == street.street_id and one.issuer_id != street.issuer_id:
+            raise RefusedError(f"{one.code} has the issuer_id {one.issuer_id}, which stays: put that into the file")
+        if one.street_id != street.street_id and one.issuer_id == street.issuer_id:
+            taken = f"issuer_id {one.issuer_id} is taken by the street {one.code} ({one.name})"
+            raise RefusedError(
+                f"{taken}: put the street's own into the file, or that one's code to change its settings"
+            )
 
 
 async def _check_terminal(bus: Bus, terminal_id: str) -> None:
