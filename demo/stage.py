@@ -60,6 +60,8 @@ class Stage:
     stack: AsyncExitStack
     """What acts begin that stays until the story ends."""
     terminals: VirtualTerminals
+    console_line: str
+    """What opens the operators' console on this hub, for a shell."""
     say: Callable[[str], None]
     report: dict[str, Any] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)

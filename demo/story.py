@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from demo import operating
 from demo.acts import (
     counter,
     coupons,
@@ -43,7 +44,7 @@ from demo.processes import Apart, broker
 from demo.stage import Stage
 from demo.terminals import VirtualTerminals, virtual_terminals
 from demo.world import DATA, World
-from hub import logs, loop, migrations
+from hub import logs, loop, migrations, printing
 from hub.clock import AdjustableClock, SharedClock
 from hub.demo_file import DemoOffer
 from hub.embedded_postgres import EmbeddedPostgres
@@ -91,12 +92,12 @@ ACTS: Final = (
 
 
 def story(arguments: Sequence[str]) -> int:
-    """`mykey-hub story`."""
+    """Play the main story, and check every number."""
     return _main("story", arguments)
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """`mykey-hub demo`: the story, then the hub stays up until it is told to stop."""
+    """Play the main story, then stay up until told to stop (`make run`)."""
     return _main("demo", arguments)
 
 
@@ -109,7 +110,7 @@ def _main(command: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--port", type=int, default=0 if command == "story" else 8080)
     options = parser.parse_args(arguments)
     logs.configure("warning")
-    console = Console()
+    console = printing.console(markup=True)
     try:
         return loop.run(_play(options, console, stay=command == "demo"))
     except (HubError, TimeoutError) as error:
@@ -156,6 +157,8 @@ def _invite(stage: Stage, offer: DemoOffer, console: Console) -> None:
     )
     console.print(table)
     console.print(f"portal: [bold]{stage.url}/[/]")
+    # In one piece, however narrow the terminal is: it is there to be copied.
+    console.print(f"console: {stage.console_line}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"mails:  {stage.mailbox.url}/")
     console.print(f"API:    {stage.url}/api/")
     console.print("It stays up until Ctrl-C.")
@@ -194,6 +197,7 @@ async def _stage(
                     folder=folder,
                     stack=stack,
                     terminals=terminals,
+                    console_line=operating.console_line(folder, url, running.settings),
                     say=console.print,
                 )
     finally:

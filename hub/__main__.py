@@ -1,18 +1,25 @@
 """The command line, `mykey-hub <command>`. Finds components by their entry points, imports none by name."""
 
 import argparse
+import ast
 import importlib.metadata
+import importlib.util
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Final
 
 from hub import commands, contracts, diagram, health, installation, logs, loop, routes, trace_cli
 from hub.errors import HubError
+from hub.installed import names
 from hub.settings import Settings, read_settings
 
 COMMAND_GROUP: Final = "mykey_hub.commands"
-"""Entry points of further commands: a callable that takes the rest of the arguments and returns the exit status."""
+"""Entry points of further commands: a callable that takes the rest of the arguments and returns the exit status.
+
+The first line of its docstring is the command's help.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,22 +28,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     further = {point.name: point for point in importlib.metadata.entry_points(group=COMMAND_GROUP)}
     try:
         if given and given[0] in further:
-            command: Callable[[Sequence[str]], int] = further[given[0]].load()
-            return command(given[1:])
-        options = _parser(sorted(further)).parse_args(given)
+            return _further(further[given[0]], given[1:])
+        is_help = not given or given[0] in {"-h", "--help"}
+        abouts = {name: _about(point) if is_help else "" for name, point in sorted(further.items())}
+        options = _parser(abouts).parse_args(given)
         return int(options.run(options))
     except HubError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(error.in_words(), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mykey-hub", description="MyKey Hub", epilog=f"Also: {', '.join(further)}")
+def _further(point: EntryPoint, arguments: Sequence[str]) -> int:
+    try:
+        command: Callable[[Sequence[str]], int] = point.load()
+    except ModuleNotFoundError as error:
+        what = f"mykey-hub {point.name} needs the Python module {error.name}, which is not installed here"
+        print(f"{what}: in a checkout, `make {point.name}` sets up all that it needs, and runs it", file=sys.stderr)
+        return 1
+    return command(arguments)
+
+
+def _about(point: EntryPoint) -> str:
+    """The first line of the command's docstring; read, not run, because that may need what is not installed."""
+    try:
+        found = importlib.util.find_spec(point.module)
+    except ModuleNotFoundError:
+        return ""
+    if found is None or found.origin is None:
+        return ""
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    functions = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == point.attr)
+    return next((ast.get_docstring(one) or "" for one in functions), "").partition("\n")[0]
+
+
+def _parser(further: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mykey-hub", description="MyKey Hub")
     sub = parser.add_subparsers(required=True, metavar="command")
     run = sub.add_parser("run", help="run one or more components in one process")
-    run.add_argument("components", nargs="+")
+    run.add_argument("components", nargs="+", metavar="component", help=", ".join(names()))
     run.add_argument("--no-http", action="store_true", help="serve no pages")
     run.add_argument("--no-migrate", action="store_true", help="the database was migrated before, by `migrate`")
     run.set_defaults(run=_with_loop(commands.run))
@@ -57,6 +88,8 @@ def _parser(further: Sequence[str]) -> argparse.ArgumentParser:
     written.add_argument("folder", type=Path)
     written.set_defaults(run=_contracts)
     trace_cli.add_parser(sub)
+    for name, about in further.items():
+        sub.add_parser(name, help=about, add_help=False)
     return parser
 
 

@@ -7,7 +7,8 @@ commands, and leaves the rest to `run`.
 import argparse
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
@@ -18,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
-from hub import logs, loop, serving
+from hub import logs, loop, printing, serving
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Component, Context, Factory, Installed
-from hub.errors import HubError, PermanentError
+from hub.errors import DeadlineExceededError, HubError, PermanentError
 from hub.process import HubProcess
 from hub.settings import Settings, read_settings
 from hub.web.validation import field_errors
@@ -30,6 +31,11 @@ from schemas.problems import Refusal
 
 DEADLINE_S: Final = 10.0
 KEY_FILE_LIMIT_BYTES: Final = 16 * 1024
+
+NO_ANSWER: Final = (
+    "no running hub has answered in time, and this command asks one: start it (`mykey-hub up`) with the settings that"
+    " this command has; whether anything was done is unknown, so look before you do it again"
+)
 
 Asked = TypeVar("Asked", bound=BaseModel)
 Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
@@ -43,6 +49,10 @@ class BadFileError(PermanentError):
     """The file cannot be read, or there is one already where a new one is to be."""
 
 
+class OutcomeUnknownError(PermanentError):
+    """No answer came in time: the hub may know what is in the file, or not."""
+
+
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Installed) -> int:
     """Run the command that was called, in the name of the component `asker`.
 
@@ -51,15 +61,20 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     """
     options = parser.parse_args(arguments)
     logs.configure("error")
-    console = Console(markup=False, highlight=False)
     try:
-        loop.run(carry_out(options, read_settings(), console, asker))
+        loop.run(carry_out(options, read_settings(), printing.console(), asker))
     except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def in_words(error: HubError) -> str:
+    """What to say of it to whoever typed a command that asks the hub at work."""
+    is_no_answer = isinstance(error, DeadlineExceededError) and str(error) == error.explanation()
+    return f"{type(error).__name__}: {NO_ANSWER}" if is_no_answer else error.in_words()
 
 
 async def carry_out(options: argparse.Namespace, settings: Settings, console: Console, asker: Installed) -> None:
@@ -119,6 +134,30 @@ def public_key_in(path: Path) -> bytes:
 def new_file(path: Path) -> TextIO:
     """A file that was not there before, for us alone; lines end as they are written. Raises OSError."""
     return open(path, "x", encoding="utf-8", newline="", opener=_for_us_alone)
+
+
+@contextmanager
+def handed_over(path: Path, secret: str) -> Iterator[None]:
+    """A new file with a secret that the hub is told within: gone again where the hub does not take it.
+
+    It is made first, so that there is a place for what is drawn. Raises BadFileError; OutcomeUnknownError where no
+    answer came, so that the file may hold the only copy of a key that is good.
+    """
+    try:
+        with new_file(path) as file:
+            file.write(secret)
+    except OSError as error:
+        raise BadFileError(f"{path}: {error}") from error
+    try:
+        yield
+    except DeadlineExceededError as error:
+        raise OutcomeUnknownError(
+            f"no answer came in time, so {path} is kept: the hub may know this key or not. Do it again with another"
+            " --out: where the key's id is then taken, this file holds the key; else the new one does, remove this one"
+        ) from error
+    except HubError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _for_us_alone(path: str, flags: int) -> int:

@@ -18,6 +18,12 @@ class HubError(Exception):
         """The first sentence of the class docstring."""
         return (cls.__doc__ or cls.__name__).split("\n", 1)[0]
 
+    def in_words(self) -> str:
+        """What a command line says: where `detail` is a bare id or name, what is the matter with it too."""
+        said = str(self)
+        text = said if " " in said else f"{said}: {self.explanation()}"
+        return f"{type(self).__name__}: {text}"
+
 
 class PermanentError(HubError):
     """Another try would fail the same way: somebody has to mend something first."""

@@ -9,7 +9,7 @@ from hub.migrations import ENTRY_POINT_GROUP
 
 
 class UnknownComponentError(PermanentError):
-    """There is no installed component of that name; `mykey-hub routes` lists them."""
+    """There is no installed component of that name."""
 
 
 def installed(names: Sequence[str] = ()) -> list[Installed]:
@@ -17,7 +17,8 @@ def installed(names: Sequence[str] = ()) -> list[Installed]:
     points = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)}
     unknown = [name for name in names if name not in points]
     if unknown:
-        raise UnknownComponentError(", ".join(unknown))
+        there = ", ".join(sorted(points))
+        raise UnknownComponentError(f"there is no component {', '.join(unknown)}; there are {there}")
     return [Installed(name, points[name].load()) for name in (names or sorted(points))]
 
 

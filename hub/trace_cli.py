@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hub import logs, loop, serving
+from hub import logs, loop, printing, serving
 from hub.clock import JAPAN, SystemClock
 from hub.database import Database
 from hub.keys import Keys
@@ -81,7 +81,7 @@ async def run(options: argparse.Namespace, settings: Settings) -> int:
     if options.json:
         sys.stdout.write(f"{found.model_dump_json()}\n")
     else:
-        draw(found, Console(markup=False, highlight=False), options.limit, datetime.now(UTC))
+        draw(found, printing.console(), options.limit, datetime.now(UTC))
     return 0
 
 

@@ -72,7 +72,7 @@ def _watch(loaded: Settings, store: Store, _options: argparse.Namespace) -> None
             taken = taking.run()
         except OSError as error:
             # The folder is on a share that is away, or the disk is full: nothing is lost, it is tried again.
-            log.warning("not now: %s: %s", type(error).__name__, error.strerror)
+            log.warning("not now: %s: %s %s", type(error).__name__, error.strerror, error.filename or "")
             taken = Taken()
         if not taken.files:
             stopped.wait(LOOK_EVERY_S)

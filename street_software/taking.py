@@ -29,6 +29,13 @@ _OF_ALL_FILES: Final = frozenset(
 log: Final = logging.getLogger("mykey-street")
 
 
+class NoDropFolderError(FileNotFoundError):
+    """The drop folder is not there: make it, or mend `drop_folder` in street.toml; if it is a share, bring it back."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(errno.ENOENT, self.__doc__, str(folder))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -61,7 +68,10 @@ class Taking:
     def run(self) -> Taken:
         """All files that are there now. Raises OSError: the folder or the disk is not as it must be."""
         told = Taken()
-        names = sorted(path for path in self._settings.drop_folder.iterdir() if self._is_ours(path.name))
+        folder = self._settings.drop_folder
+        if not folder.is_dir():
+            raise NoDropFolderError(folder)
+        names = sorted(path for path in folder.iterdir() if self._is_ours(path.name))
         for path in names[:FILES_LIMIT]:
             try:
                 self._work_on(path, told)

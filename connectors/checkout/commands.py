@@ -9,12 +9,12 @@ from typing import Final
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.checkout.component import component
 from hub.asking import DEADLINE_S, Command, asked, check, run
 from hub.bus import Bus
 from hub.component import Installed
+from hub.printing import Listing
 from schemas.offers import (
     Approval,
     ApprovalState,
@@ -28,11 +28,15 @@ from schemas.problems import RefusalCode
 
 ASKER: Final = Installed("checkout", component)
 PAGES_LIMIT: Final = 20
+OFFER: Final = ("事業者", "party_id", "offer_id", "版", "商品等", "取扱事業者", "価格", "ページ", "状態", "コメント")
 STATES: Final = {ApprovalState.asked: "承認依頼中", ApprovalState.approved: "承認", ApprovalState.sent_back: "差し戻し"}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """What municipalities are asked to approve by shops and funds; their decisions.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 
@@ -66,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     query = asked(OffersOf, lg_code=options.lg_code, state=options.state)
-    table = Table("事業者", "party_id", "offer_id", "版", "商品等", "取扱事業者", "価格", "ページ", "状態", "コメント")
+    table = Listing(*OFFER, whole={"party_id", "offer_id", "版"}, right={"価格"})
     for _ in range(PAGES_LIMIT):
         found = await bus.call(query, DEADLINE_S)
         for one in found.offers:
@@ -101,7 +105,9 @@ async def _decide(bus: Bus, options: argparse.Namespace, console: Console) -> No
 
 
 async def _referrals(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    table = Table("referral_id", "party_id", "事業", "状態", "offer_id")
+    table = Listing(
+        "referral_id", "party_id", "事業", "状態", "offer_id", whole={"referral_id", "party_id", "offer_id"}
+    )
     for one in (await bus.call(asked(ReferralsOf, lg_code=options.lg_code), DEADLINE_S)).referrals:
         table.add_row(str(one.referral_id), str(one.party_id), one.business, one.state.value, one.offer_id or "")
     console.print(table)

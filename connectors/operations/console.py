@@ -33,7 +33,8 @@ from connectors.operations.shapes import (
     RemarkAsked,
     ReplayAsked,
 )
-from hub import logs, loop
+from hub import logs, loop, printing
+from hub.asking import in_words
 from hub.errors import HubError, PermanentError
 from hub.settings import Settings, read_settings
 from hub.store import Search
@@ -66,14 +67,17 @@ Command = Callable[[Desk, argparse.Namespace, Console], Awaitable[Told]]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """See what flows, mend what is parked: a live screen, and the operators' commands.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     options = parser(COMMANDS).parse_args(arguments)
     logs.configure("error")
-    console = Console(quiet=options.json, markup=False, highlight=False)
+    console = printing.console(quiet=options.json)
     try:
         return loop.run(run(options, read_settings(), console))
     except HubError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(f"{in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130

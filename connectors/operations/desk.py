@@ -11,7 +11,7 @@ from uuid import UUID
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from pydantic import BaseModel, ValidationError
 
-from connectors.operations.acts import Act, Actor
+from connectors.operations.acts import Act, Actor, Role
 from connectors.operations.audience import PREFIX
 from connectors.operations.component import component
 from connectors.operations.operators import HASH_PURPOSE, Operator, Operators
@@ -57,7 +57,7 @@ from hub.settings import Settings
 from hub.store import Search, StoredMessage, WaitingDelivery, Way
 from hub.web.pages import encode_cursor
 from schemas.connections import ConnectionTested
-from schemas.problems import Problem
+from schemas.problems import Problem, ProblemCode, problem_type
 from schemas.webhooks import Webhooks
 
 TOKEN_VARIABLE: Final = "MYKEY_OPERATOR_TOKEN"  # noqa: S105 - the name of an environment variable
@@ -332,7 +332,7 @@ class RemoteDesk:
 
     async def reveal(self, message_id: UUID, asked: ReasonAsked) -> Way:
         """See Desk."""
-        return await self._post(f"/messages/{message_id}/reveal", asked, Way)
+        return await self._post(f"/messages/{message_id}/reveal", asked, Way, Role.supervisor)
 
     async def redrive(self, asked: RedriveAsked) -> Redrive:
         """See Desk."""
@@ -352,7 +352,7 @@ class RemoteDesk:
 
     async def copy(self, message_id: UUID, asked: CopyAsked) -> Copied:
         """See Desk."""
-        return await self._post(f"/messages/{message_id}/copies", asked, Copied)
+        return await self._post(f"/messages/{message_id}/copies", asked, Copied, Role.supervisor)
 
     async def pause(self, name: str, asked: ReasonAsked) -> Pause:
         """See Desk."""
@@ -368,21 +368,22 @@ class RemoteDesk:
 
     async def add_operator(self, asked: OperatorAsked) -> OperatorAdded:
         """See Desk."""
-        return await self._post("/operators", asked, OperatorAdded)
+        return await self._post("/operators", asked, OperatorAdded, Role.supervisor)
 
     async def revoke_operator(self, name: str, asked: ReasonAsked) -> OperatorRevoked:
         """See Desk."""
-        return await self._post(f"/operators/{name}/revoke", asked, OperatorRevoked)
+        return await self._post(f"/operators/{name}/revoke", asked, OperatorRevoked, Role.supervisor)
 
     async def _get(self, path: str, model: type[Model], query: Mapping[str, object] | None = None) -> Model:
         given = {name: str(value) for name, value in (query or {}).items() if value is not None}
-        return await self._ask("GET", path, model, None, given)
+        return await self._ask("GET", path, model, None, given, Role.viewer)
 
-    async def _post(self, path: str, asked: BaseModel, model: type[Model]) -> Model:
-        return await self._ask("POST", path, model, asked.model_dump_json().encode(), {})
+    async def _post(self, path: str, asked: BaseModel, model: type[Model], role: Role = Role.operator) -> Model:
+        """`role`: the least that may do it, as the door has it (doing.py)."""
+        return await self._ask("POST", path, model, asked.model_dump_json().encode(), {}, role)
 
     async def _ask(
-        self, method: str, path: str, model: type[Model], body: bytes | None, query: Mapping[str, str]
+        self, method: str, path: str, model: type[Model], body: bytes | None, query: Mapping[str, str], role: Role
     ) -> Model:
         headers = {} if body is None else {"Content-Type": "application/json"}
         url = f"{self._url}{PREFIX}{path}"
@@ -396,12 +397,22 @@ class RemoteDesk:
             raise TransientError(f"{self._url} does not answer: {type(error).__name__}") from error
         try:
             if status >= FIRST_ERROR:
-                raise _refused(Problem.model_validate_json(raw))
+                raise _refused(Problem.model_validate_json(raw), role)
             return model.model_validate_json(raw)
         except ValidationError as error:
             raise NoHubThereError(f"{self._url} answered {status}") from error
 
 
-def _refused(problem: Problem) -> RefusedError:
+def _refused(problem: Problem, role: Role) -> RefusedError:
+    if problem.type == problem_type(ProblemCode.login):
+        return RefusedError(
+            f"the token in {TOKEN_VARIABLE} opens nothing, or no longer: have one made on the hub's own machine, by"
+            " `mykey-hub console operators add NAME ROLE`"
+        )
+    if problem.type == problem_type(ProblemCode.forbidden):
+        return RefusedError(
+            f"your token may not do this, which needs the role `{role}`: ask a supervisor to do it, or for a token of"
+            f" that role (`mykey-hub console operators add NAME {role}`)"
+        )
     fields = [f"{one.pointer}: {one.detail}" for one in problem.errors]
     return RefusedError("\n  ".join([f"{problem.title}. {problem.detail}", *fields]))

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from rich import box
 from rich.console import Group as Lines
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -18,6 +17,7 @@ from connectors.operations.operators import Operator
 from connectors.operations.shapes import ComponentFlow, Flow, Group, ReceiverFlow
 from hub.clock import JAPAN
 from hub.outages import Outage
+from hub.printing import NARROWEST, Listing
 from hub.store import Delivered, DeliveryState, StoredMessage, WaitingDelivery, Way
 from schemas.connections import ConnectionTested
 from schemas.webhooks import Webhooks
@@ -44,19 +44,24 @@ STYLES: Final = {
     DeliveryState.replaced: QUIET,
 }
 FLOW: Final = (
-    *("component", "processes", "receiver", "due", "in work", "oldest"),
-    *("retry", "held", "parked", "done/s", "failed/s", "p50", "p99"),
+    *("component", "procs", "receiver", "due", "in\nwork", "waits"),
+    *("retry", "held", "parked", "done\n/s", "failed\n/s", "p50", "p99"),
 )
-RIGHT: Final = frozenset({*FLOW, "messages", "attempts", "probes", "waits", "said", "took"} - {"component", "receiver"})
+FLOW_NARROWEST: Final = 4
+"""Eleven columns of figures stand beside two names, in 80 columns."""
+RIGHT: Final = frozenset({*FLOW, "attempts", "probes", "waits", "said", "took"} - {"component", "receiver"})
+WHOLE: Final = frozenset(
+    {
+        *("component", "receiver", "fingerprint", "destination", "delivery", "id", "subject", "key", "event"),
+        *("messages", "goes to", "state", "took", "operator", "on", "name"),
+    }
+)
+"""What the next command needs, and what stands line by line beside another."""
 
 
-def table(*headings: str) -> Table:
+def table(*headings: str, narrowest: int = NARROWEST, gap: int = 2) -> Listing:
     """An empty table."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", expand=False)
-    for heading in headings:
-        right = heading in RIGHT
-        made.add_column(heading, justify="right" if right else "left", no_wrap=right, overflow="fold")
-    return made
+    return Listing(*headings, whole=WHOLE, right=RIGHT, narrowest=narrowest, gap=gap)
 
 
 def flow_table(flow: Flow) -> RenderableType:
@@ -64,20 +69,19 @@ def flow_table(flow: Flow) -> RenderableType:
 
     Above them, how many processes complain of the broker.
     """
-    made = table(*FLOW)
-    for one in flow.complaints:
-        made.add_row(Text("broker", BAD), Text(str(one.processes), BAD), Text(one.complaint, BAD))
+    made = table(*FLOW, narrowest=FLOW_NARROWEST, gap=1)
+    complaints = [Text(f"broker ({one.processes} processes): {one.complaint}", BAD) for one in flow.complaints]
     for component in flow.components:
         for number, receiver in enumerate(component.receivers or [ReceiverFlow(receiver="")]):
             first = _component(component) if number == 0 else (Text(""), Text(""))
             made.add_row(*first, *_receiver(receiver, flow.at))
-    return made
+    return Lines(*complaints, made)
 
 
 def _component(one: ComponentFlow) -> tuple[Text, Text]:
     name = Text(one.component, "bold")
     if one.paused is not None:
-        name.append(" paused", "black on yellow")
+        name.append("\npaused", "black on yellow")
     return name, Text(str(one.processes), QUIET if one.processes else BAD)
 
 
@@ -128,7 +132,7 @@ def parked_table(groups: Sequence[Group], limit: int | None = None) -> Renderabl
     return _with_rest(made, len(groups) - len(groups[:limit]))
 
 
-def _with_rest(made: Table, more: int) -> RenderableType:
+def _with_rest(made: Listing, more: int) -> RenderableType:
     return Lines(made, Text(f"and {more} more", QUIET)) if more else made
 
 
@@ -212,7 +216,7 @@ def way_of(way: Way) -> RenderableType:
         for one in way.copies
     ]
     waiting = [deliveries_table(way.waiting)] if way.waiting else [Text("all of it is done", GOOD)]
-    return Lines(facts, Padding(_body(message), (1, 0)), _chain(way), *copies, *waiting)
+    return Lines(facts, Padding(_body(message), (1, 0), expand=False), _chain(way), *copies, *waiting)
 
 
 def _body(message: StoredMessage) -> RenderableType:
@@ -222,7 +226,7 @@ def _body(message: StoredMessage) -> RenderableType:
     return Syntax(told, "json", background_color="default", word_wrap=True)
 
 
-def _chain(way: Way) -> Table:
+def _chain(way: Way) -> Listing:
     made = table("said", "type", "source", "goes to", "state", "took", "id")
     began = way.chain[0].said_at if way.chain else way.message.said_at
     for message in way.chain:

@@ -9,17 +9,15 @@ from typing import Final
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.partner.component import component
 from hub.asking import (
     DEADLINE_S,
-    BadFileError,
     Command,
     RefusedError,
     asked,
     check,
-    new_file,
+    handed_over,
     public_key_in,
     read_file,
     run,
@@ -28,6 +26,7 @@ from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from hub.printing import Listing
 from schemas.connections import PartnerReached, ShopReached
 from schemas.id_links import MembershipCheck, OpenIdProvider, SetUpLinkage, TokenAlgorithm
 from schemas.links import LOGO_LIMIT_BYTES, Linkage, PartiesOf, PresentParty
@@ -59,7 +58,10 @@ class NotInOrderError(RefusedError):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Partners, shops and funds: taken in, their keys, pages and limits; tried out.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 
@@ -125,7 +127,7 @@ def _add_log_in(log_in: argparse.ArgumentParser) -> None:
 
 
 async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:
-    table = Table("事業者ID", "種別", "名称", "連携方式", "ページ")
+    table = Listing("事業者ID", "種別", "名称", "連携方式", "ページ", whole={"事業者ID"})
     for one in (await bus.call(PartiesOf(kinds=KINDS), DEADLINE_S)).parties:
         table.add_row(str(one.party_id), one.kind.value, one.name, one.linkage or "", one.page_url)
     console.print(table)
@@ -143,12 +145,12 @@ async def _show(bus: Bus, options: argparse.Namespace, console: Console) -> None
     (view,) = (await bus.call(PartiesOf(party_ids=(party_id,)), DEADLINE_S)).parties
     limits = await bus.call(PartyLimitsOf(party_id=party_id), DEADLINE_S)
     console.print(f"{found.name} ({found.kind})  {view.linkage or 'no page yet'}  {view.page_url}  {view.about}")
-    keys = Table("鍵ID", "方式", "終了")
+    keys = Listing("鍵ID", "方式", "終了", whole={"鍵ID"})
     for name, algorithm in found.keys.items():
         ends = found.ends.get(name)
         keys.add_row(name, algorithm.value, "" if ends is None else f"{ends.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
     console.print(keys)
-    agreed = Table("制限", "取り決め")
+    agreed = Listing("制限", "取り決め", whole={"制限"})
     for name in NUMBERS:
         value = getattr(limits, name)
         agreed.add_row(name, "全体と同じ" if value is None else f"{value:,g}")
@@ -170,14 +172,9 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
 
 
 async def _secret(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    """The file is made first, so that there is a place for what is drawn."""
     drawn = secrets.token_bytes(SECRET_BYTES)
-    try:
-        with new_file(options.out) as file:
-            file.write(f"{drawn.hex()}\n")
-    except OSError as error:
-        raise BadFileError(f"{options.out.name}: {error}") from error
-    await _register_key(bus, options, KeyAlgorithm.hmac_sha256, drawn)
+    with handed_over(options.out, f"{drawn.hex()}\n"):
+        await _register_key(bus, options, KeyAlgorithm.hmac_sha256, drawn)
     where = options.out
     console.print(f"the secret is in {where}, in hexadecimal, and nowhere else: hand it over, then remove the file")
 

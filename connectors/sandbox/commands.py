@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.sandbox.hosting import sandbox
-from hub import logs, loop
+from hub import logs, loop, printing
 from hub.errors import HubError
 from hub.serving import until_told_to_stop
 
@@ -16,13 +16,16 @@ PORT: Final = 8090
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 once it was told to stop, 1 where it does not start, 2 for a wrong call."""
+    """A whole hub with made-up people, to try programs out.
+
+    Exit status 0 once it was told to stop, 1 where it does not start, 2 for a wrong call.
+    """
     parser = argparse.ArgumentParser(prog="mykey-hub sandbox", description=__doc__)
     parser.add_argument("--keep", type=Path, metavar="DIR", help="live in this folder; else all is gone at the end")
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}, if not said otherwise")
     options = parser.parse_args(arguments)
     logs.configure("warning")
-    console = Console(markup=False, highlight=False)
+    console = printing.console()
     try:
         loop.run(_stay(options, console))
     except (HubError, OSError) as error:

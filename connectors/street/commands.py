@@ -11,14 +11,14 @@ from typing import Final
 from uuid import UUID
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.street.component import component
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, new_file, public_key_in, run
+from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, handed_over, public_key_in, run
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
+from hub.printing import Listing
 from schemas.parties import KeyAlgorithm
 from schemas.problems import Refusal, RefusalCode
 from schemas.streets import (
@@ -44,7 +44,10 @@ MAC_KEY_BYTES: Final = 32
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Shopping streets: taken in, their keys; merges looked at, dropped again, given back.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 
@@ -87,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> None:
     found = await bus.call(StreetsOf(), DEADLINE_S)
-    table = Table("商店街", "ID付与事業者", "名称", "方式", "受渡し先", "注意")
+    headings = ("商店街", "ID付与事業者", "名称", "方式", "受渡し先", "注意")
+    table = Listing(*headings, whole={"商店街", "ID付与事業者", "受渡し先"})
     for one in found.streets:
         destination, warning = one.deliver_to or "合算した端末", one.layout.warning or ""
         table.add_row(one.code, one.issuer_id, one.name, one.layout.mode.value, destination, warning)
@@ -99,15 +103,29 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
         told = tomllib.loads(options.file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadFileError(f"{options.file.name}: {error}") from error
-    known = {one.code: one for one in (await bus.call(StreetsOf(), DEADLINE_S)).streets}
+    streets = (await bus.call(StreetsOf(), DEADLINE_S)).streets
+    known = {one.code: one for one in streets}
     before = known.get(str(told.get("code")))
     street = asked(Street, street_id=before.street_id if before else uuid7(), **told)
+    _check_issuer(street, streets)
     if street.deliver_to is not None:
         await _check_terminal(bus, street.deliver_to)
     check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
+
+
+def _check_issuer(street: Street, streets: Sequence[Street]) -> None:
+    """The hub would refuse it too, and not say what is in the way."""
+    for one in streets:
+        if one.street_id == street.street_id and one.issuer_id != street.issuer_id:
+            raise RefusedError(f"{one.code} has the issuer_id {one.issuer_id}, which stays: put that into the file")
+        if one.street_id != street.street_id and one.issuer_id == street.issuer_id:
+            taken = f"issuer_id {one.issuer_id} is taken by the street {one.code} ({one.name})"
+            raise RefusedError(
+                f"{taken}: put the street's own into the file, or that one's code to change its settings"
+            )
 
 
 async def _check_terminal(bus: Bus, terminal_id: str) -> None:
@@ -118,7 +136,6 @@ async def _check_terminal(bus: Bus, terminal_id: str) -> None:
 
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    """The file is made first, so that there is a place for what is drawn."""
     street = await _street(bus, options.code)
     mode = street.layout.mode
     key = asked(
@@ -131,8 +148,8 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
         mac_key=secrets.token_bytes(MAC_KEY_BYTES) if mode is CipherMode.cbc_hmac else None,
     )
     hub_key = (await bus.call(StreetsOf(), DEADLINE_S)).hub_key
-    _write_new(options.out, key_file(key, hub_key if mode.is_v2 else ""))
-    check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
+    with handed_over(options.out, key_file(key, hub_key if mode.is_v2 else "")):
+        check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
     console.print(f"the key is in {options.out}, the only place where it stands: hand it over, then remove the file")
 
 
@@ -180,7 +197,8 @@ async def _end_signer(bus: Bus, options: argparse.Namespace, console: Console) -
 
 async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, after = await _street(bus, options.code), None
-    table = Table("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
+    headings = ("合算", "取引済番号", "端末ID", "ポイント", "状態", "開始", "届かない理由", "返却の理由")
+    table = Listing(*headings, whole={"合算", "取引済番号", "端末ID"}, right={"ポイント"})
     for _ in range(PAGES_LIMIT):
         query = MergesOf(street_id=street.street_id, open_only=not options.all, after=after)
         found = await bus.call(query, DEADLINE_S)
@@ -236,11 +254,3 @@ async def _street(bus: Bus, code: str) -> Street:
 def _in_japan(at: datetime) -> datetime:
     """A time as people type it, unless it names its offset."""
     return at.replace(tzinfo=JAPAN) if at.tzinfo is None else at
-
-
-def _write_new(path: Path, text: str) -> None:
-    try:
-        with new_file(path) as file:
-            file.write(text)
-    except OSError as error:
-        raise BadFileError(f"{path}: {error}") from error

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from rich.console import Console
-from rich.table import Table
 
 from connectors.terminal import issuing
 from connectors.terminal.component import component
@@ -16,6 +15,7 @@ from connectors.terminal.issuing import HandedOut, NotIssued
 from hub.asking import DEADLINE_S, BadFileError, Command, asked, check, new_file, run
 from hub.bus import Bus
 from hub.component import Installed
+from hub.printing import Listing
 from schemas.terminals import (
     AgentKeyOf,
     FileTerminalPlan,
@@ -32,7 +32,10 @@ PLAN_COLUMNS: Final = ("kind", "place", "issuer_id", "point_use_too", "mobile", 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when it was done, 1 when not, 2 for a wrong call."""
+    """Terminals of municipalities: planned, issued, renewed, suspended and resumed.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
     return run(_parser(), arguments, ASKER)
 
 
@@ -62,7 +65,7 @@ async def _plan(bus: Bus, options: argparse.Namespace, console: Console) -> None
     if options.file is not None:
         check((await bus.call(_filed(options.lg_code, options.file), DEADLINE_S)).code)
     found = await bus.call(asked(TerminalPlanOf, lg_code=options.lg_code), DEADLINE_S)
-    table = Table(*PLAN_COLUMNS)
+    table = Listing(*PLAN_COLUMNS, whole={"issuer_id"})
     for row in found.rows:
         table.add_row(*(str(getattr(row, name) or "") for name in PLAN_COLUMNS))
     console.print(table)
@@ -106,7 +109,7 @@ def _hand_out(handed_out: Sequence[HandedOut], file: TextIO | None, console: Con
         file.write(issuing.hand_out_list(handed_out))
         console.print(f"{len(handed_out)} terminals are in {file.name}, the only place where their passwords stand")
         return
-    table = Table(*issuing.HEAD)
+    table = Listing(*issuing.HEAD, whole=set(issuing.HEAD[:2]))
     for one in handed_out:
         table.add_row(*issuing.cells(one))
     console.print(table)
@@ -122,7 +125,8 @@ def _new_file(path: Path) -> TextIO:
 
 async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     found = await bus.call(asked(TerminalsOf, lg_code=options.lg_code), DEADLINE_S)
-    table = Table("端末ID", "種別", "設置場所", "ID付与事業者", "状態", "担当者")
+    headings = ("端末ID", "種別", "設置場所", "ID付与事業者", "状態", "担当者")
+    table = Listing(*headings, whole={"端末ID", "ID付与事業者"})
     for one in found.terminals:
         table.add_row(
             one.terminal_id,

@@ -65,7 +65,10 @@ LONG: Final = Lengths(60, 20, 30, 20, 10, 60, 60, 30, 60)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when everything was measured and added up, 1 when not; goals that were missed are told, not punished."""
+    """Measure against the yardsticks (`make bench` sets up what it needs).
+
+    0 when everything was measured and added up, 1 when not; goals that were missed are told, not punished.
+    """
     options = _options(arguments)
     console = Console()
     console.width = max(console.width, WIDTH)

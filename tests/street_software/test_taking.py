@@ -10,7 +10,7 @@ import pytest
 from schemas.streets import CipherMode
 from street_software.menu import Menu, told
 from street_software.store import StoreError
-from street_software.taking import Taking
+from street_software.taking import NoDropFolderError, Taking
 from tests.connectors.street.vectors import key_of
 from tests.dying import deaths
 from tests.street_software.world import Shop
@@ -28,6 +28,15 @@ def test_a_file_is_taken_in_answered_and_put_away(mode: CipherMode, tmp_path: Pa
     assert (told.files, told.points, shop.points()) == (1, 300, 300)
     assert shop.left() == [f"{path.name}.ack"]
     assert shop.left("taken") == [path.name]
+
+
+def test_without_its_drop_folder_it_says_to_make_it(tmp_path: Path) -> None:
+    shop = Shop.at(tmp_path)
+    shop.drop.rmdir()
+    with pytest.raises(NoDropFolderError, match=f"make it, .*{shop.drop}"):
+        shop.run()
+    shop.drop.mkdir()
+    assert shop.run().files == 0
 
 
 def test_the_same_file_again_adds_nothing_and_is_answered_again(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from hub import logs, loop
+from hub import logs, loop, printing
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
@@ -36,7 +35,10 @@ PARTITION_DEADLINE_S: Final = 4 * 3600.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status 0 when everything adds up, 1 when something does not."""
+    """Add the whole ledger up again, and follow its chains.
+
+    Exit status 0 when everything adds up, 1 when something does not.
+    """
     options = _parser().parse_args(arguments)
     settings = read_settings()
     logs.configure("warning")
@@ -150,7 +152,7 @@ def _without_jobs(context: Context) -> Component:
 
 
 def _show(reports: Sequence[VerifyReport]) -> None:
-    console = Console()
+    console = printing.console(markup=True)
     for report in reports:
         if report.fault is not None:
             fault = report.fault

@@ -17,6 +17,7 @@ from connectors.operations.desk import TOKEN_VARIABLE, NoTokenError, OpenLineErr
 from connectors.operations.options import parser
 from connectors.operations.screen import drawn, look
 from connectors.operations.work import StateConflictError
+from hub import printing
 from hub.errors import TransientError
 from hub.settings import Settings
 from hub.store import NoSuchMessageError
@@ -40,7 +41,7 @@ async def spoken(probe: Probe, capsys: pytest.CaptureFixture[str], *arguments: s
     """What the command prints."""
     options = parser(COMMANDS).parse_args(arguments)
     capsys.readouterr()
-    console = Console(quiet=options.json, markup=False, highlight=False)
+    console = printing.console(quiet=options.json)
     assert await run(options, settings(probe), console) == status
     return capsys.readouterr().out
 
@@ -70,6 +71,28 @@ async def test_what_flows(probe: Probe, parked: list[UUID], capsys: pytest.Captu
     assert receivers["registry"]["due"] == 1
     assert {"ledger", "operations"} <= {one["component"] for one in flow["components"]}
     assert "registry" in await spoken(probe, capsys)
+
+
+@pytest.mark.parametrize("columns", ["80", ""])
+async def test_names_and_ids_are_whole_at_80_columns_and_in_a_pipe(
+    columns: str,
+    probe: Probe,
+    parked: list[UUID],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await spoken(probe, capsys, "pause", "clockwork", "--reason", "a look")
+    monkeypatch.setenv("COLUMNS", columns)
+    flow = (await spoken(probe, capsys, "flow")).splitlines()
+    for name in ("clockwork", "operations", "registry"):
+        assert any(line.startswith(name) for line in flow)
+    assert any("messages" in line.split() for line in flow)
+    assert any("retry" in line.split() and "held" in line.split() for line in flow), "it is a table"
+
+    messages = (await spoken(probe, capsys, "messages")).split()
+    assert {str(one) for one in parked} <= set(messages)
+    assert str(parked[0]) in (await spoken(probe, capsys, "deliveries", "parked")).split()
+    assert str(parked[0]) in (await spoken(probe, capsys, "show", str(parked[0]))).split()
 
 
 async def test_nothing_is_said_so(probe: Probe, capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,7 +261,7 @@ async def test_over_the_door_it_is_the_same(
 
         await spoken(probe, capsys, "--url", url, "pause", "mail", "--reason", "new server")
         assert "1 deliveries" in await spoken(probe, capsys, "--url", url, "redrive", "--all", "--reason", "mended")
-        with pytest.raises(RefusedError, match="may not"):
+        with pytest.raises(RefusedError, match="needs the role `supervisor`"):
             await spoken(probe, capsys, "--url", url, "show", str(parked[3]), "--reveal", "curious")
         (act, *_) = await told(probe, capsys, "--url", url, "acts")
 
@@ -267,8 +290,38 @@ async def test_a_new_operators_token_opens_the_door_until_it_is_revoked(
         url = desk.url.removesuffix("/api/operations")
         assert "sato" in await spoken(probe, capsys, "--url", url, "operators", "list")
         await spoken(probe, capsys, "operators", "revoke", "sato", "--reason", "has left")
-        with pytest.raises(RefusedError, match="log in"):
+        with pytest.raises(RefusedError, match="console operators add"):
             await spoken(probe, capsys, "--url", url, "operators", "list")
+
+
+async def test_who_may_not_do_something_is_told_which_role_may(
+    probe: Probe,
+    parked: list[UUID],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for_operators = (
+        ("pause", "mail", "--reason", "x"), ("resume", "mail"), ("redrive", "--all"),
+        ("note", "--fingerprint", "abcdefabcdef", "x"), ("replay", str(UUID(int=7)), "--undelivered"), ("test", "mail"),
+    )  # fmt: skip
+    body = tmp_path / "body.json"
+    body.write_text("{}", encoding="utf-8")
+    for_supervisors = (
+        ("show", str(parked[3]), "--reveal", "x"), ("operators", "add", "sato", "viewer"),
+        ("operators", "revoke", "viewer", "--reason", "x"),
+        ("copy", str(parked[0]), "--reason", "x", "--file", str(body)),
+    )  # fmt: skip
+    async with desk_at(probe.url) as desk:
+        url = desk.url.removesuffix("/api/operations")
+        for role, needed, calls in (
+            (Role.viewer, Role.operator, for_operators),
+            (Role.operator, Role.supervisor, for_supervisors),
+        ):
+            for call in calls:
+                monkeypatch.setenv(TOKEN_VARIABLE, desk.tokens[role])
+                with pytest.raises(RefusedError, match=f"needs the role `{needed}`"):
+                    await spoken(probe, capsys, "--url", url, *call)
 
 
 async def test_the_live_screen_shows_what_needs_somebody(

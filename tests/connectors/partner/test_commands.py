@@ -136,6 +136,10 @@ async def test_a_key_is_changed_and_a_secret_drawn(desk: Desk) -> None:
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     assert len(bytes.fromhex(out.read_text())) == 32
     assert await desk.refused("secret", party_id, "power-4", "--out", str(out))
+    assert out.exists()
+    other = desk.folder / "other"
+    assert await desk.refused("secret", party_id, "power-3", "--out", str(other)), "the key's id is taken"
+    assert not other.exists(), "a secret that nobody knows is not left behind"
 
 
 async def test_a_shop_is_in_order_once_it_has_asked_for_something(desk: Desk) -> None:

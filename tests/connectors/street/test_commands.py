@@ -43,6 +43,14 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
     assert registered.startswith("honmachi ")
     assert await run(settings, "register", str(tmp_path / "settings.toml")) == registered
     assert "本町商店街" in await run(settings, "list")
+    for word, other, told in (
+        ("honmachi", "ekimae", "issuer_id 000777 is taken by the street honmachi"),
+        ("000777", "000778", "honmachi has the issuer_id 000777"),
+    ):
+        (tmp_path / "other.toml").write_text(STREET.format(mode=mode).replace(word, other), encoding="utf-8")
+        with pytest.raises(HubError, match=told):
+            await run(settings, "register", str(tmp_path / "other.toml"))
+    (tmp_path / "other.toml").unlink()
     out = tmp_path / "key.toml"
     key = ("key", "honmachi", "2017-1", "--from", "2017-04-01", "--to", "2018-05-01T00:00:00+09:00", "--out", str(out))
     shown = await run(settings, *key)
@@ -56,6 +64,8 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
         await run(settings, *key)
     with pytest.raises(HubError):  # and the key's id is taken
         await run(settings, *key[:-1], str(tmp_path / "other.toml"))
+    assert not (tmp_path / "other.toml").exists(), "a key that nobody knows is not left behind"
+    assert out.exists()
     await run(settings, "end-key", "honmachi", "2017-1", "--at", "2017-12-01")
     with pytest.raises(HubError):
         await run(settings, "end-key", "honmachi", "2017-1", "--at", "2016-12-01")
