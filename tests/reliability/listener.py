@@ -11,10 +11,10 @@ from uuid import UUID, uuid5
 from hub.component import Component, Context, Installed
 from hub.database import Database
 from hub.routes import ROUTES
-from hub.transaction import Transaction
+from hub.transaction import Reading, Transaction
 from schemas.connections import ConnectionTested, MailServerReached
 from schemas.message import Command, Envelope, Event, Message
-from schemas.notices import NoticeKind, SendNotice
+from schemas.notices import MailAddressState, MailAddressStateOf, NoticeKind, SendNotice
 from schemas.points import PointsEvent
 
 HEAR: Final = """
@@ -80,6 +80,11 @@ async def reached(_query: MailServerReached) -> ConnectionTested:
     return ConnectionTested(steps=[])
 
 
+async def address_is_good(_query: MailAddressStateOf, _reading: Reading) -> MailAddressState:
+    """No address has bounced."""
+    return MailAddressState()
+
+
 def component(context: Context) -> Component:
     """Handles whatever mail is sent."""
     return _hearing(context, ("mail",))
@@ -97,6 +102,7 @@ def _hearing(context: Context, hearers: Sequence[str]) -> Component:
         name="mail",
         handlers=dict.fromkeys([kind for kind in routed if issubclass(kind, Event)], hear),
         outside=dict.fromkeys([kind for kind in routed if issubclass(kind, Command)], sender.send),
+        answers={MailAddressStateOf: address_is_good},
         connection_tests={MailServerReached: reached},
     )
 
