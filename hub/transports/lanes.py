@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 LEASE_S: Final = 8.0
 RENEW_S: Final = 2.0
+END_S: Final = 0.01
+"""Whoever waits in a lane for something to do has ended so long after it is ours no more."""
 
 MAKE_LANES: Final = """
 INSERT INTO hub.lane (receiver, lane) SELECT $1, lane FROM generate_series(0, $2 - 1) AS lane
@@ -71,14 +73,18 @@ class Lanes:
         process_id: UUID,
         database: Database,
         changed: Callable[[], None],
+        is_working: Callable[[int], bool] = lambda _lane: False,
         count: int = LANES,
     ) -> None:
+        """`is_working`: whether something is under way in a lane: it is given to no other process before that ends."""
         self.receiver = receiver
         self.epochs: dict[int, int] = {}
         """The lanes owned, with the epoch they were won in."""
         self._process_id = process_id
         self._database = database
         self._changed = changed
+        self._is_working = is_working
+        self._is_ending = False
         self._count = count
         self._renewed_s = time.monotonic()
 
@@ -100,7 +106,8 @@ class Lanes:
             await asyncio.sleep(RENEW_S * random.uniform(0.7, 1.0))  # noqa: S311 - spreads load, keeps no secret
 
     def let_go(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; a lane is given back once nothing is under way in it."""
+        self._is_ending = True
         self._hold({})
 
     async def release(self) -> None:
@@ -115,14 +122,17 @@ class Lanes:
         async with self._database.connection() as connection:
             await connection.execute(SEEN, self._process_id, self.receiver)
             sharers = await connection.fetchval(SHARERS, self.receiver, LEASE_S)
-            share = math.ceil(self._count / max(1, sharers))
+            share = 0 if self._is_ending else math.ceil(self._count / max(1, sharers))
             held = {
                 r["lane"]: r["epoch"] for r in await connection.fetch(RENEW, self.receiver, self._process_id, LEASE_S)
             }
             extra = sorted(held)[share:]
             if extra:
-                await connection.execute(RELEASE, self.receiver, self._process_id, extra)
                 held = {lane: epoch for lane, epoch in held.items() if lane not in extra}
+                self._hold(held)
+                await asyncio.sleep(END_S)
+                idle = [lane for lane in extra if not self._is_working(lane)]
+                await connection.execute(RELEASE, self.receiver, self._process_id, idle)
             if len(held) < share:
                 won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
                 failpoints.reach("lanes.won")

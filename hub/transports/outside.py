@@ -15,7 +15,7 @@ import structlog
 
 from hub import deliveries, failpoints, telemetry
 from hub.component import Unasked
-from hub.database import UNREACHABLE, Database, is_retryable, is_unreachable
+from hub.database import UNREACHABLE, Database, Row, is_retryable, is_unreachable
 from hub.deliveries import Due, Place
 from hub.errors import (
     ComponentPausedError,
@@ -68,6 +68,8 @@ class OutsideReceiver(Receiver):
         self.outages = Outages(receiver, database, limits or OutageLimits())
         self._probed: set[str] = set()
         """Destinations that this process sends a probe to."""
+        self._probing = Counter[int]()
+        """How many probes are under way in a lane."""
 
     async def handle(self, place: Place, due: Sequence[Due]) -> bool:
         """Do what is due, in groups; a group's successes and failures are recorded in one transaction.
@@ -163,6 +165,10 @@ class OutsideReceiver(Receiver):
                 if error is not None:
                     await deliveries.put_off(tx, place, due, due.attempts + 1, _classified(error))
 
+    def is_working(self, lane: int) -> bool:
+        """Probes count, too."""
+        return super().is_working(lane) or self._probing[lane] > 0
+
     # probes
 
     async def _look(self) -> None:
@@ -183,22 +189,32 @@ class OutsideReceiver(Receiver):
             if row is None or (probes := await self.outages.claim(destination)) is None:
                 return
             place = Place(self.receiver, row["lane"], epochs[row["lane"]])
-            due = Due(row["delivery_id"], row["attempts"], row["since"], row["message_id"], row)
-            ended = await self._send_probe(due, destination)
-            if ended is None or ended.waits_for is not None:
-                await self.outages.failed(destination, probes, None if ended is None else ended.error)
+            if not self.owns(place):
+                await self.outages.failed(destination, probes)
                 return
-            got_through = ended.error is None and ended.was_asked
+            self._probing[place.lane] += 1
             try:
-                await self._record(place, [ended], Counter({due.delivery_id: row["messages"]}))
+                await self._probe_with(row, place, destination, probes)
             finally:
-                # Also where the lane was lost meanwhile: the other side is what it is.
-                await (self.outages.end(destination) if got_through else self.outages.failed(destination, probes))
-            self.poll_soon()
+                self._probing[place.lane] -= 1
         except UNREACHABLE as error:
             log.warning("probe_interrupted", receiver=self.receiver, error=type(error).__qualname__)
         finally:
             self._probed.discard(destination)
+
+    async def _probe_with(self, row: Row, place: Place, destination: str, probes: int) -> None:
+        due = Due(row["delivery_id"], row["attempts"], row["since"], row["message_id"], row)
+        ended = await self._send_probe(due, destination)
+        if ended is None or ended.waits_for is not None:
+            await self.outages.failed(destination, probes, None if ended is None else ended.error)
+            return
+        got_through = ended.error is None and ended.was_asked
+        try:
+            await self._record(place, [ended], Counter({due.delivery_id: row["messages"]}))
+        finally:
+            # Also where the lane was lost meanwhile: the other side is what it is.
+            await (self.outages.end(destination) if got_through else self.outages.failed(destination, probes))
+        self.poll_soon()
 
     async def _send_probe(self, due: Due, destination: str) -> Ended | None:
         try:

@@ -60,11 +60,12 @@ class Receiver:
         self.runner = runner
         self.flow = Flow()
         self.database = database
-        self.lanes = Lanes(receiver, process_id, database, self._lanes_changed)
+        self.lanes = Lanes(receiver, process_id, database, self._lanes_changed, self.is_working)
         self._cursors: dict[int, int] = {}
         self._wakes: dict[int, asyncio.Event] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._keeping: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
         """What else is under way in our lanes."""
         self._poll = asyncio.Event()
@@ -73,16 +74,20 @@ class Receiver:
 
     def start(self) -> None:
         """Begin to win lanes and to work on them."""
-        loops = {f"{self.receiver}.lanes": self.lanes.keep, f"{self.receiver}.poll": self._poll_forever}
-        self._tasks = [asyncio.create_task(for_ever(name, loop)) for name, loop in loops.items()]
+        self._keeping = asyncio.create_task(for_ever(f"{self.receiver}.lanes", self.lanes.keep))
+        self._polling = asyncio.create_task(for_ever(f"{self.receiver}.poll", self._poll_forever))
 
     async def stop(self) -> None:
         """Finish what is under way, give the lanes back."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self.lanes.let_go()
+        if self._polling is not None:
+            self._polling.cancel()
+            await asyncio.gather(self._polling, return_exceptions=True)
+        # The leases of what is under way are renewed until its end.
         await asyncio.gather(*self._workers.values(), *self._beside, return_exceptions=True)
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
         try:
             await self.lanes.release()
         except UNREACHABLE:
@@ -94,6 +99,10 @@ class Receiver:
             return False
         self._wakes[lane].set()
         return lane in self.lanes.epochs
+
+    def is_working(self, lane: int) -> bool:
+        """Whether something is under way in this lane, also where it is ours no more."""
+        return lane in self._workers
 
     def poll_soon(self) -> None:
         """A hint that some lane has something due."""

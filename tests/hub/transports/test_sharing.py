@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 from uuid import UUID, uuid4
@@ -9,16 +11,19 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.database import SESSION
+from hub.process import HubProcess
 from hub.transaction import Transaction
 from hub.transports import lanes
+from schemas.message import Envelope
 from schemas.points import PointsCredited
 from schemas.values import LANES
-from tests.hub.parts import Probe, credited, fake, key_in, say
+from tests.hub.parts import Probe, credited, fake, key_in, notice, say
 from tests.hub.transports.conftest import Start
 from tests.hub.transports.worker import ENDLESS, SHORT, worker
 from tests.waiting import wait_until
 
 LEASE_S, RENEW_S = SHORT.values()
+OUTSIDE: Final = "mail.outside"
 TAKE_OVER_LIMIT_S: Final = LEASE_S + 2 * RENEW_S + 1.0
 TAKE_AWAY: Final = """
 UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + interval '1 s'
@@ -80,6 +85,32 @@ async def test_who_stops_leaves_its_lanes_to_the_others_at_once(start: Start, pr
             await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
         await wait_until(lambda: _shares(probe, LANES), 6 * RENEW_S)
         assert list(await probe.owners()) == [stays.process_id]
+
+
+async def test_what_is_under_way_outside_is_not_begun_again_by_whoever_joins(start: Start, probe: Probe) -> None:
+    began, may_end = Counter[UUID](), asyncio.Event()
+
+    async def outside(envelope: Envelope) -> None:
+        began[envelope.id] += 1
+        await may_end.wait()
+
+    async with start(fake("registry"), fake("mail", outside=outside)) as first:
+        await say(first, *(notice(n, key_in(n)) for n in range(LANES)))
+        await wait_until(lambda: len(began) == LANES)
+        async with start(fake("mail", outside=outside)) as second:
+            await wait_until(lambda: len(_outside(first).epochs) == LANES // 2, 6 * RENEW_S)
+            given_s = time.monotonic()
+            await wait_until(lambda: _outside(second)._renewed_s > given_s, 6 * RENEW_S)
+            assert await probe.owners(OUTSIDE) == {first.process_id: LANES}
+            may_end.set()
+            await wait_until(lambda: len(_outside(second).epochs) == LANES // 2, 6 * RENEW_S)
+        await first.drained(5)
+    assert set(began.values()) == {1}
+
+
+def _outside(process: HubProcess) -> lanes.Lanes:
+    (found,) = [one.lanes for one in process.receivers_of("mail") if one.receiver == OUTSIDE]
+    return found
 
 
 async def test_leases_given_by_a_server_whose_clock_was_ahead_hold_nobody_up(start: Start, probe: Probe) -> None:
