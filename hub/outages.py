@@ -74,7 +74,15 @@ UPDATE hub.delivery SET state = 'due', destination = NULL WHERE id IN (
     ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING lane
 """
-FIRST_HELD: Final = "SELECT * FROM hub.held($1, $2, $3)"
+FIRST_HELD: Final = """
+SELECT held.* FROM hub.outage AS o CROSS JOIN (
+    SELECT array_agg(DISTINCT lane ORDER BY lane) AS lanes FROM hub.delivery
+    WHERE state = 'held' AND receiver = $1 AND destination = $2 AND lane = ANY ($3::smallint[])
+) AS there CROSS JOIN LATERAL hub.held($1, $2, ARRAY[there.lanes[1 + o.probes % cardinality(there.lanes)]]) AS held
+WHERE o.receiver = $1 AND o.destination = $2 AND o.ended_at IS NULL AND there.lanes IS NOT NULL
+"""
+"""Of one lane after the other: a message that the other side never answers must not be the only one that is tried. The
+first one of its lane, so that what is about one thing keeps its order."""
 LIST: Final = """
 SELECT o.*, (SELECT coalesce(sum(cardinality(d.message_ids)), 0) FROM hub.delivery AS d
     WHERE d.state = 'held' AND d.receiver = o.receiver AND d.destination = o.destination AND o.ended_at IS NULL) AS held
@@ -183,7 +191,7 @@ class Outages:
             await self.release()
 
     async def first_held(self, destination: str, lanes: Sequence[int]) -> Row | None:
-        """The first message held for it in these lanes."""
+        """The first message held for it in one of these lanes, another lane with each probe."""
         async with self._database.connection() as connection:
             row: Row | None = await connection.fetchrow(FIRST_HELD, self._receiver, destination, lanes)
         return row

@@ -293,6 +293,16 @@ async def test_sides_for_which_nothing_waits_any_more_keep_no_probe_from_the_oth
         await wait_until(lambda: done == [99], 15)
 
 
+async def test_a_message_that_is_never_answered_does_not_hold_the_others(start: Start, probe: Probe) -> None:
+    sides = Sides()
+    sides.failing = {1: NoAnswerError("silence", destination="airline", retry_after_s=0.1)}
+    async with start(fake("registry"), two_sides(sides), outage_no_answer_limit=2) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1), 15)
+        await say(process, *(notice(n, key_in(n)) for n in range(3, 33, 2)))
+        await wait_until(lambda: sorted(sides.done) == list(range(3, 33, 2)), 15)
+
+
 async def test_an_outage_that_nothing_waits_for_any_more_ends_and_is_told_of(
     start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
