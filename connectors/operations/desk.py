@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, StreamReader
 from pydantic import BaseModel, ValidationError
 
 from connectors.operations.acts import Act, Actor, Role
@@ -391,8 +391,7 @@ class RemoteDesk:
             async with self._client.request(
                 method, url, data=body, params=query, headers=headers, allow_redirects=False
             ) as answer:
-                raw = await answer.content.read(ANSWER_LIMIT_BYTES)
-                status = answer.status
+                raw, status = await _whole(answer.content), answer.status
         except (ClientError, TimeoutError) as error:
             raise TransientError(f"{self._url} does not answer: {type(error).__name__}") from error
         try:
@@ -401,6 +400,16 @@ class RemoteDesk:
             return model.model_validate_json(raw)
         except ValidationError as error:
             raise NoHubThereError(f"{self._url} answered {status}") from error
+
+
+async def _whole(content: StreamReader) -> bytes:
+    """To its end: one read gives what has come so far. Raises NoHubThereError where it is far too long."""
+    raw = bytearray()
+    async for chunk in content.iter_any():
+        raw += chunk
+        if len(raw) > ANSWER_LIMIT_BYTES:
+            raise NoHubThereError(f"an answer of more than {ANSWER_LIMIT_BYTES} bytes")
+    return bytes(raw)
 
 
 def _refused(problem: Problem, role: Role) -> RefusedError:

@@ -31,6 +31,11 @@ path = pathlib.Path(sys.argv[1])
 data = json.loads(path.read_text(encoding="utf-8"))
 path.write_text(json.dumps(data | json.loads({change!r})), encoding="utf-8")
 """
+MANY_ACTS: Final = """
+INSERT INTO operations.act (act_id, operator, role, via, kind, targets, reason, result)
+SELECT gen_random_uuid(), 'sato', 'operator', 'api', 'pause', '{component:mail}', $2, '{}'
+FROM generate_series(1, $1::int)
+"""
 
 
 def settings(probe: Probe) -> Settings:
@@ -266,6 +271,16 @@ async def test_over_the_door_it_is_the_same(
         (act, *_) = await told(probe, capsys, "--url", url, "acts")
 
     assert (act["operator"], act["via"], act["kind"]) == ("operator", "api", "redrive")
+
+
+async def test_a_long_answer_comes_whole_over_the_door(
+    probe: Probe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk_at(probe.url) as desk:
+        monkeypatch.setenv(TOKEN_VARIABLE, desk.tokens[Role.operator])
+        await probe.connection.execute(MANY_ACTS, 100, "a long reason " * 300)
+        url = desk.url.removesuffix("/api/operations")
+        assert len(await told(probe, capsys, "--url", url, "acts", "--limit", "100")) == 100
 
 
 async def test_a_token_is_needed_and_goes_over_no_open_line(
