@@ -82,7 +82,7 @@ async def carry_out(options: argparse.Namespace, settings: Settings, console: Co
     command: Command = options.command
     only_asking = Installed(asker.name, _without_work(asker.factory))
     async with (
-        serving.database(settings) as owner_url,
+        serving.migrated(settings) as owner_url,
         HubProcess(settings, SystemClock(), [only_asking], owner_url) as process,
     ):
         await command(process, options, console)

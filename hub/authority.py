@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -12,30 +13,39 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hub.accounts import account_name
 from hub.errors import PermanentError
 
 BEFORE: Final = timedelta(hours=1)
 """Clocks may differ by so much."""
 OTHERS_MAY_READ: Final = 0o444
 OURS_ALONE: Final = 0o600
+FOLDER_OF_OURS: Final = 0o700
+OTHERS_BITS: Final = 0o077
+KEY_FILE: Final = "ca.key"
 
 
 class ForeignKeyError(PermanentError):
     """The authority's key is not one of ours: name another folder, or put our key back."""
 
 
+class OpenFolderError(PermanentError):
+    """A folder for secrets has to be our own, with no others let in: name a new folder."""
+
+
 class Authority:
     """One that lives in a folder: `ca.pem` and `ca.key`, and `<name>.pem` and `<name>.key` for each it issued.
 
-    It is made where there is none. `valid` is for what is made from now on.
+    It is made where there is none; the folder is closed to others. `valid` is for what is made from now on.
     """
 
     def __init__(self, folder: Path, valid: timedelta) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Raises ForeignKeyError, OpenFolderError."""
+        _close(folder)
         self._folder = folder
         self._valid = valid
         self._name = _named("MyKey Hub, this installation")
-        key_file = folder / "ca.key"
+        key_file = folder / KEY_FILE
         if key_file.exists():
             self._key = _kept(key_file)
             return
@@ -79,6 +89,36 @@ class Authority:
         for extension in extensions:
             builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         return builder.sign(self._key, SHA256())
+
+
+def _close(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=FOLDER_OF_OURS, parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OpenFolderError(f"{folder}: {error.strerror}; name a folder of your own, or a new one") from error
+    try:
+        _close_opened(folder, opened)
+    finally:
+        os.close(opened)
+
+
+def _close_opened(folder: Path, opened: int) -> None:
+    status = os.fstat(opened)
+    if status.st_uid != os.geteuid():
+        raise OpenFolderError(
+            f"{folder} is the account {account_name(status.st_uid)}'s, who can read and replace what is in it: name a"
+            f" new folder, or have it given to {account_name(os.geteuid())} (chown)"
+        )
+    if not stat.S_IMODE(status.st_mode) & OTHERS_BITS:
+        return
+    held = os.listdir(opened)
+    # Others may need what is in it: /etc, or /tmp, must not be closed because somebody mistyped.
+    if held and KEY_FILE not in held:
+        raise OpenFolderError(
+            f"{folder} is open to others and holds what is not ours: name a new folder, or close it (chmod 700)"
+        )
+    os.fchmod(opened, FOLDER_OF_OURS)
 
 
 def _kept(file: Path) -> ec.EllipticCurvePrivateKey:

@@ -5,15 +5,17 @@ from typing import Final
 
 import structlog
 
-from hub.database import RETRYABLE, UNREACHABLE, Database
+from hub.database import RETRYABLE, UNREACHABLE, Connection, Database
 
 log = structlog.get_logger()
 
 EVERY_S: Final = 4 * 3600.0
 RETRY_S: Final = 30.0
+DAYS_DROPPED_LIMIT: Final = 400
+"""At one look: what is beyond goes at the next one."""
 
 MAKE_DAYS: Final = "SELECT hub.make_days(current_date - 1, current_date + 14)"
-DROP_DAYS: Final = "SELECT hub.drop_days(current_date - $1::int)"
+DROP_DAY: Final = "SELECT hub.drop_day(current_date - $1::int)"
 FORGET_PROCESSES: Final = "DELETE FROM hub.process WHERE seen_at < now() - interval '1 hour'"
 
 FORGET_OUTAGES: Final = "DELETE FROM hub.outage WHERE ended_at < now() - interval '400 days'"
@@ -47,6 +49,15 @@ class Maintenance:
             made = await connection.fetchval(MAKE_DAYS)
             await connection.execute(FORGET_PROCESSES)
             await connection.execute(FORGET_OUTAGES)
-            dropped = await connection.fetchval(DROP_DAYS, self._message_days) if self._message_days else 0
+            dropped = await self._drop_days(connection)
         if made or dropped:
             log.info("message_days_changed", made=made, dropped=dropped)
+
+    async def _drop_days(self, connection: Connection) -> int:
+        """Each in a transaction of its own: writers get their turn in between, and what is dropped stays dropped."""
+        if not self._message_days:
+            return 0
+        for dropped in range(DAYS_DROPPED_LIMIT):
+            if await connection.fetchval(DROP_DAY, self._message_days) is None:
+                return dropped
+        return DAYS_DROPPED_LIMIT

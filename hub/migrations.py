@@ -32,6 +32,15 @@ _LOCK_KEY = 0x6D796B6579
 _LOCK_TIMEOUT_S = 300
 _CONNECT_TIMEOUT_S = 30
 
+_NO_HUB = (
+    "this database holds no hub: start it first (`mykey-hub up`), or set MYKEY_DATABASE_URL, or MYKEY_DATA_DIR, to the"
+    " hub's own"
+)
+_PENDING = (
+    "{component}: {file} is not applied to this database, and this program needs it: use the program of the release"
+    " that runs, or upgrade the hub (`mykey-hub migrate`, then its processes)"
+)
+
 _LOCK_SQL = "SELECT pg_advisory_lock($1)"
 
 _NOTHING_FOR_PUBLIC_SQL = """
@@ -74,6 +83,10 @@ _SET_LOCAL_SQL = "SELECT set_config($1, $2, true)"
 
 class MigrationRefusedError(PermanentError):
     """The SQL files do not continue what was applied to this database; nothing was changed."""
+
+
+class NotMigratedError(PermanentError):
+    """The database lacks what this program needs: run `mykey-hub migrate`, or a program of the hub's own release."""
 
 
 class MigrationSource(NamedTuple):
@@ -135,6 +148,25 @@ async def migrate(
     finally:
         # Closing also gives the lock back, whatever happened.
         await connection.close()
+
+
+async def check(owner_url: str, components: Sequence[MigrationSource]) -> None:
+    """See that a database is in the state of the files; nothing is changed.
+
+    Raises:
+        NotMigratedError: it holds no hub, or files are still to be applied. MigrationRefusedError: as `migrate`.
+    """
+    files = {source.name: read_files(source) for source in components}
+    connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)
+    try:
+        pending = {name: await _pending(connection, name, found) for name, found in files.items()}
+    except asyncpg.UndefinedTableError as error:
+        raise NotMigratedError(_NO_HUB) from error
+    finally:
+        await connection.close()
+    for name, waiting in pending.items():
+        if waiting:
+            raise NotMigratedError(_PENDING.format(component=name, file=waiting[0].name))
 
 
 async def components_of(owner_url: str) -> frozenset[str]:
@@ -224,7 +256,8 @@ async def _pending(connection: asyncpg.Connection, component: str, files: Sequen
     for row, file in zip_longest(applied, files[: len(applied)]):
         if file is None:
             raise MigrationRefusedError(
-                f"{component}: {row['name']} was applied to this database but is not here: the program is old"
+                f"{component}: {row['name']} was applied to this database but is not here: the program is old,"
+                " use the one of the hub's release"
             )
         if (row["name"], row["sha256"]) != (file.name, file.sha256):
             raise MigrationRefusedError(

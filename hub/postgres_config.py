@@ -1,14 +1,13 @@
 """What the embedded PostgreSQL is told: who may connect, where it listens, how it uses the machine."""
 
-import getpass
 import os
-import pwd
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from hub.accounts import account_name
 from hub.postgres_programs import Account
 
 IMMEDIATE_SHUTDOWN = signal.SIGQUIT
@@ -67,7 +66,7 @@ def write(place: Place, settings: Mapping[str, str], owner_role: str) -> None:
     _write_file(place, "postgresql.conf", lines)
     # `all` databases are not `replication`, by which pg_basebackup connects.
     _write_file(place, "pg_hba.conf", ["local all all peer map=mykey", "local replication all peer map=mykey"])
-    callers = [(_own_name(), "all")]
+    callers = [(account_name(os.geteuid()), "all")]
     if place.account is not None:
         callers.append((place.account.name, owner_role))
     _write_file(place, "pg_ident.conf", [f'mykey "{caller}" {role}' for caller, role in callers])
@@ -86,13 +85,6 @@ def _write_file(place: Place, name: str, lines: list[str]) -> None:
 def _quoted(value: str) -> str:
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return f"'{escaped}'"
-
-
-def _own_name() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return getpass.getuser()
 
 
 def _shared_buffers_mb() -> int:

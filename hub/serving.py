@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from hub import migrations, telemetry
 from hub.clock import Clock
 from hub.component import Installed
-from hub.database import UNREACHABLE
+from hub.database import UNREACHABLE, reachable
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.process import HubProcess
 from hub.settings import Settings
@@ -56,6 +56,18 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     """The same, migrated."""
     async with server(settings) as url:
         await migrations.migrate(url, migrations.installed_sources(), settings.role_passwords)
+        yield url
+
+
+@asynccontextmanager
+async def migrated(settings: Settings) -> AsyncIterator[str]:
+    """The same as it is, for whoever only looks or asks: a hub of another release may be at work on it.
+
+    Raises NotMigratedError, MigrationRefusedError; TransientError where PostgreSQL does not answer.
+    """
+    async with server(settings) as url:
+        async with reachable():
+            await migrations.check(url, migrations.installed_sources())
         yield url
 
 

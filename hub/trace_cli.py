@@ -71,7 +71,7 @@ def _start(options: argparse.Namespace) -> int:
 
 async def run(options: argparse.Namespace, settings: Settings) -> int:
     """Find and print it, in the database of the settings; 0, or an error of hub.errors."""
-    async with serving.database(settings) as url:
+    async with serving.migrated(settings) as url:
         database = Database("hub", url, CONNECTIONS, SystemClock(), Keys(settings.key()).sealer(PURPOSE))
         await database.open()
         try:

@@ -158,13 +158,13 @@ class Desk(Protocol):
 async def desk_of(settings: Settings, url: str | None) -> AsyncIterator[Desk]:
     """The desk over the door at `url`, or the one on the database of the settings.
 
-    Raises NoTokenError, OpenLineError; TransientError where PostgreSQL does not answer.
+    Raises NoTokenError, OpenLineError, NotMigratedError; TransientError where PostgreSQL does not answer.
     """
     if url is not None:
         async with _session(url) as client:
             yield RemoteDesk(url, client)
         return
-    async with serving.database(settings) as owner_url:
+    async with serving.migrated(settings) as owner_url:
         keys = Keys(settings.key())
         database = Database(OWN_NAME, owner_url, CONNECTIONS, SystemClock(), keys.sealer(PURPOSE))
         await database.open()

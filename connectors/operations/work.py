@@ -1,6 +1,6 @@
 """Each thing an operator can see or do, for the door and the terminal alike; what is done is written into the audit."""
 
-import getpass
+import os
 from typing import Final
 from uuid import UUID
 
@@ -32,6 +32,7 @@ from connectors.operations.shapes import (
     Resumed,
 )
 from hub import outages, redriving, store
+from hub.accounts import account_name
 from hub.bus import Bus
 from hub.database import Database
 from hub.errors import HubError, PermanentError
@@ -70,7 +71,7 @@ class StateConflictError(PermanentError):
 
 def system_actor() -> Actor:
     """Whoever works on the database itself: may do all, by the operating system's name for them."""
-    return Actor(getpass.getuser(), Role.supervisor, "terminal")
+    return Actor(account_name(os.getuid()), Role.supervisor, "terminal")
 
 
 class Work:

@@ -1,7 +1,7 @@
 """`mykey-hub streets`: streets taken in, keys drawn and ended, merges looked at, dropped again and given back."""
 
 import argparse
-import getpass
+import os
 import secrets
 import tomllib
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.street.component import component
+from hub.accounts import account_name
 from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, handed_over, public_key_in, run
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
@@ -224,7 +225,7 @@ async def _return(bus: Bus, options: argparse.Namespace, console: Console) -> No
     command = asked(
         GiveMergeBack,
         merge_id=await _merge_id(bus, options.number),
-        operator=getpass.getuser(),
+        operator=account_name(os.getuid()),
         reason=options.reason,
         street_confirmed=options.street_confirmed,
     )

@@ -1,9 +1,10 @@
 """Day partitions are made ahead, also where messages came first; processes that are gone are forgotten."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from hub import maintenance
@@ -26,7 +27,11 @@ PARK: Final = """
 INSERT INTO hub.delivery (receiver, lane, state, message_ids, reason, fingerprint)
 VALUES ('mail', 0, 'parked', $1, 'broken', 'f')
 """
+MILLISECOND: Final = timedelta(milliseconds=1)
 SEEN: Final = "INSERT INTO hub.process (process_id, receivers, seen_at) VALUES ($1, '{mail}', now() - $2::interval)"
+
+
+DROP_DAY: Final = "SELECT hub.drop_day('9999-12-31')"
 
 
 async def _days(probe: Probe) -> list[str]:
@@ -35,6 +40,10 @@ async def _days(probe: Probe) -> list[str]:
 
 def _day(ahead: int) -> str:
     return f"message_{datetime.now(UTC) + timedelta(days=ahead):%Y%m%d}"
+
+
+def _date(ahead: int) -> date:
+    return (datetime.now(UTC) + timedelta(days=ahead)).date()
 
 
 def _id(ahead: int) -> UUID:
@@ -110,8 +119,54 @@ async def test_old_days_are_dropped_but_for_what_still_waits(probe: Probe) -> No
 async def test_the_last_thirty_days_stay_whoever_asks(probe: Probe) -> None:
     await probe.connection.execute("SELECT hub.make_days(current_date - 31, current_date)")
 
-    assert await probe.connection.fetchval("SELECT hub.drop_days('9999-12-31')") == 1
+    assert await probe.connection.fetchval(DROP_DAY) == _date(-31)
+    assert await probe.connection.fetchval(DROP_DAY) is None
     assert _day(-30) in await _days(probe)
+
+
+async def test_a_call_drops_the_oldest_day_that_nothing_waits_for(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 47, current_date - 45)")
+    first, last = (UUID(int=uuid7_lower_bound(at).int) for at in (_midnight(-47), _midnight(-46) - MILLISECOND))
+    for waiting in (first, last):
+        await probe.connection.execute("DELETE FROM hub.delivery")
+        await probe.connection.execute(PARK, [_id(0), waiting])
+        async with probe.connection.transaction():
+            assert await probe.connection.fetchval(DROP_DAY) == _date(-46)
+        await probe.connection.execute("SELECT hub.make_days(current_date - 46, current_date - 46)")
+
+
+async def test_a_day_that_is_dropped_is_so_whatever_keeps_the_next_one(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 46, current_date - 45)")
+    async with at_work(probe.url, fake("registry")) as process, probe.connection.transaction():
+        await probe.connection.execute(f"LOCK TABLE hub.{_day(-45)} IN ACCESS SHARE MODE")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await Maintenance(process.database_of("registry"), message_days=40).once()
+
+        days = await _days(probe)
+    assert [_day(ahead) in days for ahead in (-46, -45)] == [False, True]
+
+
+async def test_a_look_drops_so_many_days_and_the_next_one_goes_on(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "DAYS_DROPPED_LIMIT", 2)
+    await probe.connection.execute("SELECT hub.make_days(current_date - 45, current_date - 43)")
+    async with at_work(probe.url, fake("registry")) as process:
+        look = Maintenance(process.database_of("registry"), message_days=40)
+        left = []
+        for _ in range(2):
+            await look.once()
+            days = await _days(probe)
+            left.append([ahead for ahead in (-45, -44, -43) if _day(ahead) in days])
+
+    assert left == [[-43], []]
+
+
+async def test_the_release_before_still_finds_its_own_way_to_drop(probe: Probe) -> None:
+    await probe.connection.execute("SELECT hub.make_days(current_date - 46, current_date - 45)")
+    asked = [await probe.connection.fetchval("SELECT hub.drop_days('9999-12-31')") for _ in range(3)]
+
+    assert asked == [1, 1, 0]
 
 
 async def test_without_a_limit_days_are_kept(probe: Probe) -> None:
@@ -123,8 +178,8 @@ async def test_without_a_limit_days_are_kept(probe: Probe) -> None:
 
 
 async def test_the_edges_of_a_day_are_midnight_in_utc(probe: Probe) -> None:
-    midnight = (datetime.now(UTC) + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
-    last = UUID(int=uuid7_lower_bound(midnight - timedelta(milliseconds=1)).int)
+    midnight = _midnight(2)
+    last = UUID(int=uuid7_lower_bound(midnight - MILLISECOND).int)
     for one in (uuid7_lower_bound(midnight), last):
         await probe.connection.execute(PUT, one)
 
@@ -142,6 +197,10 @@ async def test_processes_not_seen_for_long_are_forgotten(probe: Probe) -> None:
     left = {row["process_id"] for row in await probe.connection.fetch("SELECT process_id FROM hub.process")}
     assert gone not in left
     assert quiet in left
+
+
+def _midnight(ahead: int) -> datetime:
+    return (datetime.now(UTC) + timedelta(days=ahead)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 async def _made(probe: Probe, day: str) -> bool:

@@ -1,6 +1,7 @@
 """`mykey-hub console …`, as an operator and as a machine see it: on the database itself, and over the door."""
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from connectors.operations.options import parser
 from connectors.operations.screen import drawn, look
 from connectors.operations.work import StateConflictError
 from hub import printing
+from hub.accounts import account_name
 from hub.errors import TransientError
 from hub.settings import Settings
 from hub.store import NoSuchMessageError
@@ -168,6 +170,16 @@ async def test_a_large_redrive_is_driven_by_the_terminal_where_no_process_runs(
 
     assert "36 deliveries" in await spoken(probe, capsys, "redrive", "--all", "--reason", "mended")
     assert await probe.deliveries("parked") == []
+
+
+async def test_the_audit_names_the_account_and_not_what_the_environment_says(
+    probe: Probe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody.else")
+    await spoken(probe, capsys, "pause", "mail", "--reason", "new server")
+
+    (act,) = await told(probe, capsys, "acts")
+    assert act["operator"] == account_name(os.getuid())
 
 
 async def test_a_copy_out_of_the_editor(

@@ -1,20 +1,25 @@
 """`mykey-hub streets`: from the settings to a key that the street's own program takes, and what is refused."""
 
 import io
+import os
 import stat
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
 from connectors.street import commands
+from hub.accounts import account_name
 from hub.asking import carry_out
 from hub.errors import HubError
 from hub.settings import Settings
+from schemas.municipalities import Registered
+from schemas.streets import GiveMergeBack
 from street_software import settings as of_street
 from tests.running import SECRET_KEY, running
 
@@ -75,3 +80,30 @@ async def test_a_key_that_is_drawn_is_one_that_the_streets_program_takes(
         await run(settings, "redeliver", str(uuid4()))
     with pytest.raises(HubError):
         await run(settings, "merges", "ekimae")
+
+
+class _Told:
+    """A bus that has one merge, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[GiveMergeBack] = []
+
+    async def call(self, message: object, _deadline_s: float) -> object:
+        if isinstance(message, GiveMergeBack):
+            self.told.append(message)
+        return Registered()
+
+
+async def test_points_are_given_back_by_the_account_and_not_by_what_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def merge_id(_bus: object, _number: str) -> UUID:
+        return uuid4()
+
+    monkeypatch.setattr(commands, "_merge_id", merge_id)
+    monkeypatch.setenv("LOGNAME", "somebody.else")
+    bus: Any = _Told()
+    options = commands._parser().parse_args(["return", "1", "--reason", "the street has closed"])
+    await options.command(bus, options, Console(file=io.StringIO()))
+
+    assert [one.operator for one in bus.told] == [account_name(os.getuid())]
