@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from hub.deliveries import FETCH, STORED, Due, Stored
-from hub.outages import FIRST_HELD
+from hub.outages import BEGIN, FIRST_HELD
 from hub.outbox import MESSAGE_COLUMNS
 from hub.tracing import TRACE, Trace, span_of
 from hub.transaction import Transaction
@@ -84,6 +84,7 @@ async def test_what_is_due_and_what_is_held_tells_who_caused_it(probe: Probe) ->
 
     (due,) = await probe.connection.fetch(FETCH, receiver, lane, 0, 10, 10)
     await probe.connection.execute(HOLD)
+    await probe.connection.execute(BEGIN, receiver, "airline", "OutsideDownError", 0.0)
     (held,) = await probe.connection.fetch(FIRST_HELD, receiver, "airline", [lane])
 
     for row in (due, held):
