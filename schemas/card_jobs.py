@@ -3,6 +3,7 @@
 The asking is by `bus.call` alone, and takes as long as a person does: give it `ask.deadline_s`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from schemas.cards import CardProof, How
 from schemas.message import Answered, Command, Event, Query, Said
+from schemas.problems import RefusalCode
 from schemas.terminals import terminal_key
 from schemas.uplink import (
     JOB_LIMIT_S,
@@ -30,6 +32,23 @@ ANSWER_MARGIN_S: Final = 10.0
 TERMINALS_LIMIT: Final = 2_000
 
 
+_REASONS: Final[Mapping[Outcome, RefusalCode]] = {
+    Outcome.no_card: RefusalCode.no_card,
+    Outcome.not_jpki: RefusalCode.not_jpki,
+    Outcome.wrong_pin: RefusalCode.pin_wrong,
+    Outcome.blocked: RefusalCode.pin_blocked,
+    Outcome.removed: RefusalCode.card_removed,
+    Outcome.cancelled: RefusalCode.read_cancelled,
+    Outcome.expired: RefusalCode.read_timeout,
+    Outcome.reader_failed: RefusalCode.reader_failed,
+    Outcome.busy: RefusalCode.terminal_busy,
+    Outcome.not_handed_on: RefusalCode.not_handed_on,
+    Outcome.signature_password_wrong: RefusalCode.signature_password_wrong,
+    Outcome.signature_password_blocked: RefusalCode.signature_password_blocked,
+}
+"""How a job ended → what a person is told; all ways but `done`."""
+
+
 class JobAnswer(Said):
     """How a job ended. `code` (schemas.problems) says why it did not reach its end: then there is no outcome.
 
@@ -43,6 +62,13 @@ class JobAnswer(Said):
     def is_done(self) -> bool:
         """Whether all went well."""
         return self.outcome is Outcome.done
+
+    @property
+    def reason(self) -> str:
+        """Why it is not done: a code of schemas.problems."""
+        if self.outcome is None or self.is_done:
+            return self.code or RefusalCode.reader_failed
+        return _REASONS[self.outcome]
 
 
 class CardAnswer(JobAnswer):

@@ -7,14 +7,13 @@ import structlog
 
 from connectors.street.streets import StreetBook
 from hub.bus import Bus
-from schemas.card_jobs import CardAnswer, ReadCard, ReleaseCard
+from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.citizens import ProfileOf
 from schemas.problems import RefusalCode
 from schemas.service_ids import ServiceIdOf
 from schemas.streets import IdKind, ReadStreetCard, Street, StreetCardAnswer
 from schemas.terminals import AgentKeyOf
-from schemas.uplink import Outcome
 
 PURPOSE: Final = "look-up-service-id"
 """A number is told and nothing changed, so a tap in front of a clerk is enough."""
@@ -73,7 +72,7 @@ class CardAsking:
         release = ReleaseCard(terminal_id=terminal_id, operation_id=ask_id)
         await self._bus.call(release, release.deadline_s)
         if answer.proof is None:
-            return Found(code=_code(answer))
+            return Found(code=answer.reason)
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         if proven.code is not None or proven.citizen_id is None:
             return Found(code=proven.code or RefusalCode.card_without_mykey_id)
@@ -87,17 +86,3 @@ class CardAsking:
         asked = ServiceIdOf(citizen_id=citizen_id, issuer_id=street.issuer_id)
         service_id = (await self._bus.call(asked, DEADLINE_S)).service_id
         return Found(code=RefusalCode.no_service_id) if service_id is None else Found(service_id.number)
-
-
-def _code(answer: CardAnswer) -> str:
-    reasons = {
-        Outcome.no_card: RefusalCode.no_card,
-        Outcome.not_jpki: RefusalCode.not_jpki,
-        Outcome.removed: RefusalCode.card_removed,
-        Outcome.cancelled: RefusalCode.read_cancelled,
-        Outcome.expired: RefusalCode.read_timeout,
-        Outcome.busy: RefusalCode.terminal_busy,
-    }
-    if answer.outcome is None:
-        return answer.code or RefusalCode.reader_failed
-    return reasons.get(answer.outcome, RefusalCode.reader_failed)

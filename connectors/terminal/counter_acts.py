@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from connectors.terminal.counter_operations import CounterOperations
-from connectors.terminal.counter_reasons import reason_of, refused
+from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import (
     CreateForm,
@@ -107,7 +107,7 @@ class CounterActs:
             )
             answer = await self._bus.call(ask, ask.deadline_s)
             if answer.number is None:
-                raise refused(reason_of(answer))
+                raise refused(answer.reason)
             return NumberRead(number=answer.number, source=answer.source)
 
     async def present(self, operation_id: UUID, session: Session) -> ServiceIdView:
@@ -157,7 +157,7 @@ class CounterActs:
             )
             answer = await self._bus.call(ask, ask.deadline_s)
             if not answer.is_done:
-                raise refused(reason_of(answer))
+                raise refused(answer.reason)
             await self._end(operation, None)
             return _view(found)
 

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from connectors.terminal.counter_reasons import reason_of, refused
+from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_renewal import Signature, renew_signature
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import PURPOSES, BeginOperation, Purpose
@@ -127,7 +127,7 @@ class CounterOperations:
         )
         answer = await self._bus.call(ask, ask.deadline_s)
         if answer.proof is None:
-            await self._refuse(operation, reason_of(answer))
+            await self._refuse(operation, answer.reason)
         proof, proven = answer.proof, await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         if proven.code is not None:
             await self._refuse(operation, proven.code)
@@ -196,7 +196,7 @@ class CounterOperations:
             for operation_id in before:
                 await self._release(ask.terminal_id, operation_id)
             answer = await self._bus.call(ask, ask.deadline_s)
-            code = reason_of(answer) if answer.number is None else await self._holder(ask, issuer_id, answer.number)
+            code = answer.reason if answer.number is None else await self._holder(ask, issuer_id, answer.number)
         except TransientError as error:
             log.warning("counter_read_failed", operation_id=ask.operation_id, error=type(error).__qualname__)
             code = RefusalCode.reader_failed
@@ -219,7 +219,7 @@ class CounterOperations:
     async def _proven(self, ask: ReadCard, answer: CardAnswer) -> str | None:
         """None where the operation goes on, else why it does not."""
         if answer.proof is None:
-            return reason_of(answer)
+            return answer.reason
         proof = answer.proof
         proven = await self._bus.call(ProveCard(proof=proof), DEADLINE_S)
         if proven.code is not None:

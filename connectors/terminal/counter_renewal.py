@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from connectors.terminal.counter_reasons import reason_of
 from hub.bus import Bus
 from schemas.card_jobs import ReadCard
 from schemas.cards import ProveCard
@@ -37,4 +36,4 @@ async def renew_signature(bus: Bus, read: ReadCard, insertion: UUID) -> Signatur
         proven = await bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         return Signature(is_due=proven.signature_due, code=proven.code)
     log.info("signature_not_renewed", operation_id=read.operation_id, outcome=answer.outcome, code=answer.code)
-    return Signature(is_due=True, code=None if answer.outcome in NOT_NOW else reason_of(answer))
+    return Signature(is_due=True, code=None if answer.outcome in NOT_NOW else answer.reason)

@@ -4,7 +4,6 @@ Outside the demo the browser tells by a ticket that the terminal's own agent has
 (`mykey-agent ticket`). In the demo a virtual card is chosen on the screen; each has a terminal of its own.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, timedelta
 from hashlib import sha256
@@ -26,12 +25,11 @@ from hub import demo_file
 from hub.bus import Bus
 from hub.database import Database
 from hub.errors import TransientError
-from schemas.card_jobs import CardAnswer, ReadCard, ReleaseCard
+from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.counter import TICKET_GOOD_FOR_S, Ticket, TicketParts, parts_of
 from schemas.problems import RefusalCode
 from schemas.terminals import AgentKeyOf
-from schemas.uplink import Outcome
 
 DEADLINE_S: Final = 5.0
 READ_LIMIT_S: Final = 60.0
@@ -44,17 +42,6 @@ SWEEP_TICKETS: Final = "DELETE FROM portal.ticket WHERE used_at < $1"
 TICKETS_KEPT: Final = timedelta(seconds=2 * TICKET_GOOD_FOR_S + 1)
 
 _TICKET: Final[TypeAdapter[str]] = TypeAdapter(Ticket)
-_REASONS: Final[Mapping[Outcome, RefusalCode]] = {
-    Outcome.no_card: RefusalCode.no_card,
-    Outcome.not_jpki: RefusalCode.not_jpki,
-    Outcome.wrong_pin: RefusalCode.pin_wrong,
-    Outcome.blocked: RefusalCode.pin_blocked,
-    Outcome.removed: RefusalCode.card_removed,
-    Outcome.cancelled: RefusalCode.read_cancelled,
-    Outcome.expired: RefusalCode.read_timeout,
-    Outcome.reader_failed: RefusalCode.reader_failed,
-    Outcome.busy: RefusalCode.terminal_busy,
-}
 
 
 class VirtualCardForm(Form):
@@ -129,7 +116,7 @@ class Cards:
         )
         answer = await self._bus.call(ask, ask.deadline_s)
         if answer.proof is None:
-            raise RefusedError(_reason_of(answer))
+            raise RefusedError(answer.reason)
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
         if proven.code is not None:
             raise RefusedError(proven.code)
@@ -190,9 +177,3 @@ class Cards:
         except InvalidSignature:
             return False
         return True
-
-
-def _reason_of(answer: CardAnswer) -> str:
-    if answer.outcome is None or answer.outcome is Outcome.done:
-        return answer.code or RefusalCode.reader_failed
-    return _REASONS.get(answer.outcome, RefusalCode.reader_failed)
