@@ -1,3 +1,9 @@
+CREATE FUNCTION hub.first_id_of(day date) RETURNS uuid LANGUAGE sql STABLE AS $$
+    SELECT rpad(lpad(to_hex((extract(epoch FROM day::timestamp AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0'), 32, '0')::uuid
+$$;
+COMMENT ON FUNCTION hub.first_id_of IS 'No message of this day or later has a smaller id: it begins with the milliseconds.';
+REVOKE ALL ON FUNCTION hub.first_id_of FROM PUBLIC;
+
 -- Dropping a day shuts out everybody who writes messages until it is committed. So it is one day a transaction, and all that
 -- takes time comes before: whether something of a day still waits is looked up once, for all days, while writers write on.
 CREATE FUNCTION hub.drop_day(before date) RETURNS date
@@ -9,7 +15,7 @@ DECLARE
     oldest record;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('hub.make_days'));
-    first_kept_id := rpad(lpad(to_hex((extract(epoch FROM first_kept::timestamp AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+    first_kept_id := hub.first_id_of(first_kept);
     waited_for := ARRAY(
         SELECT DISTINCT ('x' || translate(left(u.message_id::text, 13), '-', ''))::bit(48)::bigint / 86400000
         FROM hub.delivery AS d CROSS JOIN LATERAL unnest(d.message_ids) AS u (message_id)
@@ -18,10 +24,7 @@ BEGIN
     FROM pg_inherits AS i
     JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relname ~ '^message_[0-9]{8}$'
     CROSS JOIN LATERAL (SELECT to_date(substr(c.relname, 9), 'YYYYMMDD') AS day) AS named
-    CROSS JOIN LATERAL (SELECT
-        rpad(lpad(to_hex((extract(epoch FROM day::timestamp AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0'), 32, '0')::uuid AS from_id,
-        rpad(lpad(to_hex((extract(epoch FROM (day + 1)::timestamp AT TIME ZONE 'UTC') * 1000)::bigint), 12, '0'), 32, '0')::uuid AS until_id
-    ) AS days
+    CROSS JOIN LATERAL (SELECT hub.first_id_of(day) AS from_id, hub.first_id_of(day + 1) AS until_id) AS days
     WHERE i.inhparent = 'hub.message'::regclass AND day < first_kept AND (day - date '1970-01-01') <> ALL (waited_for)
     ORDER BY day LIMIT 1;
     IF NOT FOUND THEN
