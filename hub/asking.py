@@ -66,8 +66,6 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Instal
     except HubError as error:
         sys.stderr.write(f"{in_words(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 

@@ -79,8 +79,6 @@ def main(arguments: Sequence[str]) -> int:
     except HubError as error:
         sys.stderr.write(f"{in_words(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 async def run(options: argparse.Namespace, settings: Settings, console: Console) -> int:
