@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 from unicodedata import normalize
 
+from schemas.card_numbers import HYPHENS
 from schemas.terminals import typed_password
 
-_HYPHENS: Final = r"\u2010-\u2015\u2212\u2500\u30fc-"
-"""What a hyphen becomes on Japanese keyboards, after NFKC."""
+_HYPHENS: Final = re.escape(f"{HYPHENS}\u2500")
+"""The line that frames are drawn with is typed for one, too."""
 _BETWEEN: Final = re.compile(rf"[\s{_HYPHENS}]+")
 _BETWEEN_DIGITS: Final = re.compile(rf"[\s()\[\]{_HYPHENS}]+")
 

@@ -13,7 +13,7 @@ from typing import Final
 NUMBER_LIMIT_CHARACTERS: Final = 64
 TYPED_LIMIT_CHARACTERS: Final = 200
 
-_HYPHENS: Final = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc"
+HYPHENS: Final = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u30fc"
 """What a hyphen becomes on Japanese keyboards, after NFKC: the minus sign and the long-vowel sign are among them."""
 _NUMBER: Final = re.compile(rf"[0-9A-Z$+./:]{{1,{NUMBER_LIMIT_CHARACTERS}}}", re.ASCII)
 _START_STOP: Final = re.compile(r"[A-D](.+)[A-D]", re.ASCII)
@@ -49,7 +49,7 @@ def normalised(typed: str) -> str | None:
     """
     if len(typed) > TYPED_LIMIT_CHARACTERS:
         return None
-    signs = (sign for sign in unicodedata.normalize("NFKC", typed) if not sign.isspace() and sign not in _HYPHENS)
+    signs = (sign for sign in unicodedata.normalize("NFKC", typed) if not sign.isspace() and sign not in HYPHENS)
     number = "".join(signs)
     # Only ASCII letters are made capital: others are refused, not turned into something else.
     number = number.upper() if number.isascii() else number
