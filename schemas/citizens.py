@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
+from schemas.ids import Id
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
 from schemas.values import NO_ORIGIN, LgCode, LinkId, MailAddress, MyKeyId, Name
@@ -174,7 +175,7 @@ class CitizenLinked(Event):
 class LinkedCitizens(Said):
     """Link id → citizen id; unknown link ids are missing."""
 
-    citizens: dict[str, UUID]
+    citizens: dict[str, Id]
 
 
 class LinkedCitizensOf(Query, Answered[LinkedCitizens]):

@@ -9,7 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 Answer = TypeVar("Answer", covariant=True)  # noqa: PLC0105 - reads as what it is: the answer
-_set: Final = object.__setattr__
+_SLOTS: Final = vars(BaseModel)
+_set_values: Final = _SLOTS["__dict__"].__set__
+_set_given: Final = _SLOTS["__pydantic_fields_set__"].__set__
+_set_extra: Final = _SLOTS["__pydantic_extra__"].__set__
+_set_private: Final = _SLOTS["__pydantic_private__"].__set__
+"""What `object.__setattr__` would look up for each message anew."""
 _SPAN: Final = (1 << 64) - 1
 
 
@@ -25,10 +30,10 @@ class Said(BaseModel):
         For what is said in hot paths of values that were checked as they came in. Every field has to be given.
         """
         made = cls.__new__(cls)
-        _set(made, "__dict__", fields)
-        _set(made, "__pydantic_fields_set__", _all_fields(cls))
-        _set(made, "__pydantic_extra__", None)
-        _set(made, "__pydantic_private__", None)
+        _set_values(made, fields)
+        _set_given(made, _all_fields(cls))
+        _set_extra(made, None)
+        _set_private(made, None)
         return made
 
 

