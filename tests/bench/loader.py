@@ -35,14 +35,13 @@ NOON: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`each` commands for the citizens of each of `lanes` on each of `days` days, the first of them `days_ago`."""
+    """`each` commands for the citizens of each of `lanes`, on the day `days_ago`."""
 
     database_url: str
     run: str
     lanes: list[int]
     citizens: int
     days_ago: int
-    days: int
     each: int
     connections: int
 
@@ -73,12 +72,14 @@ class Loader:
             if (lane := lane_of(citizen_id)) in self._citizens:
                 self._citizens[lane].append((who, citizen_id))
 
-    async def day(self, number: int) -> None:
-        """All commands of one day."""
-        await asyncio.gather(*(self._lane(lane, number) for lane in self._job.lanes))
+    async def load(self) -> None:
+        """All commands."""
+        cpu_s = time.process_time()
+        await asyncio.gather(*map(self._lane, self._job.lanes))
+        self.loaded.cpu_s = time.process_time() - cpu_s
 
-    async def _lane(self, lane: int, day: int) -> None:
-        commands = self._commands(lane, day)
+    async def _lane(self, lane: int) -> None:
+        commands = self._commands(lane)
         async with self._slots:
             while batch := list(islice(commands, BATCH)):
                 async with self._database.transaction() as tx:
@@ -86,8 +87,8 @@ class Loader:
                     tx.said.clear()
                 self._count(batch, answers or ())
 
-    def _commands(self, lane: int, day: int) -> Iterator[PostingCommand]:
-        run = f"{self._job.run}.{lane}.{day}"
+    def _commands(self, lane: int) -> Iterator[PostingCommand]:
+        run = f"{self._job.run}.{lane}"
         chance = random.Random(run)
         for number in range(self._job.each):
             who, citizen_id = chance.choice(self._citizens[lane])
@@ -103,18 +104,14 @@ class Loader:
 
 async def load(job: Job) -> None:
     """Wait for the word, load."""
-    first = business_date_of(datetime.now(UTC)) - timedelta(days=job.days_ago)
-    clock = AdjustableClock(start_of_day(first))
+    day = business_date_of(datetime.now(UTC)) - timedelta(days=job.days_ago)
+    clock = AdjustableClock(start_of_day(day) + NOON)
     sizes = {"ledger": job.connections}
     async with running(job.database_url, "ledger", clock=clock, pool_sizes=sizes) as process:
         loader = Loader(process, job)
         say("ready")
         await told()
-        cpu_s = time.process_time()
-        for day in range(job.days):
-            clock.move_to(start_of_day(first + timedelta(days=day)) + NOON)
-            await loader.day(day)
-        loader.loaded.cpu_s = time.process_time() - cpu_s
+        await loader.load()
     say(asdict(loader.loaded))
 
 

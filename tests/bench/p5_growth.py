@@ -23,7 +23,6 @@ from tests.running import running
 
 DAYS: Final = 90
 """The load is of so many days, the last of which is yesterday."""
-DAYS_AT_ONCE: Final = 3
 LOADERS: Final = 2
 PAGES: Final = 500
 SUMMARIES: Final = 20
@@ -66,7 +65,7 @@ class Growth:
         """Post so much, spread over the days, and tell how fast it went."""
         began_s, cpu_s, refused = time.perf_counter(), 0.0, 0
         async with adding_up(self._server.hub_url) as books:
-            for days_ago in range(DAYS, 0, -DAYS_AT_ONCE):
+            for days_ago in range(DAYS, 0, -1):
                 jobs = [self._job(number, days_ago, missing) for number in range(LOADERS)]
                 children = [await Child.start("loader", job) for job in jobs]
                 for loaded in [Loaded(**one) for one in await run_together(children)]:
@@ -87,7 +86,7 @@ class Growth:
     def _job(self, number: int, days_ago: int, missing: int) -> Job:
         return Job(
             self._server.hub_url, f"p5.{time.time_ns()}.{number}", list(range(number, LANES, LOADERS)), self._citizens,
-            days_ago, DAYS_AT_ONCE, ceil(missing / DAYS / LANES), self._connections,
+            days_ago, ceil(missing / DAYS / LANES), self._connections,
         )  # fmt: skip
 
     async def _there(self) -> int:

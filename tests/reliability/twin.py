@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
 
@@ -152,7 +152,7 @@ class Twin:
         self._freed: asyncio.Future[None] | None = None
         self._last_id = 0
         for partition in range(16):
-            head = {"partition": partition, "block": 0, "hash": b"\x00", "next_account": 1}
+            head = {"partition": partition, "block": 0, "hash": b"\x00", "next_account": 1, "closed_to": date.min}
             self.tables["head"][partition] = head
 
     def now(self) -> datetime:

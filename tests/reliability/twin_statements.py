@@ -177,8 +177,8 @@ async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
     }  # fmt: skip
     await tx.insert("block", (partition, block), row)
     await tx.lock(("head", partition))
-    head = {"partition": partition, "block": block, "hash": sealed, "next_account": next_account}
-    tx.put("head", partition, head)
+    end = {"block": block, "hash": sealed, "next_account": next_account}
+    tx.put("head", partition, {**(tx.get("head", partition) or {}), **end})
     return []
 
 

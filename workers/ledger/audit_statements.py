@@ -3,6 +3,7 @@
 from typing import Final
 
 from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, COUPONS_USED, REVOKED
+from workers.ledger.closing_statements import DAYS_CLOSED, MONTHS_CLOSED
 
 HEAD: Final = """
 SELECT h.block, h.hash, h.next_account,
@@ -230,6 +231,6 @@ WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
 
 RULES: Final = (
     LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, COUPONS_USED, REVOKED, CORRECTIONS, CORRECTED, ALLOWED,
-    HOLDS, SET_ASIDE, ROLLUPS,
+    HOLDS, SET_ASIDE, ROLLUPS, DAYS_CLOSED, MONTHS_CLOSED,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

@@ -5,6 +5,7 @@ from schemas import audit, grants, history, holds, merges, municipalities, point
 from workers.ledger import pools, reading, reading_holds
 from workers.ledger.book import Terms
 from workers.ledger.checkpoints import Checkpoints, signer_of
+from workers.ledger.closing import Closing
 from workers.ledger.coupons import coupon_of, coupon_report_of, register_coupons, void_coupons
 from workers.ledger.details import details_of
 from workers.ledger.history import balance_as_of, history_of
@@ -57,5 +58,5 @@ def component(context: Context) -> Component:
             settlement.PlaceSummaryOf: place_summary_of,
             settlement.DetailsOf: details_of,
         },
-        jobs=(Checkpoints(context.database, signer_of(settings)).job(),),
+        jobs=(Checkpoints(context.database, signer_of(settings)).job(), Closing(context.database).job()),
     )

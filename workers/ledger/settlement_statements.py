@@ -5,13 +5,13 @@ from typing import Final
 SUMMARY_OF_COUNTERPARTY: Final = """
 SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points,
     sum(transactions)::bigint AS transactions
-FROM ledger.rollup WHERE counterparty_id = $1 AND day BETWEEN $2 AND $3
+FROM ledger.summed($2, $3) WHERE counterparty_id = $1
 GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, lg_code, pool
 """
 SUMMARY_OF_MUNICIPALITY: Final = """
 SELECT kind, lg_code, counterparty_id, pool, sum(transfers)::bigint AS transfers, sum(points)::bigint AS points,
     sum(transactions)::bigint AS transactions
-FROM ledger.rollup WHERE lg_code = $1 AND day BETWEEN $2 AND $3
+FROM ledger.summed($2, $3) WHERE lg_code = $1
 GROUP BY kind, lg_code, counterparty_id, pool ORDER BY kind, counterparty_id, pool
 """
 SUMMARY_BY_PLACE: Final = """
@@ -20,8 +20,8 @@ SELECT counterparty_id AS place_id,
     coalesce(sum(points) FILTER (WHERE kind = ANY ($4::smallint[])), 0)::bigint AS used,
     coalesce(sum(transactions) FILTER (WHERE kind = ANY ($5::smallint[])), 0)::bigint AS returns,
     coalesce(sum(points) FILTER (WHERE kind = ANY ($5::smallint[])), 0)::bigint AS returned
-FROM ledger.rollup
-WHERE lg_code = $1 AND day BETWEEN $2 AND $3 AND kind = ANY ($4::smallint[] || $5::smallint[])
+FROM ledger.summed($2, $3)
+WHERE lg_code = $1 AND kind = ANY ($4::smallint[] || $5::smallint[])
     AND ($6::uuid IS NULL OR counterparty_id = $6) AND counterparty_id <> $7
 GROUP BY counterparty_id ORDER BY counterparty_id
 """

@@ -3,7 +3,7 @@
 from typing import Final
 
 LOCK: Final = """
-SELECT block, hash, next_account, (SELECT max(revision) FROM ledger.pool) AS revision,
+SELECT block, hash, next_account, closed_to, (SELECT max(revision) FROM ledger.pool) AS revision,
     (SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2) AS earlier_hash
 FROM ledger.head WHERE partition = $1 FOR UPDATE
 """

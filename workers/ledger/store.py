@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from hub import failpoints
-from hub.errors import PermanentError
+from hub.errors import PermanentError, TransientError
 from hub.transaction import Transaction
 from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
@@ -30,13 +30,21 @@ class StrayAccountError(PermanentError):
     """An operation touched an account that it had not said it would, or one is gone: a defect; nothing was written."""
 
 
+class DayClosedError(TransientError):
+    """By this process's clock it is a day that is closed: its clock is late; nothing was written."""
+
+
 class Head(NamedTuple):
-    """The end of a partition's chain, locked; `revision` tells whether the pools' rules changed."""
+    """The end of a partition's chain, locked; `revision` tells whether the pools' rules changed.
+
+    Nothing is posted on the day `closed_to`, nor on one before it.
+    """
 
     block: int
     hash: bytes
     next_account: int
     revision: int
+    closed_to: date = date.min
 
 
 class Known(NamedTuple):
@@ -65,7 +73,7 @@ async def lock(tx: Transaction, partition: int, remembered: Remembered) -> Head:
     if row["earlier_hash"] != block_hash:
         remembered.forget()
     remembered.seen(row["block"], row["hash"])
-    return Head(row["block"], row["hash"], row["next_account"], row["revision"] or 0)
+    return Head(row["block"], row["hash"], row["next_account"], row["revision"] or 0, row["closed_to"])
 
 
 async def load_pools(tx: Transaction) -> dict[str, PoolRule]:

@@ -49,6 +49,8 @@ class Writer:
         partition = lane_of(commands[0].citizen_id)
         remembered = self._remembered[partition]
         head = await store.lock(tx, partition, remembered)
+        if tx.business_date <= head.closed_to:
+            raise store.DayClosedError(f"{tx.business_date} in partition {partition}")
         known = await store.load_known(tx, commands) if remembered.looks_up() else {}
         needing = commands
         if known:
