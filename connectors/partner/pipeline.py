@@ -119,7 +119,8 @@ def _asked(party_id: UUID, item: Checked, citizens: Mapping[str, UUID]) -> Asked
         citizen_id = citizens.get(item.link_id)
         if citizen_id is None:
             return _refusal(party_id, item.transfer_id, item.request_hash, RefusalCode.unknown_link)
-        return CreditPoints(
+        # Each value was checked where it came in: the item's by its own type, which asks the same of them.
+        return CreditPoints.trusted(
             party_id=party_id,
             command_id=item.transfer_id,
             request_hash=item.request_hash,
