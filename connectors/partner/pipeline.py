@@ -7,7 +7,7 @@ same outcome for ever, whatever is sent under it later. The ledger alone decides
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from connectors.partner.destinations import Destinations
@@ -39,8 +39,7 @@ FIELD_OF: Final[Mapping[str, str]] = {
 """The field that a refusal is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOutcome:
+class ItemOutcome(NamedTuple):
     """How one item ended: `points` that came in, 0 where refused; `posted_on` None where nothing was kept."""
 
     transfer_id: str | None
