@@ -9,12 +9,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 Answer = TypeVar("Answer", covariant=True)  # noqa: PLC0105 - reads as what it is: the answer
-_SLOTS: Final = vars(BaseModel)
-_set_values: Final = _SLOTS["__dict__"].__set__
-_set_given: Final = _SLOTS["__pydantic_fields_set__"].__set__
-_set_extra: Final = _SLOTS["__pydantic_extra__"].__set__
-_set_private: Final = _SLOTS["__pydantic_private__"].__set__
-"""What `object.__setattr__` would look up for each message anew."""
+# Past what is frozen. object.__setattr__ would look up each of them by its name, for each message.
+_set_fields: Final = BaseModel.__dict__["__dict__"].__set__
+_set_given: Final = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra: Final = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private: Final = BaseModel.__dict__["__pydantic_private__"].__set__
 _SPAN: Final = (1 << 64) - 1
 
 
@@ -30,7 +29,7 @@ class Said(BaseModel):
         For what is said in hot paths of values that were checked as they came in. Every field has to be given.
         """
         made = cls.__new__(cls)
-        _set_values(made, fields)
+        _set_fields(made, fields)
         _set_given(made, _all_fields(cls))
         _set_extra(made, None)
         _set_private(made, None)

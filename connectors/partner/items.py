@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError, with_config
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 
 from connectors.partner.canonical import FIELDS, request_hash, text_of
 from hub.web.json_text import JsonValue
@@ -41,18 +41,6 @@ OccurredAt = Annotated[
 """RFC 3339 with an offset; the date and the time exist."""
 
 
-@with_config(ConfigDict(extra="forbid"))
-@dataclass(slots=True)
-class Item:
-    """A transfer that is right in itself, but for the check digit of `to`, and whether anybody is behind the link."""
-
-    transfer_id: CommandId
-    link_id: LinkId
-    points: Points
-    to: Pool
-    occurred_at: OccurredAt
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with an item: the field (empty for the item as a whole) and the code."""
@@ -61,15 +49,22 @@ class Fault:
     code: RefusalCode
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Good:
-    """An item with no fault in itself; `request_hash` is 16 bytes."""
+    """An item with no fault in itself, once the check digit of `pool` is right too; anybody may be behind the link."""
 
-    transfer_id: str
-    link_id: str
-    points: int
-    pool: str
-    request_hash: bytes
+    transfer_id: CommandId
+    link_id: LinkId
+    points: Points
+    pool: Annotated[Pool, Field(alias="to")]
+    occurred_at: OccurredAt
+
+    @property
+    def request_hash(self) -> bytes:
+        """16 bytes."""
+        # The same text as canonical.text_of gives, without its detours: all five are plain here.
+        return request_hash(f"{self.transfer_id}\n{self.link_id}\n{self.points}\n{self.pool}\n{self.occurred_at}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +87,7 @@ UNREADABLE: Final = Faulty(None, None, (Fault("", RefusalCode.bad_row),), b"")
 """What is not even an object, or a row of a file that cannot be read as one."""
 
 
-_BATCH: Final = TypeAdapter(list[Item])
+_BATCH: Final = TypeAdapter(list[Good])
 _FIELDS: Final[Mapping[str, tuple[TypeAdapter[object], RefusalCode]]] = {
     "transfer_id": (TypeAdapter(CommandId), RefusalCode.bad_id),
     "link_id": (TypeAdapter(LinkId), RefusalCode.bad_link),
@@ -109,10 +104,10 @@ def check(items: Sequence[JsonValue]) -> list[Checked]:
     except ValidationError as error:
         suspects = _places(error)
         right = _BATCH.validate_python([item for place, item in enumerate(items) if place not in suspects])
-    reachable = {pool for pool in {item.to for item in right} if _has_right_code(pool)}
+    reachable = {pool for pool in {item.pool for item in right} if _has_right_code(pool)}
     rest = iter(right)
     return [
-        _faulty(written) if place in suspects or (item := next(rest)).to not in reachable else _good(item)
+        _faulty(written) if place in suspects or (item := next(rest)).pool not in reachable else item
         for place, written in enumerate(items)
     ]
 
@@ -124,12 +119,6 @@ def _places(error: ValidationError) -> frozenset[int]:
 
 def _has_right_code(pool: str) -> bool:
     return not pool.startswith(SCHEME) or has_valid_check_digit(pool.removeprefix(SCHEME))
-
-
-def _good(item: Item) -> Good:
-    # The same text as canonical.text_of gives, without its detours: all five are plain here.
-    text = f"{item.transfer_id}\n{item.link_id}\n{item.points}\n{item.to}\n{item.occurred_at}"
-    return Good(item.transfer_id, item.link_id, item.points, item.to, request_hash(text))
 
 
 def _faulty(item: JsonValue) -> Faulty:

@@ -7,7 +7,7 @@ same outcome for ever, whatever is sent under it later. The ledger alone decides
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from connectors.partner.destinations import Destinations
@@ -39,8 +39,7 @@ FIELD_OF: Final[Mapping[str, str]] = {
 """The field that a refusal is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemOutcome:
+class ItemOutcome(NamedTuple):
     """How one item ended: `points` that came in, 0 where refused; `posted_on` None where nothing was kept."""
 
     transfer_id: str | None
@@ -119,7 +118,8 @@ def _asked(party_id: UUID, item: Checked, citizens: Mapping[str, UUID]) -> Asked
         citizen_id = citizens.get(item.link_id)
         if citizen_id is None:
             return _refusal(party_id, item.transfer_id, item.request_hash, RefusalCode.unknown_link)
-        return CreditPoints(
+        # Each value was checked where it came in: the item's by its own type, which asks the same of them.
+        return CreditPoints.trusted(
             party_id=party_id,
             command_id=item.transfer_id,
             request_hash=item.request_hash,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from connectors.partner.items import Fault, OccurredAt
 from connectors.partner.pipeline import FIELD_OF, ItemOutcome
@@ -145,25 +146,33 @@ class Settlement(Body):
     lines: list[SettlementLine]
 
 
-def result_of(outcome: ItemOutcome, place: int) -> TransferResult:
-    """The result of the item at `place` of its batch."""
-    if not outcome.faults:
-        return TransferResult(
-            transfer_id=outcome.transfer_id,
-            status=outcome.status,
-            points=outcome.points,
-            posted_on=outcome.posted_on,
-            replayed=outcome.replayed,
-        )
-    return TransferResult(
+def results_text(outcomes: Sequence[ItemOutcome]) -> bytes:
+    """`TransferResults` as JSON, of the outcomes of a batch in order."""
+    return to_json({"results": [_result(one, place) for place, one in enumerate(outcomes)]})
+
+
+def _result(outcome: ItemOutcome, place: int) -> dict[str, object]:
+    """What `TransferResult` would write of the item at `place`."""
+    faults = outcome.faults
+    if not faults and outcome.posted_on is not None:
+        # Nearly all are such: without an object of the model for each, the answer takes less than half the time.
+        return {
+            "transfer_id": outcome.transfer_id,
+            "status": outcome.status.value,
+            "points": outcome.points,
+            "posted_on": outcome.posted_on,
+            "replayed": outcome.replayed,
+        }
+    result = TransferResult(
         transfer_id=outcome.transfer_id,
         status=outcome.status,
-        code=outcome.faults[0].code,
-        errors=_errors(outcome.faults, "transfers", place),
+        code=faults[0].code if faults else None,
+        errors=_errors(faults, "transfers", place) if faults else None,
         points=outcome.points,
         posted_on=outcome.posted_on,
         replayed=outcome.replayed,
     )
+    return result.model_dump(mode="json")
 
 
 def outcome_of(transfer_id: str, answer: PostingAnswer) -> TransferOutcome:

@@ -15,10 +15,10 @@ from connectors.partner.shapes import (
     TransferOutcome,
     TransferResults,
     outcome_of,
-    result_of,
+    results_text,
 )
 from hub.bus import Bus
-from hub.web.app import Audience, Route, caller_of, json_response
+from hub.web.app import Audience, Route, caller_of, json_response, json_text_response
 from hub.web.backlog import Backlog
 from hub.web.bodies import read_model
 from hub.web.limits import AtOnce
@@ -75,7 +75,7 @@ class TransferDoor:
         party_id = caller.party_id
         with self._rows.place(party_id, len(envelope.transfers), caller.limits.rows_at_once):
             outcomes = await self._pipeline.outcomes(party_id, check(envelope.transfers))
-        return json_response(TransferResults(results=[result_of(one, place) for place, one in enumerate(outcomes)]))
+        return json_text_response(results_text(outcomes))
 
     async def get(self, request: web.Request) -> web.Response:
         """Another partner's transfer is as unknown as one that never was."""

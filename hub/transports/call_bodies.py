@@ -53,9 +53,13 @@ def read_reply(body: bytes, messages: Sequence[Message]) -> Answers:
 
 def _kinds(messages: Sequence[Message]) -> Iterator[tuple[type[BaseModel], int]]:
     """The kinds of answer to these messages, each with how many of it are next to one another."""
-    kinds = (cast("type[Answered[Any]]", type(message)).answer_type() for message in messages)
-    for kind, run in groupby(kinds):
+    for kind, run in groupby(map(_answer_to, map(type, messages))):
         yield kind, len(list(run))
+
+
+@cache
+def _answer_to(kind: type[Message]) -> type[BaseModel]:
+    return cast("type[Answered[Any]]", kind).answer_type()
 
 
 @cache

@@ -187,8 +187,13 @@ def while_open(route: Route, check: Callable[[], None]) -> Route:
 
 def json_response(answer: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A model as JSON in UTF-8, encoded once by pydantic."""
+    return json_text_response(answer.model_dump_json(by_alias=True).encode(), status=status, headers=headers)
+
+
+def json_text_response(text: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """JSON in UTF-8 that has been written already."""
     return web.Response(
-        body=answer.model_dump_json(by_alias=True).encode(),
+        body=text,
         status=status,
         headers=headers,
         content_type="application/json",
