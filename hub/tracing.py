@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from hub.ids import uuid_in
 from schemas.message import traceparent
 
 HEADER: Final = "traceparent"
@@ -22,6 +23,7 @@ _SIGN: Final = 1 << 63
 _FORM: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _FIRST_VERSION: Final = "00"
 _NO_VERSION: Final = "ff"
+_NO_TRACE: Final = "0" * 32
 
 
 class Trace(NamedTuple):
@@ -61,5 +63,5 @@ def parse(text: str) -> Trace | None:
     version, trace_id, span, more = found.groups()
     if version == _NO_VERSION or (version == _FIRST_VERSION and more is not None):
         return None
-    trace, parent = UUID(trace_id), int(span, 16)
-    return Trace(trace, (parent ^ _SIGN) - _SIGN) if trace.int and parent else None
+    parent = int(span, 16)
+    return Trace(uuid_in(trace_id), (parent ^ _SIGN) - _SIGN) if parent and trace_id != _NO_TRACE else None
