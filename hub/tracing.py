@@ -8,7 +8,7 @@ with every message and hand to third parties.
 
 import re
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from hub.ids import uuid_in
@@ -41,6 +41,14 @@ class Trace(NamedTuple):
     def traceparent(self) -> str:
         """As a header says it."""
         return traceparent(self.trace_id, self.span)
+
+
+class Traced(Protocol):
+    """Whatever has a trace: it is asked for only where something comes of it."""
+
+    @property
+    def trace(self) -> Trace:
+        """What is said because of it is of this trace, and caused by this span."""
 
 
 TRACE: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)

@@ -32,7 +32,7 @@ from hub.transaction import Transaction
 from hub.transports.lanes import Lanes
 from hub.transports.port import Arrivals
 from hub.versions import UnreadableMessageError, read_stored
-from schemas.message import Envelope
+from schemas.message import Envelope, Message
 
 log = structlog.get_logger()
 
@@ -43,10 +43,15 @@ SUSPECTS: Final = 16
 """A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
 
 
-def envelope_of(due: Due, sealer: Sealer) -> Envelope:
+def message_of(due: Due, sealer: Sealer) -> Message:
     """The message, read. Raises UnreadableMessageError."""
+    return read_stored(due.row["type"], due.row["body"], due.message_id, sealer)
+
+
+def envelope_of(due: Due, sealer: Sealer) -> Envelope:
+    """The message with all that is known of it. Raises UnreadableMessageError."""
     row = due.row
-    message = read_stored(row["type"], row["body"], due.message_id, sealer)
+    message = message_of(due, sealer)
     return Envelope(
         due.message_id, row["source"], row["type"], row["time"], row["subject"], row["correlation_id"], message
     )
@@ -224,11 +229,11 @@ class Receiver:
 
     async def _attempt(self, due: Sequence[Due], mark: Mark) -> Failure | None:
         try:
-            messages = [envelope_of(one, self.database.sealer).message for one in due]
+            messages = [message_of(one, self.database.sealer) for one in due]
         except UnreadableMessageError as error:
             return Failure(error)
         with self.flow.working(len(due)):
-            outcome = await self.runner.attempt(messages, [one.trace for one in due], "delivery", mark)
+            outcome = await self.runner.attempt(messages, due, "delivery", mark)
         if isinstance(outcome, Failure):
             self.flow.failed += 1
             return outcome
