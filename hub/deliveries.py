@@ -1,7 +1,7 @@
 """The rows of hub.delivery: fetching what is due, marking what is done, putting off or parking what failed."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -29,7 +29,10 @@ MESSAGES_LIMIT: Final = 512
 LANES_WITH_WORK: Final = """
 SELECT lane, min(id) AS first_id FROM hub.delivery
 WHERE receiver = $1 AND state = 'due' AND lane = ANY ($2::smallint[]) GROUP BY lane
+UNION ALL SELECT NULL, NULL
+WHERE EXISTS (SELECT FROM hub.delivery WHERE receiver = $1 AND state = 'scheduled' AND due_at <= now())
 """
+"""A row without a lane: something scheduled is ripe. So whoever looks and finds nothing has asked one question."""
 FETCH: Final = "SELECT * FROM hub.due($1, $2, $3, $4, $5)"
 HEADS: Final = """
 SELECT id AS delivery_id, attempts, since, message_ids
@@ -226,6 +229,14 @@ async def hold(tx: Transaction, place: Place, waiting: Mapping[int, Mapping[str,
     for destination, ids in sorted(whole.items()):
         held += len(await tx.fetch(HOLD, place.receiver, place.lane, place.epoch, destination, ids))
     return held == len(waiting)
+
+
+async def lanes_with_work(database: Database, receiver: str, lanes: Collection[int]) -> tuple[dict[int, int], bool]:
+    """Lane → the first delivery that is due there; and whether any that was scheduled is ripe."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(LANES_WITH_WORK, receiver, list(lanes))
+    first = {row["lane"]: row["first_id"] for row in rows if row["lane"] is not None}
+    return first, len(first) < len(rows)
 
 
 async def release_scheduled(database: Database, receiver: str) -> None:

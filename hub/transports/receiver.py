@@ -74,6 +74,7 @@ class Receiver:
         self._beside: set[asyncio.Task[None]] = set()
         """What else is under way in our lanes."""
         self._poll = asyncio.Event()
+        self._release_at_s = 0.0
         self.arrivals: Arrivals | None = None
         """Messages that the transport has brought already, so that they need not be read again."""
 
@@ -129,13 +130,9 @@ class Receiver:
                 wake.set()
 
     async def _poll_forever(self) -> None:
-        ripe_at_s = 0.0
         while True:
             self._poll.clear()
             try:
-                if time.monotonic() >= ripe_at_s:
-                    ripe_at_s = time.monotonic() + POLL_S
-                    await deliveries.release_scheduled(self.database, self.receiver)
                 await self._look()
             except UNREACHABLE as error:
                 log.warning("poll_unreachable", receiver=self.receiver, error=type(error).__qualname__)
@@ -144,14 +141,14 @@ class Receiver:
                     await self._poll.wait()
 
     async def _look(self) -> None:
-        if not self.lanes.epochs:
-            return
-        async with self.database.connection() as connection:
-            rows = await connection.fetch(deliveries.LANES_WITH_WORK, self.receiver, list(self.lanes.epochs))
-        for row in rows:
-            lane = row["lane"]
+        first, is_ripe = await deliveries.lanes_with_work(self.database, self.receiver, self.lanes.epochs)
+        if is_ripe and time.monotonic() >= self._release_at_s:
+            self._release_at_s = time.monotonic() + POLL_S
+            await deliveries.release_scheduled(self.database, self.receiver)
+            first, _ = await deliveries.lanes_with_work(self.database, self.receiver, self.lanes.epochs)
+        for lane, first_id in first.items():
             # What is under way is above the cursor; what is below it has committed late.
-            self._cursors[lane] = min(self._cursors.get(lane, 0), row["first_id"] - 1)
+            self._cursors[lane] = min(self._cursors.get(lane, 0), first_id - 1)
             self.wake(lane)
 
     async def _work(self, lane: int) -> None:
