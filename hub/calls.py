@@ -114,9 +114,7 @@ class CallQueue:
         if not batch:
             return
         with self.flow.working(len(batch)):
-            outcome = await self._runner.attempt(
-                [call.message for call in batch], [call.trace for call in batch], "call"
-            )
+            outcome = await self._runner.attempt([call.message for call in batch], batch, "call")
         if not isinstance(outcome, Failure):
             now_s = time.monotonic()
             self.flow.was_done(batch, lambda call: (now_s - call.asked.since_s) * 1e3)

@@ -1,10 +1,10 @@
 """The rows of hub.delivery: fetching what is due, marking what is done, putting off or parking what failed."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -29,20 +29,23 @@ MESSAGES_LIMIT: Final = 512
 LANES_WITH_WORK: Final = """
 SELECT lane, min(id) AS first_id FROM hub.delivery
 WHERE receiver = $1 AND state = 'due' AND lane = ANY ($2::smallint[]) GROUP BY lane
+UNION ALL SELECT NULL, NULL
+WHERE EXISTS (SELECT FROM hub.delivery WHERE receiver = $1 AND state = 'scheduled' AND due_at <= now())
 """
+"""A row without a lane: something scheduled is ripe. So whoever looks and finds nothing has asked one question."""
 FETCH: Final = "SELECT * FROM hub.due($1, $2, $3, $4, $5)"
 HEADS: Final = """
-SELECT d.id AS delivery_id, d.attempts, d.since, u.message_id
+SELECT id AS delivery_id, attempts, since, message_ids
 FROM (
     SELECT next.*, cardinality(message_ids) AS size, sum(cardinality(message_ids)) OVER (ORDER BY id) AS total
     FROM (
         SELECT id, attempts, since, message_ids FROM hub.delivery
         WHERE receiver = $1 AND lane = $2 AND state = 'due' AND id > $3 ORDER BY id LIMIT $4
     ) AS next
-) AS d CROSS JOIN LATERAL unnest(d.message_ids) WITH ORDINALITY AS u (message_id, n)
-WHERE d.total <= $5 OR d.total = d.size ORDER BY d.id, u.n
+) AS d
+WHERE total <= $5 OR total = size ORDER BY id
 """
-"""What hub.due gives, without the messages."""
+"""What hub.due gives, a row a delivery and without the messages."""
 STORED: Final = "SELECT * FROM hub.stored($1)"
 DONE: Final = """
 WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE)
@@ -108,8 +111,7 @@ class Place:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """One message that is due, as fetched."""
 
     delivery_id: int
@@ -146,13 +148,13 @@ async def fetch_but(database: Database, place: Place, after: int, held: Mapping[
     """The same, where some messages are at hand already: only the others are read from the message store."""
     async with database.connection() as connection:
         heads = await connection.fetch(HEADS, place.receiver, place.lane, after, FETCH_LIMIT, MESSAGES_LIMIT)
-        missing = [head["message_id"] for head in heads if head["message_id"] not in held]
+        missing = [one for head in heads for one in head["message_ids"] if one not in held]
         read = {row["id"]: row for row in await connection.fetch(STORED, missing)} if missing else {}
     FROM_STORE.labels(place.receiver).inc(len(missing))
     return [
-        Due(head["delivery_id"], head["attempts"], head["since"], message_id, held.get(message_id) or read[message_id])
-        for head in heads
-        for message_id in (head["message_id"],)
+        Due(delivery_id, attempts, since, message_id, held.get(message_id) or read[message_id])
+        for delivery_id, attempts, since, message_ids in heads
+        for message_id in message_ids
     ]
 
 
@@ -227,6 +229,14 @@ async def hold(tx: Transaction, place: Place, waiting: Mapping[int, Mapping[str,
     for destination, ids in sorted(whole.items()):
         held += len(await tx.fetch(HOLD, place.receiver, place.lane, place.epoch, destination, ids))
     return held == len(waiting)
+
+
+async def lanes_with_work(database: Database, receiver: str, lanes: Collection[int]) -> tuple[dict[int, int], bool]:
+    """Lane → the first delivery that is due there; and whether any that was scheduled is ripe."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(LANES_WITH_WORK, receiver, list(lanes))
+    first = {row["lane"]: row["first_id"] for row in rows if row["lane"] is not None}
+    return first, len(first) < len(rows)
 
 
 async def release_scheduled(database: Database, receiver: str) -> None:

@@ -16,7 +16,7 @@ from hub.component import Component, Handler
 from hub.database import Database, is_retryable, is_unreachable
 from hub.errors import ContendedError, HubError, PermanentError, TransientError, UnroutableError
 from hub.metrics import BATCH, COMMIT, FAILED, HANDLED
-from hub.tracing import Trace
+from hub.tracing import Traced
 from hub.transaction import Transaction
 from schemas.message import Message
 
@@ -58,25 +58,26 @@ class Runner:
         """Whether nothing more is to be begun for this component just now."""
 
     async def attempt(
-        self, messages: Sequence[Message], traces: Sequence[Trace], way: str, mark: Mark | None = None
+        self, messages: Sequence[Message], causes: Sequence[Traced], way: str, mark: Mark | None = None
     ) -> list[BaseModel | None] | Failure:
         """All messages in one transaction: their answers in order after the commit, or why it failed."""
         began_ns = time.time_ns()
-        outcome = await self._attempt(messages, traces, way, mark)
+        outcome = await self._attempt(messages, causes, way, mark)
         if telemetry.sink is not None:
             error = outcome.error if isinstance(outcome, Failure) else None
+            traces = [one.trace for one in causes]
             telemetry.sink(telemetry.run_span(self.component.name, way, traces, began_ns, error))
         return outcome
 
     async def _attempt(
-        self, messages: Sequence[Message], traces: Sequence[Trace], way: str, mark: Mark | None
+        self, messages: Sequence[Message], causes: Sequence[Traced], way: str, mark: Mark | None
     ) -> list[BaseModel | None] | Failure:
         name = self.component.name
         BATCH.labels(name).observe(len(messages))
         for rerun in range(RERUN_LIMIT):
             try:
                 with COMMIT.labels(name).time():
-                    answers = await self._transact(messages, traces, mark)
+                    answers = await self._transact(messages, causes, mark)
             except Exception as error:
                 if is_retryable(error) and rerun + 1 < RERUN_LIMIT:
                     await asyncio.sleep(rerun_delay_s(rerun))
@@ -88,7 +89,7 @@ class Runner:
         raise AssertionError(RERUN_LIMIT)
 
     async def _transact(
-        self, messages: Sequence[Message], traces: Sequence[Trace], mark: Mark | None
+        self, messages: Sequence[Message], causes: Sequence[Traced], mark: Mark | None
     ) -> list[BaseModel | None]:
         failpoints.reach(f"{self.component.name}.before_tx")
         answers: list[BaseModel | None] = []
@@ -96,7 +97,7 @@ class Runner:
             if mark is not None:
                 await mark(tx)
             for handler, first, end in self._runs(messages):
-                tx.traces = traces[first:end]
+                tx.causes = causes[first:end]
                 run_answers = await handler(messages[first:end], tx)
                 answers.extend(run_answers if run_answers is not None else [None] * (end - first))
                 if len(answers) != end:

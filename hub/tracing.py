@@ -8,9 +8,10 @@ with every message and hand to third parties.
 
 import re
 from contextvars import ContextVar
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
+from hub.ids import uuid_in
 from schemas.message import traceparent
 
 HEADER: Final = "traceparent"
@@ -22,6 +23,7 @@ _SIGN: Final = 1 << 63
 _FORM: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _FIRST_VERSION: Final = "00"
 _NO_VERSION: Final = "ff"
+_NO_TRACE: Final = "0" * 32
 
 
 class Trace(NamedTuple):
@@ -39,6 +41,14 @@ class Trace(NamedTuple):
     def traceparent(self) -> str:
         """As a header says it."""
         return traceparent(self.trace_id, self.span)
+
+
+class Traced(Protocol):
+    """Whatever has a trace: it is asked for only where something comes of it."""
+
+    @property
+    def trace(self) -> Trace:
+        """What is said because of it is of this trace, and caused by this span."""
 
 
 TRACE: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
@@ -61,5 +71,5 @@ def parse(text: str) -> Trace | None:
     version, trace_id, span, more = found.groups()
     if version == _NO_VERSION or (version == _FIRST_VERSION and more is not None):
         return None
-    trace, parent = UUID(trace_id), int(span, 16)
-    return Trace(trace, (parent ^ _SIGN) - _SIGN) if trace.int and parent else None
+    parent = int(span, 16)
+    return Trace(uuid_in(trace_id), (parent ^ _SIGN) - _SIGN) if parent and trace_id != _NO_TRACE else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from hub.ids import uuid7
-from hub.tracing import TRACE, Trace
+from hub.tracing import TRACE, Traced
 from schemas.message import Command, Event, Message
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class Transaction(Reading):
         self.source = source
         self.now: datetime = clock.now()
         self.business_date: date = clock.business_date()
-        self.traces: Sequence[Trace] = ()
-        """Of each message of the run that is being handled."""
+        self.causes: Sequence[Traced] = ()
+        """Each message of the run that is being handled."""
         self.said: list[Said] = []
         self.signals: set[str] = set()
 
@@ -120,8 +120,8 @@ class Transaction(Reading):
 
     def _say(self, message: Message, about: int) -> UUID:
         message_id = uuid7()
-        traces = self.traces
-        trace = traces[about] if about < len(traces) else TRACE.get()
+        causes = self.causes
+        trace = causes[about].trace if about < len(causes) else TRACE.get()
         correlation_id, span = trace or (message_id, None)
         self.said.append(Said(message_id, message, correlation_id, span))
         return message_id

@@ -32,7 +32,7 @@ from hub.transaction import Transaction
 from hub.transports.lanes import Lanes
 from hub.transports.port import Arrivals
 from hub.versions import UnreadableMessageError, read_stored
-from schemas.message import Envelope
+from schemas.message import Envelope, Message
 
 log = structlog.get_logger()
 
@@ -43,10 +43,15 @@ SUSPECTS: Final = 16
 """A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
 
 
-def envelope_of(due: Due, sealer: Sealer) -> Envelope:
+def message_of(due: Due, sealer: Sealer) -> Message:
     """The message, read. Raises UnreadableMessageError."""
+    return read_stored(due.row["type"], due.row["body"], due.message_id, sealer)
+
+
+def envelope_of(due: Due, sealer: Sealer) -> Envelope:
+    """The message with all that is known of it. Raises UnreadableMessageError."""
     row = due.row
-    message = read_stored(row["type"], row["body"], due.message_id, sealer)
+    message = message_of(due, sealer)
     return Envelope(
         due.message_id, row["source"], row["type"], row["time"], row["subject"], row["correlation_id"], message
     )
@@ -69,6 +74,7 @@ class Receiver:
         self._beside: set[asyncio.Task[None]] = set()
         """What else is under way in our lanes."""
         self._poll = asyncio.Event()
+        self._release_at_s = 0.0
         self.arrivals: Arrivals | None = None
         """Messages that the transport has brought already, so that they need not be read again."""
 
@@ -124,13 +130,9 @@ class Receiver:
                 wake.set()
 
     async def _poll_forever(self) -> None:
-        ripe_at_s = 0.0
         while True:
             self._poll.clear()
             try:
-                if time.monotonic() >= ripe_at_s:
-                    ripe_at_s = time.monotonic() + POLL_S
-                    await deliveries.release_scheduled(self.database, self.receiver)
                 await self._look()
             except UNREACHABLE as error:
                 log.warning("poll_unreachable", receiver=self.receiver, error=type(error).__qualname__)
@@ -139,14 +141,14 @@ class Receiver:
                     await self._poll.wait()
 
     async def _look(self) -> None:
-        if not self.lanes.epochs:
-            return
-        async with self.database.connection() as connection:
-            rows = await connection.fetch(deliveries.LANES_WITH_WORK, self.receiver, list(self.lanes.epochs))
-        for row in rows:
-            lane = row["lane"]
+        first, is_ripe = await deliveries.lanes_with_work(self.database, self.receiver, self.lanes.epochs)
+        if is_ripe and time.monotonic() >= self._release_at_s:
+            self._release_at_s = time.monotonic() + POLL_S
+            await deliveries.release_scheduled(self.database, self.receiver)
+            first, _ = await deliveries.lanes_with_work(self.database, self.receiver, self.lanes.epochs)
+        for lane, first_id in first.items():
             # What is under way is above the cursor; what is below it has committed late.
-            self._cursors[lane] = min(self._cursors.get(lane, 0), row["first_id"] - 1)
+            self._cursors[lane] = min(self._cursors.get(lane, 0), first_id - 1)
             self.wake(lane)
 
     async def _work(self, lane: int) -> None:
@@ -224,11 +226,11 @@ class Receiver:
 
     async def _attempt(self, due: Sequence[Due], mark: Mark) -> Failure | None:
         try:
-            messages = [envelope_of(one, self.database.sealer).message for one in due]
+            messages = [message_of(one, self.database.sealer) for one in due]
         except UnreadableMessageError as error:
             return Failure(error)
         with self.flow.working(len(due)):
-            outcome = await self.runner.attempt(messages, [one.trace for one in due], "delivery", mark)
+            outcome = await self.runner.attempt(messages, due, "delivery", mark)
         if isinstance(outcome, Failure):
             self.flow.failed += 1
             return outcome

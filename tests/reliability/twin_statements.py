@@ -262,7 +262,8 @@ async def lanes_with_work(tx: Tx, receiver: str, own: Sequence[int]) -> Rows:
     for row in tx.scan("delivery"):
         if row["receiver"] == receiver and row["state"] == "due" and row["lane"] in own:
             first[row["lane"]] = min(row["id"], first.get(row["lane"], row["id"]))
-    return [{"lane": lane, "first_id": first_id} for lane, first_id in first.items()]
+    ripe = [{"lane": None, "first_id": None}] if _ripe(tx, receiver) else []
+    return [{"lane": lane, "first_id": first_id} for lane, first_id in first.items()] + ripe
 
 
 async def fetch_due(tx: Tx, receiver: str, lane: int, after: int, delivery_limit: int, message_limit: int) -> Rows:
@@ -325,13 +326,16 @@ async def put_off(  # noqa: PLR0913, PLR0917 - as many as the statement has
     return []
 
 
-async def release_scheduled(tx: Tx, receiver: str, limit: int) -> Rows:
-    ripe = [
+def _ripe(tx: Tx, receiver: str) -> Rows:
+    return [
         row
         for row in tx.scan("delivery")
         if (row["receiver"], row["state"]) == (receiver, "scheduled") and row["due_at"] <= tx.twin.now_s()
     ]
-    for row in sorted(ripe, key=lambda r: (r["due_at"], r["id"]))[:limit]:
+
+
+async def release_scheduled(tx: Tx, receiver: str, limit: int) -> Rows:
+    for row in sorted(_ripe(tx, receiver), key=lambda r: (r["due_at"], r["id"]))[:limit]:
         if tx.try_lock(("delivery", row["id"])) and tx.get("delivery", row["id"]) is not None:
             tx.put("delivery", row["id"], None)
             kept = {name: value for name, value in row.items() if name not in {"id", "state", "due_at"}}

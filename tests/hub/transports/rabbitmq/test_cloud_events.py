@@ -1,6 +1,8 @@
 """Batches come out as they went in, and what is none of ours is told from them."""
 
 import json
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -8,7 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.outbox import MessageRow
-from hub.transports.rabbitmq.cloud_events import UnreadableBatchError, batch_of, messages_in
+from hub.tracing import Trace
+from hub.transports.rabbitmq.cloud_events import SEALED_TYPE, UnreadableBatchError, batch_of, messages_in
 from schemas.citizens import CitizenRegistered
 from schemas.points import PointsCredited
 
@@ -63,6 +66,72 @@ def test_a_batch_keeps_its_order_and_is_cloud_events() -> None:
 
     assert list(messages_in(batch)) == [row[0] for row in rows]
     assert {event["specversion"] for event in json.loads(batch)} == {"1.0"}
+
+
+@pytest.mark.parametrize("said_by", ["ledger", 'a "b" \\ 札幌'])
+@pytest.mark.parametrize("kind", [PointsCredited.TYPE, CitizenRegistered.TYPE])
+@pytest.mark.parametrize("parent_span", [SPAN, -SPAN, None])
+def test_a_batch_is_plain_json_whatever_is_in_it(said_by: str, kind: str, parent_span: int | None) -> None:
+    message_id, _, _, subject, key, correlation_id, _, time, body = row_of(b'{"a":"b"}', kind)
+    row = (message_id, kind, said_by, subject, key, correlation_id, parent_span, time, body)
+
+    (event,) = json.loads(batch_of([row]))
+
+    cause = {} if parent_span is None else {"traceparent": Trace(correlation_id, parent_span).traceparent}
+    data = {"data": json.loads(body)} if kind == PointsCredited.TYPE else {"data_base64": b64encode(body).decode()}
+    assert event == {
+        "specversion": "1.0",
+        "id": str(message_id),
+        "source": said_by,
+        "type": kind,
+        "time": TIME.isoformat(),
+        "subject": str(subject),
+        "correlationid": str(correlation_id),
+        **cause,
+        **({} if "data" in data else {"datacontenttype": SEALED_TYPE}),
+        **data,
+    }
+    assert messages_in(batch_of([row])) == {message_id: attributes(row)}
+
+
+TWO_IN_ONE: Final = b'[{"id":"},{\\"specversion\\": \\"1.0\\"","data":{"a":1}},{"specversion": "1.0", "id": "x"}]'
+
+
+def test_a_body_in_our_own_writing_comes_out_as_it_was_stored() -> None:
+    bodies = [b'{"exact":1.10,"much":1E400}', TWO_IN_ONE, bytes(7), b"{}"]
+    kinds = [PointsCredited.TYPE, PointsCredited.TYPE, CitizenRegistered.TYPE, PointsCredited.TYPE]
+    rows = [row_of(body, kind) for body, kind in zip(bodies, kinds, strict=True)]
+
+    for some in (rows[:1], [rows[0], *rows[2:]]):
+        assert messages_in(batch_of(some)) == {row[0]: attributes(row) for row in some}
+    looks_like_two = messages_in(batch_of(rows))
+    assert [json.loads(one["body"]) for one in looks_like_two.values() if one["type"] == PointsCredited.TYPE] == [
+        json.loads(body) for body in bodies if body != bytes(7)
+    ]
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        json.dumps,
+        lambda events: json.dumps(events, separators=(",", ":")),
+        lambda events: json.dumps(events, indent=1),
+        lambda events: json.dumps([dict(reversed(event.items())) for event in events]),
+        lambda events: json.dumps(events).replace(', "data"', ',"data"'),
+        lambda events: json.dumps([event | {"later": 1} for event in events]).replace(', "data"', ',"data"'),
+        lambda events: json.dumps(events).replace(', "data"', ',"data"') + "\n",
+        lambda events: json.dumps(events).replace(', "data"', ',"data"').replace("}]", "} ]"),
+        lambda events: json.dumps(events).replace(', "data"', ',"data"').replace("}, {", "} ,{"),
+    ],
+)
+def test_a_batch_in_another_writing_is_the_same(rewritten: Callable[[list[dict[str, Any]]], str]) -> None:
+    rows = [row_of(b'{"a":{"b":[1,{}]}}') for _ in range(3)]
+
+    brought = messages_in(rewritten(json.loads(batch_of(rows))).encode())
+
+    assert {one: {**stored, "body": json.loads(stored["body"])} for one, stored in brought.items()} == {
+        row[0]: {**attributes(row), "body": json.loads(row[-1])} for row in rows
+    }
 
 
 def _event(**changes: object) -> dict[str, Any]:
