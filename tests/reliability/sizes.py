@@ -13,7 +13,7 @@ _AT: Final = MODES.index(MODE)
 FULL: Final = MODE != "quick"
 """Whether what takes minutes is run at all."""
 
-SEEDS: Final = (300, 600, 2_000)[_AT]
+SEEDS: Final = (300, 500, 2_000)[_AT]
 PASSES: Final = ((1, 3), (1, 6), (1, 3, 6, 9))[_AT]
 """At which pass of a failpoint the process dies."""
 BROKER_PASSES: Final = ((3,), (1, 6), PASSES)[_AT]
@@ -25,8 +25,8 @@ CHAOS_FAULTS: Final = (4, None, None)[_AT]
 NETWORK_SEEDS: Final = ((1,), (1,), (1, 2))[_AT]
 NETWORK_FAULTS: Final = 24
 """How many pairs of a way and what happens to it, in the order of the seed: all of them."""
-DOOR_PASSES: Final = ((3,), (1, 6), PASSES)[_AT]
-MACHINE_EXAMPLES: Final = (40, 150, 500)[_AT]
+DOOR_PASSES: Final = ((3,), (3,), PASSES)[_AT]
+MACHINE_EXAMPLES: Final = (40, 100, 500)[_AT]
 MERGES: Final = (0, 2_000, 10_000)[_AT]
 MERGE_KILLS: Final = (0, 18, 90)[_AT]
 """Of the hub, the agent and the street's program, one after the other."""
