@@ -37,10 +37,14 @@ class History:
     faults: int = 0
     """How many faults there were; without any, nothing is done twice."""
     heal_to_drained_s: float = 0.0
+    posted: set[Key] = field(default_factory=set)
+    """What the callers know to be posted."""
 
     def record(self, command: PostingCommand, answer: PostingAnswer | None) -> None:
         """Keep one more."""
         self.asked.append(Asked(command, answer))
+        if answer is not None and answer.code is None:
+            self.posted.add(self.asked[-1].key)
 
     def asked_keys(self) -> Sequence[Key]:
         """Every idempotency key asked, once, in the order first asked."""

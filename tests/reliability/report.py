@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.reliability.checker import Violation
 from tests.reliability.history import History
-from tests.reliability.sizes import FULL
+from tests.reliability.sizes import MODE
 
 ROOT: Final = Path(__file__).parents[2]
 PATH: Final = ROOT / ".reliability" / "latest.json"
@@ -36,9 +36,10 @@ class Run:
 
 @dataclass(slots=True)
 class Report:
-    """All runs of a session."""
+    """All runs of a session: those of the test that is under way here, and those of all tests, wherever they ran."""
 
     runs: list[Run] = field(default_factory=list)
+    gathered: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self, layer: str, seed: int, faults: Iterable[str], history: History, violations: Iterable[Violation]
@@ -50,24 +51,34 @@ class Report:
         counted = dict(sorted(Counter(faults).items()))
         self.runs.append(Run(layer, seed, counted, len(history.asked), drain_s, lost, doubled, told))
 
+    def take(self) -> list[dict[str, Any]]:
+        """The runs of a test that has ended, as they go from process to process."""
+        taken, self.runs = [asdict(run) for run in self.runs], []
+        return taken
+
+    def gather(self, taken: Iterable[dict[str, Any]]) -> None:
+        """The runs of a test, taken here or in another process."""
+        self.gathered.extend(taken)
+
     def write(self) -> None:
         """To PATH, where there is anything to say."""
-        if not self.runs:
+        runs = [Run(**one) for one in self.gathered]
+        if not runs:
             return
         faults: Counter[str] = Counter()
-        for run in self.runs:
+        for run in runs:
             faults.update(run.faults)
         summary = {
             "commit": commit(),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "full": FULL,
+            "mode": MODE,
             "faults": dict(sorted(faults.items())),
-            "lost": sum(run.lost for run in self.runs),
-            "doubled": sum(run.doubled for run in self.runs),
-            "violations": sum(len(run.violations) for run in self.runs),
-            "longest_drain_s": max(run.drain_s for run in self.runs),
-            "seeds": sorted({run.seed for run in self.runs}),
-            "runs": [asdict(run) for run in self.runs],
+            "lost": sum(run.lost for run in runs),
+            "doubled": sum(run.doubled for run in runs),
+            "violations": sum(len(run.violations) for run in runs),
+            "longest_drain_s": max(run.drain_s for run in runs),
+            "seeds": sorted({run.seed for run in runs}),
+            "runs": [asdict(run) for run in runs],
         }
         PATH.parent.mkdir(exist_ok=True)
         PATH.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -13,7 +13,7 @@ from hub.embedded_postgres import EmbeddedPostgres
 from tests.conftest import all_sources
 from tests.rabbitmq import Broker
 from tests.reliability.chaos import ASKED_AT_LEAST, Chaos
-from tests.reliability.cluster import APART, DRAIN_LIMIT_S, Cluster
+from tests.reliability.cluster import APART, DRAIN_LIMIT_S, POSTED_OF_ASKED, Cluster
 from tests.reliability.operations import QUICK
 from tests.reliability.report import REPORT, commit
 from tests.reliability.sizes import CHAOS_FAULTS, CHAOS_SEEDS
@@ -55,7 +55,7 @@ def test_one_fault_after_another_loses_nothing_and_doubles_nothing(chaos: Chaos,
     assert played.fired.keys() == set(plan), f"a fault was never fired: {where}"
     assert len(history.asked) >= ASKED_AT_LEAST
     posted = sum(answer.code is None for answer in history.final.values())
-    assert posted > ASKED_AT_LEAST / 4, "too little was posted to prove anything"
+    assert posted > ASKED_AT_LEAST / POSTED_OF_ASKED, "too little was posted to prove anything"
     assert history.heal_to_drained_s <= DRAIN_LIMIT_S
 
 

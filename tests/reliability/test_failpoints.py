@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Admin, with_database
 from tests.rabbitmq import Broker
-from tests.reliability.cluster import ROOT, Cluster
+from tests.reliability.cluster import POSTED_OF_ASKED, ROOT, Cluster
 from tests.reliability.failpoints import DOORS, EARLY, ELSEWHERE, OVER_BROKER, POINTS
 from tests.reliability.report import REPORT, commit
 from tests.reliability.sizes import BROKER_PASSES, BROKER_POINTS, PASSES
@@ -81,7 +81,7 @@ async def play(cluster: Cluster, point: str, n: int) -> None:
     assert violations == [], f"{point}:{n} at {commit()}, seed {n}; rerun: {rerun}"
     assert len(cluster.history.asked) >= ASKED_AT_LEAST
     posted = sum(answer.code is None for answer in cluster.history.final.values())
-    assert posted > ASKED_AT_LEAST / 4, "too little was posted to prove anything"
+    assert posted > ASKED_AT_LEAST / POSTED_OF_ASKED, "too little was posted to prove anything"
 
 
 @pytest.mark.parametrize("point, n", CASES, ids=[f"{point}-{n}" for point, n in CASES])

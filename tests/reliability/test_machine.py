@@ -277,6 +277,7 @@ def test_whatever_is_asked_the_books_hold(world: World) -> None:
     play(world, MACHINE_EXAMPLES)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["expired_lot_spent", "rollup_forgotten", "expired_account_not_loaded"])
 def test_a_planted_bug_is_found(world: World, name: str) -> None:
     with BUGS[name].plant(), pytest.raises((AssertionError, PermanentError)):

@@ -1,6 +1,6 @@
 """F08, F09, F29: merges through hub, agent and the street's own program, each of them killed at random.
 
-Every number is applied once, and the ledger and the street agree to the point. Ten thousand with `make reliability`.
+Every number is applied once, and the ledger and the street agree to the point. Thousands with `make reliability`.
 """
 
 import asyncio

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import Counter
 
 from hub.metrics import ARRIVED, FROM_STORE
+from hub.process import HubProcess
 from hub.transaction import Transaction
 from hub.transports import receiver as receiver_module
 from hub.transports.rabbitmq import publisher as publisher_module
@@ -20,7 +21,7 @@ from tests.hub.transports.rabbitmq.broker_view import READY_LIMIT_S, BrokerView,
 from tests.hub.transports.rabbitmq.conftest import Ready
 from tests.waiting import wait_until
 
-DRAIN_LIMIT_S: Final = 20.0
+DRAIN_LIMIT_S: Final = 60.0
 DEADLINE_S: Final = 10.0
 FIRST_LOOKS: Final = 5
 """A lane just won looks into the store once; on a slow machine that look finds a message still on its way."""
@@ -121,7 +122,8 @@ async def test_calls_go_by_the_broker_and_leave_nothing(
     start: Start, probe: Probe, view: BrokerView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT_S", DRAIN_LIMIT_S)  # what is late would go by the database
-    async with start(fake("registry")) as asking, start(fake("ledger")):
+    async with start(fake("registry")) as asking, start(fake("ledger")) as answering:
+        await _by_the_broker(asking, answering)
         await wait_until(lambda: _is_consumed(view, queue_name(CALLS, "ledger")), READY_LIMIT_S)
         await probe.connection.execute("DROP TABLE hub.call, hub.reply")
         answers = await asyncio.gather(*(asking.bus.call(credit(n), DRAIN_LIMIT_S) for n in range(1, 101)))
@@ -144,15 +146,24 @@ async def test_what_is_no_batch_hurts_nobody(
     assert await probe.numbers() == [1]
 
 
-async def test_what_is_no_call_hurts_nobody(start: Start, probe: Probe, view: BrokerView, amqp_url: str) -> None:
-    async with start(fake("registry")) as asking, start(fake("ledger")):
+async def test_what_is_no_call_hurts_nobody(
+    start: Start, probe: Probe, view: BrokerView, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT_S", DRAIN_LIMIT_S)
+    async with start(fake("registry")) as asking, start(fake("ledger")) as answering:
+        await _by_the_broker(asking, answering)
         await wait_until(lambda: _is_consumed(view, queue_name(CALLS, "ledger")), READY_LIMIT_S)
         for message_id in (None, "7", "00000000-0000-0000-0000-000000000007"):
             for _ in range(30):
                 await publish(amqp_url, CALLS, "ledger", b"?", message_id)
         await probe.connection.execute("DROP TABLE hub.call")
-        assert (await asking.bus.call(credit(1), DEADLINE_S)).points == 1
+        assert (await asking.bus.call(credit(1), DRAIN_LIMIT_S)).points == 1
         await wait_until(view.is_empty)
+
+
+async def _by_the_broker(*processes: HubProcess) -> None:
+    """Wait until all of these have all their connections: until then they call and answer over the database."""
+    await wait_until(lambda: all(one.complaint() is None for one in processes), READY_LIMIT_S)
 
 
 async def publish(amqp_url: str, exchange: str, key: str, body: bytes, message_id: str | None = None) -> None:

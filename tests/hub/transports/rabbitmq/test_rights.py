@@ -13,6 +13,7 @@ from aio_pika.exceptions import AMQPError
 from hub.authority import Authority
 from hub.broker_definitions import VHOST, definitions
 from hub.metrics import ARRIVED
+from hub.transports.rabbitmq import publisher
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, queue_name
 from tests.hub.parts import Probe, at_work, credit, credited, fake, key_in, say
 from tests.hub.transports.conftest import Start
@@ -41,20 +42,21 @@ def users(broker: Broker, tmp_path: Path) -> Iterator[dict[str, User]]:
 
 
 async def test_the_users_of_the_definitions_can_do_all_that_their_components_do(
-    broker: Broker, probe: Probe, users: dict[str, User]
+    broker: Broker, probe: Probe, users: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(publisher, "PUBLISH_TIMEOUT_S", LIMIT_S)  # what is late would go by the database
     view = BrokerView(broker, VHOST)
     over = {
         name: {"transport": "rabbitmq", "amqp_url": broker.url(user, VHOST, tls=True), "amqp_ca_file": broker.ca_file}
         for name, user in users.items()
     }
     registry, ledger, mail = (at_work(probe.url, fake(name), **over[name]) for name in COMPONENTS)
-    async with registry as asking, ledger, mail as receiver:
+    async with registry as asking, ledger as answering, mail as receiver:
         await view.wait_for_consumers("mail")
         await wait_until(lambda: _is_called(view, "ledger"), LIMIT_S)
-        await wait_until(lambda: not any(one.complaint() for one in (asking, receiver)), LIMIT_S)
+        await wait_until(lambda: not any(one.complaint() for one in (asking, answering, receiver)), LIMIT_S)
         await probe.connection.execute("DROP TABLE hub.call, hub.reply")
-        assert (await asking.bus.call(credit(1), DEADLINE_S)).points == 1
+        assert (await asking.bus.call(credit(1), LIMIT_S)).points == 1
         before = ARRIVED.labels("mail")._value.get()
         await say(asking, credited(1, key_in(1)))
         await wait_until(lambda: ARRIVED.labels("mail")._value.get() == before + 1)
