@@ -36,7 +36,7 @@ HOUR: Final = timedelta(hours=1)
 async def tick(process: HubProcess) -> None:
     """What the job does."""
     (component,) = process.components
-    (job,) = component.jobs
+    job = next(job for job in component.jobs if job.name == "checkpoint")
     await job.run()
 
 
