@@ -18,7 +18,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from hub import loop
+from hub import logs, loop
 from hub.clock import AdjustableClock, business_date_of, start_of_day
 from hub.process import HubProcess
 from schemas.points import CreditPoints, PostingAnswer, PostingCommand
@@ -104,6 +104,7 @@ class Loader:
 
 async def load(job: Job) -> None:
     """Wait for the word, load."""
+    logs.configure("error")
     day = business_date_of(datetime.now(UTC)) - timedelta(days=job.days_ago)
     clock = AdjustableClock(start_of_day(day) + NOON)
     sizes = {"ledger": job.connections}

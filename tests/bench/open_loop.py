@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 from typing import Final
 
-from hub import loop
+from hub import logs, loop
 from hub.clock import AdjustableClock, Clock, SystemClock
 from hub.errors import HubError
 from hub.process import HubProcess
@@ -144,6 +144,7 @@ class Zipf:
 
 async def post(job: Job) -> None:
     """Host the ledger, wait for the word, post."""
+    logs.configure("error")
     sizes = {"ledger": job.connections}
     async with running(job.database_url, "ledger", clock=days_ahead(job.days_ahead), pool_sizes=sizes) as process:
         count = int(job.rate_per_s * job.measured_s)

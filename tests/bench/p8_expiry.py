@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from hub import loop
+from hub import logs, loop
 from hub.clock import end_of_month
 from hub.process import HubProcess
 from schemas.points import DueKind, DueLots, DueLotsOf
@@ -115,6 +115,7 @@ class _Sweeper:
 
 async def expire(job: Job) -> None:
     """Host the ledger, wait for the word, expire."""
+    logs.configure("error")
     clock = days_ahead(job.days_ahead)
     sizes = {"ledger": job.connections}
     async with running(job.database_url, "ledger", clock=clock, pool_sizes=sizes) as process:

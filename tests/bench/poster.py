@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from typing import Final
 
-from hub import loop
+from hub import logs, loop
 from hub.clock import SystemClock
 from hub.process import HubProcess
 from schemas.points import PostingAnswer, PostingCommand, UsePoints
@@ -102,6 +102,7 @@ class Load:
 
 async def post(job: Job) -> None:
     """Host the ledger, warm up, wait for the word, post."""
+    logs.configure("error")
     sizes = {"ledger": job.connections}
     async with running(job.database_url, "ledger", clock=SystemClock(), pool_sizes=sizes) as process:
         load = Load(process, world.commands(job.run, job.lanes, job.citizens, CHUNK, world.Scenario(job.scenario)))
