@@ -70,11 +70,6 @@ def uuid7() -> UUID:
     return _generator.next()
 
 
-def uuid_in(text: str) -> UUID:
-    """The id that a text tells, as the database would give it. Raises ValueError or TypeError."""
-    return pgproto.UUID(text)
-
-
 def uuid7_lower_bound(instant: datetime) -> UUID:
     """The smallest version 7 id of the instant's millisecond; ids of earlier milliseconds are smaller.
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
-from hub.ids import uuid_in
+from schemas.ids import CheapUUID
 from schemas.message import traceparent
 
 HEADER: Final = "traceparent"
@@ -72,4 +72,4 @@ def parse(text: str) -> Trace | None:
     if version == _NO_VERSION or (version == _FIRST_VERSION and more is not None):
         return None
     parent = int(span, 16)
-    return Trace(uuid_in(trace_id), (parent ^ _SIGN) - _SIGN) if parent and trace_id != _NO_TRACE else None
+    return Trace(CheapUUID(trace_id), (parent ^ _SIGN) - _SIGN) if parent and trace_id != _NO_TRACE else None

@@ -1,6 +1,5 @@
 """Ids in messages that come by the thousand: UUIDs of the class that costs least."""
 
-import re
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,7 +14,7 @@ except ImportError:  # A store's PC has no database driver, and no thousands of 
 else:
     CheapUUID = pgproto.UUID
 
-_CANONICAL: Final = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$").pattern
+_CANONICAL: Final = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
 class _Cheap:

@@ -57,7 +57,7 @@ class Loaded:
 
 
 class Loader:
-    """Loads day after day."""
+    """Loads one day."""
 
     def __init__(self, process: HubProcess, job: Job) -> None:
         self.loaded = Loaded()

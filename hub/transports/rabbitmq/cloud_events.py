@@ -17,10 +17,10 @@ from pydantic_core import from_json, to_json
 
 from hub.deliveries import Stored
 from hub.errors import PermanentError
-from hub.ids import uuid_in
 from hub.outbox import MessageRow
 from hub.tracing import parse
 from schemas.catalog import CATALOG
+from schemas.ids import CheapUUID
 from schemas.message import traceparent
 
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
@@ -86,11 +86,11 @@ def _stored(event: dict[str, Any], as_sent: bytes | None) -> tuple[UUID, Stored]
         body = as_sent
     else:
         body = to_json(event["data"])
-    return uuid_in(event["id"]), {
+    return CheapUUID(event["id"]), {
         "type": event["type"],
         "source": event["source"],
-        "subject": uuid_in(event["subject"]),
-        "correlation_id": uuid_in(event["correlationid"]),
+        "subject": CheapUUID(event["subject"]),
+        "correlation_id": CheapUUID(event["correlationid"]),
         "parent_span": _span(event.get("traceparent", "")),
         "time": _time(event["time"]),
         "body": body,
