@@ -7,7 +7,7 @@ import structlog
 from hub import migrations
 from hub.clock import SharedClock, SystemClock
 from hub.installed import installed
-from hub.serving import database, server, serving, until_told_to_stop
+from hub.serving import database, databases_of, server, serving, until_told_to_stop
 from hub.settings import Settings
 
 log = structlog.get_logger()
@@ -29,10 +29,11 @@ async def run(options: argparse.Namespace, settings: Settings) -> int:
 async def migrate(options: argparse.Namespace, settings: Settings) -> int:
     """Bring the database to the state of this program, or make its roles alone."""
     sources, passwords = migrations.installed_sources(), settings.role_passwords
-    async with server(settings) as url:
-        if options.roles_only:
-            await migrations.make_roles(url, sources, passwords)
-            log.info("roles_made")
-        else:
-            log.info("migrated", applied=len(await migrations.migrate(url, sources, passwords)))
+    async with server(settings) as own:
+        for url in databases_of(settings, own):
+            if options.roles_only:
+                await migrations.make_roles(url, sources, passwords)
+                log.info("roles_made")
+            else:
+                log.info("migrated", applied=len(await migrations.migrate(url, sources, passwords)))
     return 0

@@ -116,6 +116,8 @@ class Component:
     """Hears, without waiting, what `Transaction.signal` hinted at here or in another process. Hints may be lost."""
     loops: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     """What has to run for ever in every process that hosts this component, by name."""
+    is_partitioned: bool = False
+    """Whether MYKEY_PARTITION_DATABASES gives partitions of its tables databases of their own (Database.away)."""
     calls_at_once: int = CALLS_AT_ONCE
     """The most calls of other processes in work here: more where a call waits for a person, at little cost."""
     stopping: Callable[[], None] | None = None

@@ -1,19 +1,23 @@
 """A component's way to PostgreSQL: a small pool under the component's own role; one of the few files with asyncpg."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
+import structlog
 
-from hub.errors import HubError, TransientError
+from hub.branches import Branches
+from hub.errors import ContendedError, HubError, TransientError
 from hub.outbox import ToDo, flush
 from hub.transaction import Reading, Transaction
 
 if TYPE_CHECKING:
     from hub.clock import Clock
     from hub.keys import Sealer
+
+log = structlog.get_logger()
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Row: TypeAlias = asyncpg.Record
@@ -48,6 +52,7 @@ RETRYABLE: Final = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     ALREADY_THERE,
+    ContendedError,
 )
 """Two at once met: the whole transaction is rolled back and may be run again at once. A unique violation is one
 of them: handlers look before they insert, or do so once they have met one."""
@@ -85,6 +90,8 @@ class Database:
         self._clock = clock
         self.sealer = sealer
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.away: Mapping[int, Database] = {}
+        """Partition → where it lives, of those that do not live here; opened and closed with this one."""
         self.on_commit: Callable[[ToDo], None] = lambda _todo: None
         self.on_signal: Callable[[AbstractSet[str]], None] = lambda _names: None
 
@@ -102,9 +109,13 @@ class Database:
             )
         except UNREACHABLE as error:
             raise TransientError(retry_after_s=1.0) from error
+        for database in dict.fromkeys(self.away.values()):
+            await database.open()
 
     async def close(self) -> None:
         """Close all connections; what is under way is waited for a moment, then cut."""
+        for database in dict.fromkeys(self.away.values()):
+            await database.close()
         if self._pool is not None:
             pool, self._pool = self._pool, None
             pool.terminate()
@@ -126,15 +137,36 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """One transaction; what was said in it is flushed to the message store just before the commit."""
-        async with self.connection() as connection:
+        async with self.connection() as connection, AsyncExitStack() as elsewhere:
+            branches = Branches(self, elsewhere)
             async with _begun(connection):
-                tx = Transaction(connection, self._clock, self.name, self.sealer)
+                tx = Transaction(connection, self._clock, self.name, self.sealer, branches)
                 yield tx
                 todo = await flush(tx)
+                await branches.prepare(tx)
+            try:
+                await branches.commit()
+            except UNREACHABLE as error:  # it is decided: who settles branches commits it
+                log.warning("branch_in_doubt", component=self.name, error=type(error).__qualname__)
             if todo:
                 self.on_commit(todo)
             if tx.signals:
                 self.on_signal(tx.signals)
+
+    @asynccontextmanager
+    async def branch(self) -> AsyncIterator[Connection]:
+        """A transaction begun, which its caller prepares; where that was not done by an error, it is rolled back."""
+        async with self.connection() as connection:
+            await connection.execute("BEGIN")
+            try:
+                yield connection
+            except TimeoutError:
+                connection.terminate()
+                raise
+            except BaseException:
+                if connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")
+                raise
 
 
 @asynccontextmanager

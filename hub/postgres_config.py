@@ -34,6 +34,8 @@ def tuned_settings(*, has_lz4: bool) -> dict[str, str]:
         "full_page_writes": "on",
         "shared_buffers": f"{_shared_buffers_mb()}MB",
         "max_connections": "200",
+        # Branches of transactions over several databases (hub/branches.py), where this is one of them.
+        "max_prepared_transactions": "64",
         "wal_compression": "lz4" if has_lz4 else "off",
         "max_wal_size": "4GB",
         "checkpoint_timeout": "15min",

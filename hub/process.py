@@ -134,7 +134,19 @@ class HubProcess(Bus):
         component = one.factory(Context(self.settings, self.clock, self, database))
         outages = OutageLimits(self.settings.outage_no_answer_limit, self.settings.outage_probe_limit_s)
         self._hosted[one.name] = _Hosted(component, database, self.process_id, self.pauses, outages)
+        if component.is_partitioned:
+            database.away = self._away(one.name, sealer)
         await database.open()
+
+    def _away(self, name: str, sealer: Sealer) -> dict[int, Database]:
+        """Partition → its database, where that is not the hub's own."""
+        size = self.settings.pool_size_of(name)
+        urls = self.settings.databases_of_partitions()
+        databases = {
+            url: Database(name, component_url(url, name, self.settings), size, self.clock, sealer)
+            for url in dict.fromkeys(urls.values())
+        }
+        return {partition: databases[url] for partition, url in urls.items()}
 
     def _start(self, keys: Keys) -> None:
         first = self._first.database

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,8 @@ async def server(settings: Settings) -> AsyncIterator[str]:
 async def database(settings: Settings) -> AsyncIterator[str]:
     """The same, migrated."""
     async with server(settings) as url:
-        await migrations.migrate(url, migrations.installed_sources(), settings.role_passwords)
+        for one in databases_of(settings, url):
+            await migrations.migrate(one, migrations.installed_sources(), settings.role_passwords)
         yield url
 
 
@@ -67,8 +68,14 @@ async def migrated(settings: Settings) -> AsyncIterator[str]:
     """
     async with server(settings) as url:
         async with reachable():
-            await migrations.check(url, migrations.installed_sources())
+            for one in databases_of(settings, url):
+                await migrations.check(one, migrations.installed_sources())
         yield url
+
+
+def databases_of(settings: Settings, url: str) -> Iterable[str]:
+    """The hub's own database, and those of partitions that live elsewhere."""
+    return [url, *dict.fromkeys(settings.partition_databases.values())]
 
 
 @asynccontextmanager

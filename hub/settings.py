@@ -30,15 +30,18 @@ from pydantic_settings import (
 from hub.errors import PermanentError
 from hub.loopback import is_loopback, is_plain_loopback
 from hub.postgres_programs import SYSTEM_HOME
+from schemas.values import LANES
 
 PREFIX: Final = "MYKEY_"
 SECRET_KEY_LEAST_BYTES = 32
 
 _ROLE_PASSWORD_LEAST_CHARACTERS = 16
 _SECRET_LEAST_DIFFERENT_CHARACTERS = 8
+_POSTGRESQL = frozenset({"postgresql", "postgres"})
 _SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
+PartitionRange = Annotated[str, Field(pattern=r"^[0-9]{1,2}(-[0-9]{1,2})?$")]
 PoolSize = Annotated[int, Field(ge=1, le=100)]
 MailAddress = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}$")]
 MailRate = Annotated[float, Field(gt=0, le=100_000)]
@@ -70,6 +73,8 @@ class Settings(BaseSettings):
 
     Attributes:
         database_url: the owner role's URL of a PostgreSQL ≥ 15; None runs the embedded one in `data_dir`.
+        partition_databases: partitions of the ledger, as `8-15` or `3`, → the owner role's URL of the database where
+            they live; as JSON: `{"8-15": "postgresql://…"}` (docs/scaling.md). The others live in the hub's own.
         data_dir: where the embedded server and the generated key live.
         role_passwords: component → password of its database role; as JSON in `MYKEY_ROLE_PASSWORDS`.
         secret_key: at least 32 bytes, from which every key of the hub is derived.
@@ -137,6 +142,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = None
+    partition_databases: dict[PartitionRange, str] = Field(default_factory=dict)
     data_dir: Path = Field(default_factory=default_data_dir)
     role_passwords: dict[str, SecretStr] = Field(default_factory=dict)
     secret_key: SecretStr | None = None
@@ -226,11 +232,29 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value().encode()
         return _kept_key(self.data_dir)
 
+    def databases_of_partitions(self) -> dict[int, str]:
+        """Partition → the URL of its database, of those that do not live in the hub's own."""
+        return {
+            partition: url for name, url in self.partition_databases.items() for partition in partitions_named(name)
+        }
+
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        if value is not None and urlsplit(value).scheme not in _POSTGRESQL:
             raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("partition_databases")
+    @classmethod
+    def _are_partitions(cls, value: dict[str, str]) -> dict[str, str]:
+        named = [partition for name in value for partition in partitions_named(name)]
+        if not set(named) < set(range(LANES)) or not all(map(partitions_named, value)):
+            raise ValueError(f"partitions are 0 to {LANES - 1}, as 8-15 or 3; one at least stays in the hub's database")
+        if len(named) != len(set(named)):
+            raise ValueError("a partition lives in one database")
+        if any(urlsplit(url).scheme not in _POSTGRESQL for url in value.values()):
+            raise ValueError("each database's URL must begin with postgresql://")
         return value
 
     @field_validator("amqp_url")
@@ -299,6 +323,12 @@ class Settings(BaseSettings):
                 f" {SECRET_KEY_LEAST_BYTES} random characters"
             )
         return self
+
+
+def partitions_named(name: str) -> range:
+    """The partitions of a name such as `8-15`, or `3`."""
+    first, _, last = name.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _secrets_folder() -> Path | None:

@@ -12,8 +12,9 @@ from hub.tracing import TRACE, Traced
 from schemas.message import Command, Event, Message
 
 if TYPE_CHECKING:
+    from hub.branches import Branches
     from hub.clock import Clock
-    from hub.database import Connection, Row
+    from hub.database import Connection, Database, Row
     from hub.keys import Sealer
 
 SNAPSHOT_LIMIT_S: Final = 3600.0
@@ -77,18 +78,13 @@ class Snapshot(Reading):
             yield rows
 
 
-class Transaction(Reading):
-    """One transaction: rows, the inbox mark and what is said next commit together, or not at all."""
+class Writing(Reading):
+    """A component's own tables in one database, in a transaction."""
 
-    def __init__(self, connection: "Connection", clock: "Clock", source: str, sealer: "Sealer") -> None:
+    def __init__(self, connection: "Connection", clock: "Clock", sealer: "Sealer") -> None:
         super().__init__(connection, clock, sealer)
-        self.source = source
         self.now: datetime = clock.now()
         self.business_date: date = clock.business_date()
-        self.causes: Sequence[Traced] = ()
-        """Each message of the run that is being handled."""
-        self.said: list[Said] = []
-        self.signals: set[str] = set()
 
     async def execute(self, sql: str, *args: Any) -> str:
         """Run one statement; returns PostgreSQL's command tag (`UPDATE 3`)."""
@@ -97,6 +93,30 @@ class Transaction(Reading):
     async def copy(self, schema: str, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """COPY rows into a table: the cheapest way to write many."""
         await self._connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=rows)
+
+
+class Transaction(Writing):
+    """One transaction: rows, the inbox mark and what is said next commit together, or not at all."""
+
+    def __init__(
+        self,
+        connection: "Connection",
+        clock: "Clock",
+        source: str,
+        sealer: "Sealer",
+        branches: "Branches | None" = None,
+    ) -> None:
+        super().__init__(connection, clock, sealer)
+        self.source = source
+        self.causes: Sequence[Traced] = ()
+        """Each message of the run that is being handled."""
+        self.said: list[Said] = []
+        self.signals: set[str] = set()
+        self._branches = branches
+
+    async def at(self, database: "Database") -> Writing:
+        """The same transaction in another database of the component's (hub/branches.py)."""
+        return self if self._branches is None else await self._branches.at(database, self)
 
     def emit(self, event: Event, about: int = 0) -> UUID:
         """Say that something has happened, because of the run's message number `about`.

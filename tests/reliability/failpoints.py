@@ -36,6 +36,8 @@ DOORS: Final = (
 )
 """Where a whole hub behind its HTTP door is killed (F01 to F03)."""
 ELSEWHERE: Final = {
+    "branches.prepared": "tests/workers/ledger",
+    "branches.decided": "tests/workers/ledger",
     "mail.before_record": "tests/connectors/mail",
     "clockwork.before_page_done": "tests/workers/clockwork",
     "partner.file_received": "tests/connectors/partner",

@@ -11,7 +11,7 @@ from tests.reliability import listener
 from tests.reliability.planted import bugs
 from tests.reliability.twin import Copy, Fields, Rows, Statement, Tx
 from tests.reliability.twin_state import STATE, copy_holds, lots_of
-from workers.ledger import statements
+from workers.ledger import spread_statements, statements
 
 LONG_AGO: Final = -1.0
 OUTCOME_ANSWER: Final = (
@@ -437,6 +437,7 @@ STATEMENTS: Final[dict[str, Statement]] = STATE | {
     statements.LOCK: lock_head,
     bugs.READ_HEAD: read_head,
     statements.POOLS: pools,
+    spread_statements.ELSEWHERE: nothing,
     statements.REGISTER_ONE_AT_A_TIME: lock_pools,
     statements.REGISTER_POOL: register_pool,
     statements.OUTCOMES: outcomes,

@@ -19,7 +19,8 @@ from hub.transaction import Transaction
 from schemas.audit import BlockHash, BlockNumber, CheckpointSigned, Partition
 from schemas.message import Said
 from schemas.values import LANES
-from workers.ledger import checkpoint_statements
+from workers.ledger.checkpoint_statements import ENDS, KEEP, LAST
+from workers.ledger.spread import Spread
 
 TICK_S: Final = 60.0
 """How often it is asked whether an hour has begun; the first tick in it makes the checkpoint."""
@@ -69,8 +70,9 @@ def signer_of(settings: Settings) -> Signer:
 class Checkpoints:
     """Makes one checkpoint an hour, where something was posted since the last one."""
 
-    def __init__(self, database: Database, signer: Signer) -> None:
+    def __init__(self, database: Database, spread: Spread, signer: Signer) -> None:
         self._database = database
+        self._spread = spread
         self._signer = signer
 
     def job(self) -> Job:
@@ -80,18 +82,17 @@ class Checkpoints:
     async def make(self) -> None:
         """Sign, keep and tell, in one transaction; of two processes at once, one does."""
         async with self._database.transaction() as tx:
-            last = await tx.fetch_row(checkpoint_statements.LAST)
+            last = await tx.fetch_row(LAST)
             if last is not None and last["made_at"] >= tx.now.replace(minute=0, second=0, microsecond=0):
                 return
-            heads = [
-                ChainEnd(partition=partition, block=block, hash=digest.hex())
-                for partition, block, digest in await tx.fetch(checkpoint_statements.ENDS)
-            ]
+            ends = [tuple(end) for here in await self._spread.everywhere(tx) for end in await here.fetch(ENDS)]
+            heads = [ChainEnd(partition=end[0], block=end[1], hash=end[2].hex()) for end in sorted(ends)]
             before = Document.model_validate_json(last["document"]).heads if last is not None else ()
             if tuple(heads) != before and any(head.block for head in heads):
                 await self._keep(tx, 1 if last is None else last["number"] + 1, heads)
 
     async def _keep(self, tx: Transaction, number: int, heads: Sequence[ChainEnd]) -> None:
         document = signed(number, tx.now.strftime("%Y-%m-%dT%H:%M:%SZ"), heads, self._signer)
-        if await tx.fetch_value(checkpoint_statements.KEEP, number, tx.now, document) is not None:
+        kept = [await here.fetch_value(KEEP, number, tx.now, document) for here in await self._spread.everywhere(tx)]
+        if None not in kept:
             tx.emit(CheckpointSigned(number=number, document=document))

@@ -12,6 +12,7 @@ import structlog
 from hub.component import Job
 from hub.database import Database
 from workers.ledger import closing_statements as statements
+from workers.ledger.spread import Spread
 
 log = structlog.get_logger()
 
@@ -24,10 +25,10 @@ DAYS_LIMIT: Final = 400
 
 
 class Closing:
-    """Closes days, in one process at a time."""
+    """Closes days, in one process at a time; where partitions live in several databases, in each of them."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, spread: Spread) -> None:
+        self._spread = spread
 
     def job(self) -> Job:
         """The component's job."""
@@ -35,21 +36,23 @@ class Closing:
 
     async def close_days(self) -> None:
         """All days that are over and not closed, the oldest first."""
-        for _ in range(DAYS_LIMIT):
-            if not await self._close_next():
-                return
+        for database in self._spread.databases:
+            for _ in range(DAYS_LIMIT):
+                if not await _close_next(database):
+                    break
 
-    async def _close_next(self) -> bool:
-        async with self._database.transaction() as tx:
-            row = await tx.fetch_row(statements.NEXT_DAY, tx.business_date, GRACE)
-            if row is None:
-                return False
-            day: date = row["day"]
-            await tx.execute(statements.SHUT, day)
-        # Another transaction: writers wait for the one before it, and this one may read for a while.
-        async with self._database.transaction() as tx:
-            await tx.execute(statements.SUM_DAY, day)
-            if row["ends_month"]:
-                await tx.execute(statements.SUM_MONTH, day)
-        log.info("day_closed", day=day.isoformat())
-        return True
+
+async def _close_next(database: Database) -> bool:
+    async with database.transaction() as tx:
+        row = await tx.fetch_row(statements.NEXT_DAY, tx.business_date, GRACE)
+        if row is None:
+            return False
+        day: date = row["day"]
+        await tx.execute(statements.SHUT, day)
+    # Another transaction: writers wait for the one before it, and this one may read for a while.
+    async with database.transaction() as tx:
+        await tx.execute(statements.SUM_DAY, day)
+        if row["ends_month"]:
+            await tx.execute(statements.SUM_MONTH, day)
+    log.info("day_closed", day=day.isoformat())
+    return True

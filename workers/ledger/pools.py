@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 
-from hub.transaction import Transaction
+from hub.transaction import Writing
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
 from schemas.values import event_pool, scheme_pool
 from workers.ledger import statements
 
 
-async def scheme_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
+async def scheme_registered(events: Sequence[SchemeRegistered], tx: Writing) -> None:
     """Open a scheme for points, or take over its new rule. Points already credited keep their last day."""
     await tx.execute(statements.REGISTER_ONE_AT_A_TIME)
     for event in events:
@@ -19,7 +19,7 @@ async def scheme_registered(events: Sequence[SchemeRegistered], tx: Transaction)
         )  # fmt: skip
 
 
-async def support_event_registered(events: Sequence[SupportEventRegistered], tx: Transaction) -> None:
+async def support_event_registered(events: Sequence[SupportEventRegistered], tx: Writing) -> None:
     """Open an event for points; they end with its service period."""
     await tx.execute(statements.REGISTER_ONE_AT_A_TIME)
     for event in events:

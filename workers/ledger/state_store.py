@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hub.database import Row
 from hub.keys import Sealer, place
-from hub.transaction import Transaction
+from hub.transaction import Reading, Writing
 from schemas.corrections import CorrectPosting, RevokeCitizen
 from schemas.grants import CreditCoupon
 from schemas.holds import HoldKind, HoldState
@@ -23,7 +23,7 @@ from workers.ledger.operations import OPERATIONS, REVERSIBLE
 
 
 async def load(
-    tx: Transaction, partition: int, commands: Sequence[PostingCommand], citizens: AbstractSet[UUID], book: Book
+    tx: Writing, partition: int, commands: Sequence[PostingCommand], citizens: AbstractSet[UUID], book: Book
 ) -> None:
     """What these commands need besides lots; nothing is asked that none of them needs, but for the exceptions."""
     types = {type(command) for command in commands}
@@ -42,7 +42,7 @@ async def load(
         numbers = [number for command in commands if isinstance(command, IssueVoucher) for number in command.numbers]
         book.numbers_taken |= {row["number"] for row in await tx.fetch(statements.NUMBERS_TAKEN, numbers)}
     if CreditCoupon in types:
-        await _load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
+        await load_coupons(tx, [command for command in commands if isinstance(command, CreditCoupon)], book)
     if CorrectPosting in types:
         await _load_originals(tx, partition, [one for one in commands if isinstance(one, CorrectPosting)], book)
     if ExpirePoints in types or RevokeCitizen in types:
@@ -67,7 +67,7 @@ def _coming(commands: Sequence[PostingCommand], book: Book) -> dict[UUID, set[st
     return coming
 
 
-async def load_past_lots(tx: Transaction, citizens: AbstractSet[UUID], book: Book) -> None:
+async def load_past_lots(tx: Reading, citizens: AbstractSet[UUID], book: Book) -> None:
     """Empty lots past their last day, which are not in the book yet, but which points may come back to."""
     keys = [
         (hold.citizen_id, part.lot)
@@ -85,14 +85,15 @@ async def load_past_lots(tx: Transaction, citizens: AbstractSet[UUID], book: Boo
         book.lots[row["citizen_id"]][key] = Balance(row["account"], row["balance"], row["place"])
 
 
-async def _load_coupons(tx: Transaction, commands: Sequence[CreditCoupon], book: Book) -> None:
+async def load_coupons(tx: Reading, commands: Sequence[CreditCoupon], book: Book) -> None:
+    """Those that these commands would use, locked."""
     parties, hashes = [c.party_id for c in commands], [c.code_hash for c in commands]
     for row in await tx.fetch(statements.COUPONS, parties, hashes):
         coupon = CouponRow(row["points"], row["pool"], row["last"], row["used_by"])
         book.coupons[row["party_id"], row["code_hash"]] = coupon
 
 
-async def _load_originals(tx: Transaction, partition: int, commands: Sequence[CorrectPosting], book: Book) -> None:
+async def _load_originals(tx: Reading, partition: int, commands: Sequence[CorrectPosting], book: Book) -> None:
     book.wanted = asked = {(c.original_party_id, c.original_command_id) for c in commands}
     rows = await tx.fetch(statements.ORIGINALS, [key[0] for key in asked], [key[1] for key in asked], partition)
     for key in {(row["party_id"], row["command_id"]): None for row in rows}:
@@ -139,7 +140,7 @@ def _place(hold_id: UUID) -> str:
     return place("ledger.hold", "sealed_code", hold_id)
 
 
-async def write(tx: Transaction, partition: int, block: int, book: Book) -> None:
+async def write(tx: Writing, partition: int, block: int, book: Book) -> None:
     """Write what the batch changed besides balances; nothing is written that did not change."""
     touched = [book.holds[hold_id] for hold_id in book.touched_holds]
     new = [hold for hold in touched if hold.is_new]
@@ -147,8 +148,7 @@ async def write(tx: Transaction, partition: int, block: int, book: Book) -> None
         await tx.copy("ledger", "hold", statements.HOLD_COLUMNS, [_hold_row(partition, hold, tx) for hold in new])
     await _change_holds(tx, [hold for hold in touched if not hold.is_new])
     if book.coupons_used:
-        parties, hashes = [key[0] for key in book.coupons_used], [key[1] for key in book.coupons_used]
-        await tx.execute(statements.USE_COUPONS, parties, hashes, list(book.coupons_used.values()), book.today)
+        await use_coupons(tx, book)
     if book.newly_revoked:
         await tx.execute(statements.REVOKE, list(book.newly_revoked), book.today)
     if book.newly_corrected:
@@ -157,7 +157,13 @@ async def write(tx: Transaction, partition: int, block: int, book: Book) -> None
         await tx.execute(statements.CORRECTED, parties, ids, numbers, book.today, partition, block)
 
 
-async def _change_holds(tx: Transaction, holds: Iterable[Hold]) -> None:
+async def use_coupons(tx: Writing, book: Book) -> None:
+    """Those that the batch has used; the others of the table are another database's."""
+    parties, hashes = [key[0] for key in book.coupons_used], [key[1] for key in book.coupons_used]
+    await tx.execute(statements.USE_COUPONS, parties, hashes, list(book.coupons_used.values()), book.today)
+
+
+async def _change_holds(tx: Writing, holds: Iterable[Hold]) -> None:
     changed = list(holds)
     if changed:
         await tx.execute(
@@ -170,7 +176,7 @@ async def _change_holds(tx: Transaction, holds: Iterable[Hold]) -> None:
         )
 
 
-def _hold_row(partition: int, hold: Hold, tx: Transaction) -> tuple[Any, ...]:
+def _hold_row(partition: int, hold: Hold, tx: Writing) -> tuple[Any, ...]:
     code = None if hold.check_code is None else tx.sealer.seal(hold.check_code.encode(), _place(hold.hold_id))
     expiries: list[date] = [part.lot.expires_on for part in hold.parts]
     return (

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub import failpoints
 from hub.errors import PermanentError, TransientError
-from hub.transaction import Transaction
+from hub.transaction import Reading, Writing
 from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
 from workers.ledger.accounts import Contra, LotKey, PoolRule, RollupKey
@@ -22,12 +22,18 @@ from workers.ledger.remembered import Remembered
 
 FEW: Final = 32
 """So many outcomes, and so many transfers, are written by one statement; more by COPY."""
+Key: TypeAlias = tuple[UUID, str]
+"""A command's idempotency key: its party, and the party's own id of it."""
 LotRow: TypeAlias = tuple[int, int, UUID, str, date, UUID, int]
 """A new lot, by LOT_COLUMNS."""
 
 
 class StrayAccountError(PermanentError):
     """An operation touched an account that it had not said it would, or one is gone: a defect; nothing was written."""
+
+
+class PartitionElsewhereError(TransientError):
+    """MYKEY_PARTITION_DATABASES does not name the database in which this partition lives: nothing was written."""
 
 
 class DayClosedError(TransientError):
@@ -40,6 +46,7 @@ class Head(NamedTuple):
     Nothing is posted on the day `closed_to`, nor on one before it.
     """
 
+    partition: int
     block: int
     hash: bytes
     next_account: int
@@ -65,18 +72,22 @@ class Written:
     transfers: list[TransferRow] = field(default_factory=list)
 
 
-async def lock(tx: Transaction, partition: int, remembered: Remembered) -> Head:
-    """Become the partition's one writer until the commit; what is remembered of another history is forgotten."""
+async def lock(tx: Writing, partition: int, remembered: Remembered) -> Head:
+    """Become the partition's one writer until the commit; what is remembered of another history is forgotten.
+
+    Raises PartitionElsewhereError.
+    """
     block, block_hash = remembered.block, remembered.hash
     row = await tx.fetch_row(statements.LOCK, partition, block)
-    assert row is not None  # noqa: S101 - the migration made all partitions
+    if row is None:
+        raise PartitionElsewhereError(f"partition {partition}")
     if row["earlier_hash"] != block_hash:
         remembered.forget()
     remembered.seen(row["block"], row["hash"])
-    return Head(row["block"], row["hash"], row["next_account"], row["revision"] or 0, row["closed_to"])
+    return Head(partition, row["block"], row["hash"], row["next_account"], row["revision"] or 0, row["closed_to"])
 
 
-async def load_pools(tx: Transaction) -> dict[str, PoolRule]:
+async def load_pools(tx: Reading) -> dict[str, PoolRule]:
     """The rules of all schemes and events."""
     return {
         row["pool"]: PoolRule(
@@ -91,9 +102,13 @@ async def load_pools(tx: Transaction) -> dict[str, PoolRule]:
     }
 
 
-async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dict[tuple[UUID, str], Known]:
+async def load_known(tx: Reading, commands: Sequence[PostingCommand]) -> dict[Key, Known]:
     """The outcomes that some of these commands already have."""
-    parties, ids = [c.party_id for c in commands], [c.command_id for c in commands]
+    return await known_outcomes(tx, [c.party_id for c in commands], [c.command_id for c in commands])
+
+
+async def known_outcomes(tx: Reading, parties: Sequence[UUID], ids: Sequence[str]) -> dict[Key, Known]:
+    """The outcomes that there are of these parties' ids."""
     return {
         (row["party_id"], row["command_id"]): Known(
             row["request_hash"], row["code"], row["points"], json.loads(row["balances"]), row["posted_on"]
@@ -103,7 +118,7 @@ async def load_known(tx: Transaction, commands: Sequence[PostingCommand]) -> dic
 
 
 async def load_book(
-    tx: Transaction, partition: int, commands: Sequence[PostingCommand], book: Book, remembered: Remembered
+    tx: Writing, partition: int, commands: Sequence[PostingCommand], book: Book, remembered: Remembered
 ) -> None:
     """Put the union of the commands' footprints into the book: state, the lots, then the contra accounts."""
     citizens_here = {command.citizen_id for command in commands}
@@ -118,7 +133,7 @@ async def load_book(
 
 
 async def _load_contras(
-    tx: Transaction, partition: int, contras: AbstractSet[Contra], book: Book, remembered: Remembered
+    tx: Reading, partition: int, contras: AbstractSet[Contra], book: Book, remembered: Remembered
 ) -> None:
     """Those that there are: each is asked for once."""
     # Before anything is learnt: that may forget the others.
@@ -132,7 +147,7 @@ async def _load_contras(
         book.contras[contra] = Balance(account, 0)
 
 
-async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
+async def _load_lots(tx: Reading, asked: Sequence[tuple[UUID, str]], book: Book) -> None:
     """Of each citizen the lots of one pool, or with '' of all."""
     by_pool = [(citizen_id, pool) for citizen_id, pool in asked if pool]
     if by_pool:
@@ -150,11 +165,9 @@ async def _load_lots(tx: Transaction, asked: Sequence[tuple[UUID, str]], book: B
             book.lots[citizen_id][LotKey(pool, expires_on, origin)] = Balance(account, points, place)
 
 
-async def write(
-    tx: Transaction, partition: int, head: Head, book: Book, written: Written, remembered: Remembered
-) -> None:
+async def write(tx: Writing, head: Head, book: Book, written: Written, remembered: Remembered) -> None:
     """Write the batch and seal its block."""
-    block = head.block + 1
+    partition, block = head.partition, head.block + 1
     lots, places = _lots(partition, book)
     await add(tx, written.outcomes, written.transfers, lots)
     failpoints.reach("ledger.mid_write")
@@ -172,7 +185,7 @@ async def write(
 
 
 async def add(
-    tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
+    tx: Writing, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
 ) -> None:
     """Add a batch's rows to the journal, and its new lots."""
     if max(len(outcomes), len(transfers)) <= FEW:
@@ -208,7 +221,7 @@ def _lots(partition: int, book: Book) -> tuple[list[LotRow], list[tuple[Place, i
     return new, old
 
 
-async def _contras(tx: Transaction, partition: int, head: Head, book: Book) -> list[tuple[int, int]]:
+async def _contras(tx: Writing, partition: int, head: Head, book: Book) -> list[tuple[int, int]]:
     """Open the new ones; (account, points) of the others."""
     opened: list[tuple[int, str, UUID | None, int]] = []
     there: list[tuple[int, int]] = []
@@ -225,7 +238,7 @@ async def _contras(tx: Transaction, partition: int, head: Head, book: Book) -> l
 
 
 async def _lines(
-    tx: Transaction, partition: int, block: int, book: Book, remembered: Remembered
+    tx: Writing, partition: int, block: int, book: Book, remembered: Remembered
 ) -> list[tuple[int, int, int, int]]:
     """(line, transfers, points, transactions) of those remembered; the others are opened, or found and added to."""
     remembered.begin(book.today)

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final, TypeAlias
-from uuid import UUID, uuid5
+from typing import Final, NamedTuple
+from uuid import uuid5
 
-from hub.database import ALREADY_THERE
-from hub.transaction import Transaction
+from hub.database import ALREADY_THERE, Database
+from hub.transaction import Transaction, Writing
 from schemas.checkouts import ExpireAuthorisation
 from schemas.holds import HoldView
 from schemas.points import NAMESPACE, HoldCommand, PostingAnswer, PostingCommand, PostingStatus
@@ -20,11 +20,9 @@ from workers.ledger.chain import OutcomeRow, TransferRow
 from workers.ledger.holds import Hold, Original
 from workers.ledger.operations import ALLOWED_ONCE_REVOKED, OPERATIONS, REVERSIBLE, SETS_ASIDE, Operation
 from workers.ledger.remembered import Remembered
-from workers.ledger.store import Head, Known, Written
-
-Key: TypeAlias = tuple[UUID, str]
-"""A command's idempotency key: its party, and the party's own id of it."""
-
+from workers.ledger.shared import Shared
+from workers.ledger.spread import Spread
+from workers.ledger.store import Head, Key, Known, Written
 
 LEDGER_ITSELF: Final = uuid5(NAMESPACE, "ledger")
 """The party of what the ledger does by itself."""
@@ -32,13 +30,21 @@ NOT_SHOWN: Final = frozenset({RefusalCode.no_voucher, RefusalCode.no_hold})
 """Who is told that there is no such hold is not shown it: a wrong check code tells nothing."""
 
 
+class _Pools(NamedTuple):
+    """The rules of a database's pools, and their revision."""
+
+    revision: int
+    rules: dict[str, PoolRule]
+
+
 class Writer:
     """Posts batches; remembers numbers, which never change, and the pools' rules by the revision that it is shown."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, spread: Spread) -> None:
         self._terms = terms
-        self._pools: dict[str, PoolRule] = {}
-        self._revision = -1
+        self._spread = spread
+        self._shared = Shared(spread)
+        self._pools: dict[Database, _Pools] = {}
         self._remembered = [Remembered() for _ in range(LANES)]
 
     async def post(self, commands: Sequence[PostingCommand], tx: Transaction) -> list[PostingAnswer]:
@@ -48,31 +54,37 @@ class Writer:
         """
         partition = lane_of(commands[0].citizen_id)
         remembered = self._remembered[partition]
-        head = await store.lock(tx, partition, remembered)
+        here = await self._spread.at(tx, partition)
+        head = await store.lock(here, partition, remembered)
         if tx.business_date <= head.closed_to:
             raise store.DayClosedError(f"{tx.business_date} in partition {partition}")
-        known = await store.load_known(tx, commands) if remembered.looks_up() else {}
+        known = await store.load_known(here, commands) if remembered.looks_up() else {}
+        known |= await self._shared.claim(tx, partition, commands)
         needing = commands
         if known:
             remembered.met_one()
             needing = [command for command in commands if _needs_book(command, known)]
-        book = await self._book(tx, partition, head, needing)
+        book = await self._book(tx, here, head, needing)
         batch = _Batch(partition, head, book, known, tx)
         answers = [batch.answer(number, command) for number, command in enumerate(commands)]
         if batch.written.outcomes:
             try:
-                await store.write(tx, partition, head, book, batch.written, remembered)
+                await store.write(here, head, book, batch.written, remembered)
+                await self._shared.use_up(tx, here, partition, book)
             except ALREADY_THERE:
                 remembered.met_one()
                 raise
         return answers
 
-    async def _book(self, tx: Transaction, partition: int, head: Head, commands: Sequence[PostingCommand]) -> Book:
-        if head.revision != self._revision:
-            self._pools, self._revision = await store.load_pools(tx), head.revision
-        book = Book(tx.business_date, tx.now, self._terms, self._pools, head.next_account)
+    async def _book(self, tx: Transaction, here: Writing, head: Head, commands: Sequence[PostingCommand]) -> Book:
+        database = self._spread.of(head.partition)
+        pools = self._pools.get(database)
+        if pools is None or head.revision != pools.revision:
+            pools = self._pools[database] = _Pools(head.revision, await store.load_pools(here))
+        book = Book(tx.business_date, tx.now, self._terms, pools.rules, head.next_account)
         if commands:
-            await store.load_book(tx, partition, commands, book, self._remembered[partition])
+            await self._shared.load(tx, here, head.partition, commands, book)
+            await store.load_book(here, head.partition, commands, book, self._remembered[head.partition])
         return book
 
 

@@ -17,7 +17,7 @@ from hub.calls import Call, CallQueue
 from hub.database import Row
 from hub.deliveries import Due, Place
 from hub.outbox import ToDo
-from hub.transaction import Transaction
+from hub.transaction import Transaction, Writing
 from hub.transports.receiver import Receiver
 from schemas.points import ExpirePoints, PostingAnswer, PostingCommand
 from schemas.values import RESERVE
@@ -87,11 +87,12 @@ def no_inbox_mark() -> Iterator[None]:
 def no_row_lock() -> AbstractContextManager[Any]:
     """The head is read without its lock, and blocks get numbers that never collide."""
 
-    async def lock(tx: Transaction, partition: int, remembered: Remembered) -> Head:
+    async def lock(tx: Writing, partition: int, remembered: Remembered) -> Head:
         row = await tx.fetch_row(READ_HEAD, partition, remembered.block)
         assert row is not None
         remembered.forget()
-        return Head(row["block"] + random.randrange(10**9), row["hash"], row["next_account"], row["revision"] or 0)
+        block = row["block"] + random.randrange(10**9)
+        return Head(partition, block, row["hash"], row["next_account"], row["revision"] or 0)
 
     return mock.patch.object(store, "lock", lock)
 

@@ -37,6 +37,7 @@ from tests.workers.ledger.world import (
 )
 from workers.ledger import closing_statements as statements
 from workers.ledger.closing import Closing
+from workers.ledger.spread import Spread
 
 DAYS: Final = 55
 """From the small world's day into March."""
@@ -71,7 +72,7 @@ async def _pass(ledger: HubProcess, clock: AdjustableClock, busy: Collection[int
 
 
 def _closing(process: HubProcess) -> Closing:
-    return Closing(process.database_of("ledger"))
+    return Closing(Spread(process.database_of("ledger")))
 
 
 async def _count(process: HubProcess, sql: str) -> int:

@@ -18,6 +18,7 @@ from tests.bench.books import Books, BooksError
 from tests.workers.ledger.faults import TERMS, Cancelled, everything, holds_and_ends
 from tests.workers.ledger.world import CITY, FOREVER, MONTHLY, ask, ask_all, citizen, credit, expire, move, use
 from workers.ledger import statements as sql
+from workers.ledger.spread import Spread
 from workers.ledger.writer import Writer
 
 ME: Final = citizen(1)
@@ -125,7 +126,7 @@ async def test_a_writer_cancelled_at_any_statement_leaves_nothing_and_lets_its_l
 
     async def post(statements: int) -> None:
         async with database.transaction() as tx:
-            await Writer(TERMS).post(batch, Cancelled.around(tx, statements))
+            await Writer(TERMS, Spread(database)).post(batch, Cancelled.around(tx, statements))
 
     statements, ended = 1, await cut_short(post(1))
     while isinstance(ended, asyncio.CancelledError):

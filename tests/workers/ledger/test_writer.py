@@ -39,6 +39,7 @@ from tests.workers.ledger.world import (
 )
 from tests.workers.ledger.world_holds import use_together
 from workers.ledger import remembered
+from workers.ledger.spread import Spread
 from workers.ledger.writer import Writer
 
 ME = citizen(1)
@@ -243,8 +244,9 @@ async def test_a_fault_after_any_statement_leaves_nothing(
     while not ended:
         statements += 1
         try:
-            async with ledger.database_of("ledger").transaction() as tx:
-                await Writer(TERMS).post(batch, Failing.around(tx, statements))
+            database = ledger.database_of("ledger")
+            async with database.transaction() as tx:
+                await Writer(TERMS, Spread(database)).post(batch, Failing.around(tx, statements))
                 ended = True
                 Failing.around(tx, 1).ends()
         except TransientError:

@@ -70,20 +70,26 @@ async def open_pools(database: Database, rules: Iterable[Rule] = RULES) -> None:
     """Tell a ledger what the registry would."""
     async with database.transaction() as tx:
         for rule in rules:
-            kind, _, name = rule.pool.partition(":")
-            if kind == "scheme":
-                scheme = SchemeRegistered(lg_code=name, municipality="", point_name="", expiry_rule=rule.expiry)
-                await pools.scheme_registered([scheme], tx)
+            said = registered(rule)
+            if isinstance(said, SchemeRegistered):
+                await pools.scheme_registered([said], tx)
             else:
-                event = SupportEventRegistered(
-                    event_id=UUID(name),
-                    lg_code=rule.lg_code,
-                    point_name="",
-                    first=rule.first,
-                    last=rule.last,
-                    usable_in=tuple(sorted(rule.usable_in - {rule.lg_code})),
-                )
-                await pools.support_event_registered([event], tx)
+                await pools.support_event_registered([said], tx)
+
+
+def registered(rule: Rule) -> SchemeRegistered | SupportEventRegistered:
+    """What the registry says of a pool."""
+    kind, _, name = rule.pool.partition(":")
+    if kind == "scheme":
+        return SchemeRegistered(lg_code=name, municipality="", point_name="", expiry_rule=rule.expiry)
+    return SupportEventRegistered(
+        event_id=UUID(name),
+        lg_code=rule.lg_code,
+        point_name="",
+        first=rule.first,
+        last=rule.last,
+        usable_in=tuple(sorted(rule.usable_in - {rule.lg_code})),
+    )
 
 
 def citizen(number: int, lane: int = 0) -> UUID:

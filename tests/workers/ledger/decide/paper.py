@@ -98,7 +98,7 @@ class Paper:
         self._batch = self._begin({})
 
     def _begin(self, known: dict[tuple[UUID, str], Known]) -> _Batch:
-        return _Batch(0, Head(0, b"", 0, 0), self.book, known, cast("Transaction", self))
+        return _Batch(0, Head(0, 0, b"", 0, 0), self.book, known, cast("Transaction", self))
 
     def emit(self, event: Event, about: int = 0) -> None:
         """What the writer says."""

@@ -1,0 +1,411 @@
+"""Partitions in two databases: answers, sums and proofs as in one, and every transaction in both or in none."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from hub import branches, failpoints
+from hub.branches import Settling
+from hub.clock import AdjustableClock
+from hub.process import HubProcess
+from schemas.audit import VerifyLedger
+from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
+from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf
+from schemas.settlement import (
+    Details,
+    DetailsOf,
+    MunicipalPartnersView,
+    MunicipalPlacesView,
+    MunicipalSummaryOf,
+    PartnerSummaryOf,
+    PartnerView,
+    PlaceSummaryOf,
+    StoreSummaryOf,
+    StoreView,
+    View,
+)
+from schemas.values import LANES
+from schemas.vouchers import VoucherOfNumber
+from tests.conftest import Admin, with_database
+from tests.running import running
+from tests.workers.ledger import spread_worker
+from tests.workers.ledger.lives import Lives
+from tests.workers.ledger.spread_worker import CITIZENS, POINTS
+from tests.workers.ledger.test_holds import at_once, codes
+from tests.workers.ledger.world import (
+    AIRLINE,
+    CARD,
+    CITY,
+    FESTIVAL,
+    FOREVER,
+    LATER,
+    OTHER_STORE,
+    RULES,
+    START,
+    STORE,
+    TODAY,
+    TOWN,
+    ask,
+    ask_all,
+    citizen,
+    credit,
+    open_pools,
+    registered,
+    use,
+)
+from tests.workers.ledger.world_holds import SHOP, STREET, authorise, coupon, issue, redeem, register
+
+AWAY: Final = range(8, LANES)
+HERE, THERE = CITIZENS
+PEOPLE: Final = [citizen(n, lane) for n, lane in enumerate((3, 11, 0, 15))]
+LAST: Final = TODAY + timedelta(days=400)
+PREPARED: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
+CLAIMED: Final = "SELECT coalesce(array_agg(command_id), '{}') FROM ledger.command_claim"
+DECIDED_AGAINST: Final = "SELECT count(*) FROM hub.decision WHERE NOT is_commit"
+HEADS: Final = "SELECT partition, block, hash FROM ledger.head WHERE NOT elsewhere ORDER BY partition"
+ROOT: Final = Path(__file__).parents[3]
+DEATH_LIMIT_S: Final = 60.0
+
+
+@contextmanager
+def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """A database more."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def away_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """The second database."""
+    with copied(server_url, admin, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def one_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """That of a hub which has only one."""
+    with copied(server_url, admin, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def away(away_url: str) -> dict[str, Any]:
+    """The setting."""
+    return {"partition_databases": {f"{AWAY.start}-{AWAY.stop - 1}": away_url}}
+
+
+@pytest.fixture
+async def spread(database_url: str, away: dict[str, Any], clock: AdjustableClock) -> AsyncIterator[HubProcess]:
+    """A ledger whose upper partitions live in the second database; the pools were there before that was."""
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        await open_pools(process.database_of("ledger"))
+        yield process
+
+
+@pytest.fixture
+async def other(database_url: str, away: dict[str, Any], clock: AdjustableClock) -> AsyncIterator[HubProcess]:
+    """A second process of it."""
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        yield process
+
+
+async def value(url: str, sql: str) -> Any:  # noqa: ANN401 - whatever is asked
+    """What the owner of a database sees."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+async def heads(*urls: str) -> list[tuple[int, int, bytes]]:
+    """Where all chains end."""
+    found: list[tuple[int, int, bytes]] = []
+    for url in urls:
+        connection = await asyncpg.connect(url)
+        found += [tuple(row) for row in await connection.fetch(HEADS)]
+        await connection.close()
+    return sorted(found)
+
+
+async def is_sound(process: HubProcess) -> None:
+    """All partitions, wherever they live."""
+    for partition in range(LANES):
+        report = await ask(process, VerifyLedger(partition=partition))
+        assert report.fault is None
+
+
+async def close_days(process: HubProcess) -> None:
+    """What the job does."""
+    (component,) = process.components
+    await next(job for job in component.jobs if job.name == "close_days").run()
+
+
+async def all_that_is_told(process: HubProcess, lived: Lives) -> list[object]:
+    """The answers to every kind of question."""
+    period = {"first": TODAY, "last": LAST}
+    questions: list[Any] = [
+        HeldByPool(),
+        HeldIn(citizen_ids=PEOPLE, pool=FOREVER),
+        *(OutcomesOf(party_id=AIRLINE, command_ids=[f"n{n}" for n in range(first, first + 50)]) for first in (0, 50)),
+        *(PartnerSummaryOf(party_id=party_id, **period) for party_id in (AIRLINE, CARD)),
+        *(MunicipalSummaryOf(lg_code=lg_code, **period) for lg_code in (TOWN, CITY)),
+        *(PlaceSummaryOf(lg_code=lg_code, first=TODAY, last=LAST) for lg_code in (TOWN, CITY)),
+        *(StoreSummaryOf(store_id=place, **period) for place in (STORE, OTHER_STORE, SHOP, STREET)),
+    ]
+    for citizen_id in PEOPLE:
+        questions += [BalanceOf(citizen_id=citizen_id), HistoryOf(citizen_id=citizen_id, limit=200)]
+        questions += [BalanceAsOf(citizen_id=citizen_id, day=TODAY + timedelta(days=n)) for n in (0, 7, 30)]
+    for command, _ in lived.posted[::5]:
+        questions.append(ProvenanceOf(party_id=command.party_id, command_id=command.command_id))
+    told: list[object] = [await ask(process, question) for question in questions]
+    views = (PartnerView(party_id=AIRLINE), MunicipalPartnersView(lg_code=TOWN), MunicipalPlacesView(lg_code=CITY))
+    for view in (*views, StoreView(store_id=STORE)):
+        for limit in (3, 5_000):
+            told += [line for page in await pages(process, view, limit) for line in page.lines]
+    return told
+
+
+async def pages(process: HubProcess, view: View, limit: int) -> list[Details]:
+    """All pages of a view."""
+    read = [await ask(process, DetailsOf(view=view, first=TODAY, last=LAST, limit=limit))]
+    while (after := read[-1].after) is not None:
+        read.append(await ask(process, DetailsOf(view=view, first=TODAY, last=LAST, limit=limit, after=after)))
+    return read
+
+
+async def live(process: HubProcess, clock: AdjustableClock, seed: int) -> Lives:
+    """A month of everything."""
+    lived = Lives(process, clock, PEOPLE, seed)
+    for _ in range(4):
+        await lived.next_day(7)
+        for _ in range(4):
+            await lived.live(12)
+    clock.advance(timedelta(days=1))
+    return lived
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_two_databases_tell_what_one_tells(
+    seed: int, one_url: str, spread: HubProcess, clock: AdjustableClock, database_url: str, away_url: str
+) -> None:
+    """The very same: the same lines in the same order, blocks with the same hashes, from the same lives."""
+    lived = await live(spread, clock, seed)
+    await close_days(spread)
+    told = await all_that_is_told(spread, lived)
+    chains = await heads(database_url, away_url)
+    await is_sound(spread)
+    clock_there = AdjustableClock(START)
+    async with running(one_url, "ledger", clock=clock_there) as one:
+        await open_pools(one.database_of("ledger"))
+        lived_there = await live(one, clock_there, seed)
+        await close_days(one)
+        assert lived_there.posted == lived.posted
+        assert len(lived.posted) > 100
+        assert told == await all_that_is_told(one, lived_there)
+        assert chains == await heads(one_url)
+
+
+async def test_a_commands_id_is_its_own_in_all_databases(spread: HubProcess, other: HubProcess) -> None:
+    people = [citizen(n, n % LANES) for n in range(48)]
+    answers = await at_once((spread, other), *(credit("same", me, 5, FOREVER) for me in people))
+    assert codes(answers) == {None: 1, "id_conflict": 47}
+    totals = await ask(spread, HeldByPool())
+    assert totals.totals == {FOREVER: 5}
+    await is_sound(spread)
+
+
+async def test_a_command_that_comes_again_gets_its_outcome_again(spread: HubProcess, other: HubProcess) -> None:
+    commands = [credit(f"c{n}", me, 5, FOREVER) for n, me in enumerate(PEOPLE)]
+    first = await ask_all(spread, *commands)
+    again = await ask_all(other, *commands)
+    assert [answer.replayed for answer in again] == [True] * 4
+    assert [answer.model_copy(update={"replayed": False}) for answer in again] == first
+
+
+async def test_numbers_and_holds_are_their_own_in_all_databases(spread: HubProcess, other: HubProcess) -> None:
+    people = [citizen(n, 2 * n) for n in range(8)]
+    offered = [f"1000000{n}" for n in range(8)]
+    await ask_all(spread, *(credit(f"c{n}", me, 100, FOREVER) for n, me in enumerate(people)))
+    drawn = [issue(f"v{n}", me, 10, numbers=offered[n % 4 :]) for n, me in enumerate(people)]
+    answers = await at_once((spread, other), *drawn)
+    numbers = [answer.hold.number for answer in answers if answer.hold]
+    assert len(set(numbers)) == len(numbers) == 8
+    for answer in answers:
+        assert answer.hold is not None and answer.hold.number is not None  # noqa: PT018 - one thing
+        found = await ask(spread, VoucherOfNumber(number=answer.hold.number))
+        assert [voucher.hold_id for voucher in found.vouchers] == [answer.hold.hold_id]
+    same = await at_once((spread, other), *(authorise(f"o{n}", me, 10, hold="same") for n, me in enumerate(people)))
+    assert codes(same) == {None: 1, "hold_exists": 7}
+    await is_sound(spread)
+
+
+async def test_a_number_is_given_again_once_its_voucher_is_redeemed(spread: HubProcess) -> None:
+    one = ["12345678"]
+    await ask_all(spread, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
+    assert (await ask(spread, issue("v", THERE, 10, numbers=one))).code is None
+    assert (await ask(spread, issue("w", HERE, 10, numbers=one))).code == "no_number"
+    assert (await ask(spread, redeem("r", THERE, "v"))).code is None
+    assert (await ask(spread, issue("x", HERE, 10, numbers=one))).code is None
+
+
+async def test_fifty_at_once_use_one_coupon_once(spread: HubProcess, other: HubProcess) -> None:
+    await register(spread, ["c", "d"])
+    people = [citizen(n, n % LANES) for n in range(50)]
+    answers = await at_once((spread, other), *(coupon(f"k{n}", me, "c") for n, me in enumerate(people)))
+    assert codes(answers) == {None: 1, "no_coupon": 49}
+    assert (await ask(spread, coupon("d", THERE, "d"))).code is None
+    assert (await ask(spread, coupon("e", HERE, "d"))).code == "no_coupon"
+    await is_sound(spread)
+
+
+async def test_a_changed_row_is_named_wherever_it_is(spread: HubProcess, away_url: str) -> None:
+    await ask_all(spread, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
+    await value(away_url, "UPDATE ledger.lot SET balance = balance + 1")
+    assert (await ask(spread, VerifyLedger(partition=3))).fault is None
+    fault = (await ask(spread, VerifyLedger(partition=11))).fault
+    assert fault is not None
+    assert fault.table == "lot"
+
+
+async def test_what_the_registry_says_later_is_known_in_both(spread: HubProcess) -> None:
+    await ask(spread, credit("1", THERE, 100, FOREVER))
+    (component,) = spread.components
+    late = next(rule for rule in RULES if rule.pool == FESTIVAL)
+    said = registered(replace(late, pool=LATER, usable_in=frozenset({TOWN}), lg_code=TOWN))
+    async with spread.database_of("ledger").transaction() as tx:
+        await component.handlers[type(said)]([said], tx)
+    answers = await ask_all(spread, credit("2", HERE, 5, LATER), credit("3", THERE, 5, LATER))
+    assert codes(answers) == {None: 2}
+
+
+async def test_checkpoints_sign_the_chains_of_both(spread: HubProcess, database_url: str, away_url: str) -> None:
+    await ask_all(spread, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
+    (component,) = spread.components
+    await next(job for job in component.jobs if job.name == "checkpoint").run()
+    kept = [await value(url, "SELECT document FROM ledger.checkpoint") for url in (database_url, away_url)]
+    assert kept[0] == kept[1]
+    assert '"partition": 11, "block": 1' in kept[0]
+    await is_sound(spread)
+
+
+# who lives where
+
+
+async def test_without_the_setting_nothing_is_posted_or_answered(
+    database_url: str, spread: HubProcess, clock: AdjustableClock
+) -> None:
+    await ask(spread, credit("1", THERE, 100, FOREVER))
+    async with running(database_url, "ledger", clock=clock) as without:
+        (component,) = without.components
+        async with without.database_of("ledger").reading() as reading:
+            with pytest.raises(Exception, match=r"partitions \[8, 9, 10, 11, 12, 13, 14, 15\]"):
+                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+
+
+async def test_a_partition_with_postings_stays_where_it_is(
+    database_url: str, away: dict[str, Any], ledger: HubProcess, clock: AdjustableClock
+) -> None:
+    await ask_all(ledger, credit("1", THERE, 100, FOREVER), issue("v", THERE, 10, numbers=["12345678"]))
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        (component,) = process.components
+        async with process.database_of("ledger").reading() as reading:
+            with pytest.raises(Exception, match=r"partitions \[11\]"):
+                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+
+
+async def test_what_was_posted_before_the_second_database_is_still_unique(
+    database_url: str, away: dict[str, Any], ledger: HubProcess, clock: AdjustableClock
+) -> None:
+    await ask_all(ledger, credit("1", HERE, 100, FOREVER), issue("v", HERE, 10, numbers=["12345678"]))
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        assert (await ask(process, credit("1", THERE, 100, FOREVER))).code == "id_conflict"
+        await ask(process, credit("2", THERE, 100, FOREVER))
+        assert (await ask(process, issue("w", THERE, 10, numbers=["12345678"]))).code == "no_number"
+        await is_sound(process)
+
+
+# both or none
+
+
+@pytest.mark.parametrize("nth", [1, 2, 5])
+@pytest.mark.parametrize("point", ["branches.prepared", "branches.decided"])
+async def test_whoever_is_killed_between_the_two_commits_leaves_both_or_none(
+    point: str, nth: int, database_url: str, away: dict[str, Any], away_url: str, clock: AdjustableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    async with running(database_url, "ledger", clock=clock) as before:
+        await open_pools(before.database_of("ledger"))
+    answered = await asyncio.to_thread(killed_at, f"{point}:{nth}", database_url, away_url)
+    monkeypatch.setattr(branches, "DOUBT_S", 0.0)
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        await Settling(process.database_of("ledger")).settle()
+        assert await value(away_url, PREPARED) == 0
+        posted = await posted_ids(process)
+        assert answered <= posted <= {*answered, str(len(answered))}
+        assert set(await value(database_url, CLAIMED)) == posted
+        assert await value(database_url, DECIDED_AGAINST) == (point == "branches.prepared")
+        await ask_all(process, *(credit(str(n), CITIZENS[n % 2], POINTS, FOREVER) for n in range(len(answered) + 3)))
+        assert (await ask(process, HeldByPool())).totals == {FOREVER: POINTS * (len(answered) + 3)}
+        await is_sound(process)
+
+
+def killed_at(failpoint: str, url: str, away_url: str) -> set[str]:
+    """Which credits were answered before the process died there."""
+    ended = subprocess.run(
+        [sys.executable, "-m", spread_worker.__name__, url, away_url],
+        env={**os.environ, failpoints.ENVIRONMENT: failpoint}, cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=DEATH_LIMIT_S,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    return set(ended.stdout.split())
+
+
+async def posted_ids(process: HubProcess) -> set[str]:
+    """The commands that have an outcome."""
+    asked = OutcomesOf(party_id=AIRLINE, command_ids=list(map(str, range(spread_worker.LIMIT))))
+    return {outcome.command_id for outcome in (await ask(process, asked)).outcomes}
+
+
+async def test_what_is_decided_against_can_never_be_committed(
+    spread: HubProcess, away_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody settles the branch while its process is only slow: then the whole transaction fails, and runs again."""
+    await ask(spread, credit("1", THERE, 100, FOREVER))
+    monkeypatch.setattr(branches, "DOUBT_S", 0.0)
+    prepare = branches.Branches.prepare
+    settled: list[int] = []
+
+    async def slow(self: branches.Branches, tx: Any) -> None:  # noqa: ANN401 - as it is
+        execute = tx.execute
+
+        async def settle_first(sql: str, *args: object) -> str:
+            if sql == branches.DECIDE and not settled:
+                settled.append(1)
+                await Settling(spread.database_of("ledger")).settle()
+            tag: str = await execute(sql, *args)
+            return tag
+
+        tx.execute = settle_first
+        await prepare(self, tx)
+
+    monkeypatch.setattr(branches.Branches, "prepare", slow)
+    assert (await ask(spread, use("2", THERE, 30))).code is None
+    assert settled == [1]
+    assert (await ask(spread, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 70}
+    assert await value(away_url, PREPARED) == 0
+    await is_sound(spread)

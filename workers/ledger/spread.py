@@ -1,0 +1,171 @@
+"""Partitions in several databases: where each lives, and questions that are about all of them.
+
+A citizen's points, holds and history live in their partition's database, with its chain, its rollups and its closed
+days. The hub's own database keeps the messages, the coupons, and what must be unique over all partitions.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from hub.component import Answerer, Handler
+from hub.database import Database, Row
+from hub.errors import PermanentError
+from hub.transaction import Reading, Transaction, Writing
+from schemas.values import lane_of
+from workers.ledger import spread_statements, statements
+from workers.ledger.store import PartitionElsewhereError
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class PartitionBegunError(PermanentError):
+    """MYKEY_PARTITION_DATABASES gives away a partition that has postings where it is: only an empty one can move."""
+
+
+class Spread:
+    """The ledger's databases: the hub's own, and those that the settings give some partitions."""
+
+    def __init__(self, home: Database) -> None:
+        self._home = home
+        self._is_ready = False
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def databases(self) -> Sequence[Database]:
+        """Each once, the hub's own first."""
+        return [self._home, *dict.fromkeys(self._home.away.values())]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are several."""
+        return bool(self._home.away)
+
+    def of(self, partition: int) -> Database:
+        """Where this partition lives."""
+        return self._home.away.get(partition, self._home)
+
+    async def at(self, tx: Transaction, partition: int) -> Writing:
+        """The transaction, in this partition's database."""
+        await self.ready(tx)
+        return await tx.at(self.of(partition))
+
+    async def everywhere(self, tx: Transaction) -> list[Writing]:
+        """The transaction, in each of the databases, the hub's own first."""
+        await self.ready(tx)
+        return [await tx.at(database) for database in self.databases]
+
+    def in_each(self, handler: Callable[[Sequence[Any], Writing], Awaitable[None]]) -> Handler:
+        """What all partitions have to know is kept in each of the databases."""
+
+        async def handled(messages: Sequence[Any], tx: Transaction) -> None:
+            for here in await self.everywhere(tx):
+                await handler(messages, here)
+
+        return handled
+
+    # questions
+
+    def of_citizen(self, answer: Answerer) -> Answerer:
+        """What is asked about a citizen is answered where they live."""
+        return self._there(answer, lambda query: lane_of(query.citizen_id))
+
+    def of_partition(self, answer: Answerer) -> Answerer:
+        """What is asked about a partition is answered where it lives."""
+        return self._there(answer, lambda query: int(query.partition))
+
+    def of_all(
+        self,
+        answer: Callable[[Any, Reading], Awaitable[Answer]],
+        add: Callable[[Any, Sequence[Answer]], Answer],
+    ) -> Answerer:
+        """What is asked about all partitions is answered by each database, and the answers are put together."""
+
+        async def everywhere(query: Any, reading: Reading) -> Answer:  # noqa: ANN401 - each its own query
+            await self.ready(reading)
+            if not self.is_wide:
+                return await answer(query, reading)
+            answers = await asyncio.gather(*(self._ask(answer, query, database) for database in self.databases))
+            return add(query, answers)
+
+        return everywhere
+
+    def _there(self, answer: Answerer, partition_of: Callable[[Any], int]) -> Answerer:
+        async def there(query: Any, reading: Reading) -> BaseModel:  # noqa: ANN401 - each its own query
+            async with self.reading(partition_of(query), reading) as where:
+                return await answer(query, where)
+
+        return there
+
+    async def _ask(
+        self, answer: Callable[[Any, Reading], Awaitable[Answer]], query: object, database: Database
+    ) -> Answer:
+        async with database.reading() as reading:
+            return await answer(query, reading)
+
+    @asynccontextmanager
+    async def reading(self, partition: int, here: Reading) -> AsyncIterator[Reading]:
+        """Where this partition lives; `here` is a reading of the hub's own database."""
+        await self.ready(here)
+        if partition not in self._home.away:
+            yield here
+            return
+        async with self.of(partition).reading() as there:
+            yield there
+
+    # who lives where
+
+    async def ready(self, here: Reading) -> None:
+        """Each partition lives where the settings say, from its first posting on; looked at once by each process.
+
+        Raises PartitionElsewhereError, PartitionBegunError.
+        """
+        if self._is_ready:
+            return
+        async with self._one_at_a_time:
+            if not self._is_ready:
+                _check_named(
+                    [row["partition"] for row in await here.fetch(spread_statements.ELSEWHERE)], self._home.away
+                )
+                if self.is_wide:
+                    await self._give_away()
+                self._is_ready = True
+
+    async def _give_away(self) -> None:
+        """Take what the settings give away out of the hub's own database, and the rest out of the others."""
+        lives_in: dict[Database, set[int]] = defaultdict(set)
+        for partition, database in self._home.away.items():
+            lives_in[database].add(partition)
+        async with self._home.transaction() as tx:
+            rows = await tx.fetch(spread_statements.BEGUN)
+            await _leave(tx, rows, set(self._home.away))
+            if not any(row["elsewhere"] for row in rows):
+                await tx.execute(spread_statements.CLAIM_EARLIER)
+            pools = await tx.fetch(spread_statements.POOLS)
+            for database, partitions in lives_in.items():
+                there = await tx.at(database)
+                rows = await there.fetch(spread_statements.BEGUN)
+                await _leave(there, rows, {row["partition"] for row in rows} - partitions)
+                if not await there.fetch(spread_statements.POOLS):
+                    for pool in pools:
+                        await there.execute(statements.REGISTER_POOL, *pool)
+
+
+def _check_named(elsewhere: Iterable[int], named: Collection[int]) -> None:
+    missing = [partition for partition in elsewhere if partition not in named]
+    if missing:
+        raise PartitionElsewhereError(f"partitions {missing}")
+
+
+async def _leave(here: Writing, rows: Iterable[Row], leaving: Collection[int]) -> None:
+    """These partitions do not live in this database any more, or never did."""
+    new = [row for row in rows if row["partition"] in leaving and not row["elsewhere"]]
+    begun = [row["partition"] for row in new if row["has_begun"]]
+    if begun:
+        raise PartitionBegunError(f"partitions {begun}")
+    if new:
+        await here.execute(spread_statements.GIVE_AWAY, [row["partition"] for row in new])
