@@ -88,7 +88,11 @@ class Branches:
         """What was decided, and has committed at home, elsewhere."""
         for name, connection in self._named():
             failpoints.reach("branches.decided")
-            await connection.execute(COMMIT.format(name))
+            try:
+                await connection.execute(COMMIT.format(name))
+            except BaseException:
+                connection.terminate()  # nobody else is to wait for its answer
+                raise
 
     def _named(self) -> "list[tuple[str, Connection]]":
         return [

@@ -95,12 +95,12 @@ class Database:
         self.on_commit: Callable[[ToDo], None] = lambda _todo: None
         self.on_signal: Callable[[AbstractSet[str]], None] = lambda _names: None
 
-    async def open(self) -> None:
-        """Connect. Raises TransientError when PostgreSQL does not answer."""
+    async def open(self, least: int = 1) -> None:
+        """Connect, `least` times for a start. Raises TransientError when PostgreSQL does not answer."""
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                min_size=1,
+                min_size=least,
                 max_size=self.pool_size,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
@@ -110,7 +110,7 @@ class Database:
         except UNREACHABLE as error:
             raise TransientError(retry_after_s=1.0) from error
         for database in dict.fromkeys(self.away.values()):
-            await database.open()
+            await database.open(least=0)  # while one is away, what lives in the others works
 
     async def close(self) -> None:
         """Close all connections; what is under way is waited for a moment, then cut."""
@@ -160,11 +160,8 @@ class Database:
             await connection.execute("BEGIN")
             try:
                 yield connection
-            except TimeoutError:
-                connection.terminate()
-                raise
-            except BaseException:
-                if connection.is_in_transaction():
+            except BaseException as error:
+                if not isinstance(error, TimeoutError) and connection.is_in_transaction():
                     await connection.execute("ROLLBACK")
                 raise
 

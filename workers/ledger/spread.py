@@ -5,7 +5,6 @@ days. The hub's own database keeps the messages, the coupons, and what must be u
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -32,7 +31,7 @@ class Spread:
 
     def __init__(self, home: Database) -> None:
         self._home = home
-        self._is_ready = False
+        self._ready: set[Database] = set()
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -50,13 +49,14 @@ class Spread:
         return self._home.away.get(partition, self._home)
 
     async def at(self, tx: Transaction, partition: int) -> Writing:
-        """The transaction, in this partition's database."""
-        await self.ready(tx)
-        return await tx.at(self.of(partition))
+        """The transaction, in this partition's database. Raises PartitionElsewhereError, PartitionBegunError."""
+        database = self.of(partition)
+        await self._be_ready(tx, database)
+        return await tx.at(database)
 
     async def everywhere(self, tx: Transaction) -> list[Writing]:
         """The transaction, in each of the databases, the hub's own first."""
-        await self.ready(tx)
+        await self._be_ready(tx, *self.databases)
         return [await tx.at(database) for database in self.databases]
 
     def in_each(self, handler: Callable[[Sequence[Any], Writing], Awaitable[None]]) -> Handler:
@@ -86,7 +86,7 @@ class Spread:
         """What is asked about all partitions is answered by each database, and the answers are put together."""
 
         async def everywhere(query: Any, reading: Reading) -> Answer:  # noqa: ANN401 - each its own query
-            await self.ready(reading)
+            await self._be_ready(reading, *self.databases)
             if not self.is_wide:
                 return await answer(query, reading)
             answers = await asyncio.gather(*(self._ask(answer, query, database) for database in self.databases))
@@ -110,49 +110,53 @@ class Spread:
     @asynccontextmanager
     async def reading(self, partition: int, here: Reading) -> AsyncIterator[Reading]:
         """Where this partition lives; `here` is a reading of the hub's own database."""
-        await self.ready(here)
-        if partition not in self._home.away:
+        database = self.of(partition)
+        await self._be_ready(here, database)
+        if database is self._home:
             yield here
             return
-        async with self.of(partition).reading() as there:
+        async with database.reading() as there:
             yield there
 
     # who lives where
 
-    async def ready(self, here: Reading) -> None:
-        """Each partition lives where the settings say, from its first posting on; looked at once by each process.
-
-        Raises PartitionElsewhereError, PartitionBegunError.
-        """
-        if self._is_ready:
+    async def _be_ready(self, here: Reading, *databases: Database) -> None:
+        """See once, in each process, that these databases have what the settings say; `here` is the hub's own."""
+        if self._ready.issuperset(databases):
             return
         async with self._one_at_a_time:
-            if not self._is_ready:
+            if self._home not in self._ready:
                 _check_named(
                     [row["partition"] for row in await here.fetch(spread_statements.ELSEWHERE)], self._home.away
                 )
                 if self.is_wide:
                     await self._give_away()
-                self._is_ready = True
+                self._ready.add(self._home)
+            for database in databases:
+                if database not in self._ready:
+                    await self._settle_in(database)
+                    self._ready.add(database)
 
     async def _give_away(self) -> None:
-        """Take what the settings give away out of the hub's own database, and the rest out of the others."""
-        lives_in: dict[Database, set[int]] = defaultdict(set)
-        for partition, database in self._home.away.items():
-            lives_in[database].add(partition)
+        """What lives elsewhere leaves the hub's own database, where what must be unique is claimed from now on."""
         async with self._home.transaction() as tx:
             rows = await tx.fetch(spread_statements.BEGUN)
-            await _leave(tx, rows, set(self._home.away))
+            await _leave(tx, rows, self._home.away)
             if not any(row["elsewhere"] for row in rows):
                 await tx.execute(spread_statements.CLAIM_EARLIER)
-            pools = await tx.fetch(spread_statements.POOLS)
-            for database, partitions in lives_in.items():
-                there = await tx.at(database)
-                rows = await there.fetch(spread_statements.BEGUN)
-                await _leave(there, rows, {row["partition"] for row in rows} - partitions)
-                if not await there.fetch(spread_statements.POOLS):
-                    for pool in pools:
-                        await there.execute(statements.REGISTER_POOL, *pool)
+
+    async def _settle_in(self, database: Database) -> None:
+        """What lives in that database stays there, with the rules of all pools; everything else leaves it."""
+        staying = {partition for partition, where in self._home.away.items() if where is database}
+        async with database.transaction() as there:
+            rows = await there.fetch(spread_statements.BEGUN)
+            await _leave(there, rows, {row["partition"] for row in rows} - staying)
+            if await there.fetch(spread_statements.POOLS):
+                return
+            async with self._home.reading() as here:
+                pools = await here.fetch(spread_statements.POOLS)
+            for pool in pools:
+                await there.execute(statements.REGISTER_POOL, *pool)
 
 
 def _check_named(elsewhere: Iterable[int], named: Collection[int]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
+from hub.transports.jobs import JobRunner
 from tests.running import running
 from tests.workers.ledger.tamperings import JOURNAL
 from tests.workers.ledger.world import (
@@ -43,6 +44,12 @@ async def ledger(database_url: str, clock: AdjustableClock) -> AsyncIterator[Hub
     async with running(database_url, "ledger", clock=clock) as process:
         await open_pools(process.database_of("ledger"))
         yield process
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job runs by itself: it would between two blocks where the machine is slow."""
+    monkeypatch.setattr(JobRunner, "start", lambda _runner: None)
 
 
 @pytest.fixture

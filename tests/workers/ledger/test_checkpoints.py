@@ -12,7 +12,6 @@ from hub.keys import Keys
 from hub.process import HubProcess
 from hub.roles import component_url
 from hub.settings import Settings
-from hub.transports.jobs import JobRunner
 from schemas.audit import Checkpoint, VerifyLedger
 from schemas.values import LANES
 from tests.running import SECRET_KEY, running
@@ -43,12 +42,6 @@ async def tick(process: HubProcess) -> None:
 async def documents(process: HubProcess) -> list[Document]:
     async with process.database_of("ledger").reading() as reading:
         return [Document.model_validate_json(row["document"]) for row in await reading.fetch(KEPT)]
-
-
-@pytest.fixture
-def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job does not run by itself: it would between two blocks where the machine is slow."""
-    monkeypatch.setattr(JobRunner, "start", lambda _runner: None)
 
 
 @pytest.mark.usefixtures("by_hand")

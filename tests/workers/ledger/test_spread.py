@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,13 +16,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from hub import branches, failpoints
+from hub import branches, database, failpoints
 from hub.branches import Settling
 from hub.clock import AdjustableClock
+from hub.errors import HubError
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
 from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
-from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf
+from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf, PostingCommand
 from schemas.settlement import (
     Details,
     DetailsOf,
@@ -39,7 +40,9 @@ from schemas.settlement import (
 from schemas.values import LANES
 from schemas.vouchers import VoucherOfNumber
 from tests.conftest import Admin, with_database
+from tests.reliability import ways
 from tests.running import running
+from tests.waiting import wait_until
 from tests.workers.ledger import spread_worker
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.spread_worker import CITIZENS, POINTS
@@ -77,6 +80,7 @@ DECIDED_AGAINST: Final = "SELECT count(*) FROM hub.decision WHERE NOT is_commit"
 HEADS: Final = "SELECT partition, block, hash FROM ledger.head WHERE NOT elsewhere ORDER BY partition"
 ROOT: Final = Path(__file__).parents[3]
 DEATH_LIMIT_S: Final = 60.0
+SETTLED_LIMIT_S: Final = 60.0
 
 
 @contextmanager
@@ -293,6 +297,7 @@ async def test_what_the_registry_says_later_is_known_in_both(spread: HubProcess)
     assert codes(answers) == {None: 2}
 
 
+@pytest.mark.usefixtures("by_hand")
 async def test_checkpoints_sign_the_chains_of_both(spread: HubProcess, database_url: str, away_url: str) -> None:
     await ask_all(spread, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
     (component,) = spread.components
@@ -337,6 +342,61 @@ async def test_what_was_posted_before_the_second_database_is_still_unique(
         await ask(process, credit("2", THERE, 100, FOREVER))
         assert (await ask(process, issue("w", THERE, 10, numbers=["12345678"]))).code == "no_number"
         await is_sound(process)
+
+
+# one of them away
+
+
+async def test_while_one_database_is_away_the_other_goes_on(
+    database_url: str, away_url: str, clock: AdjustableClock
+) -> None:
+    async with ways.to_postgres(away_url) as way, AsyncExitStack() as stack:
+        by_way = {"partition_databases": {"8-15": way.url}}
+        first = await stack.enter_async_context(running(database_url, "ledger", clock=clock, **by_way))
+        await open_pools(first.database_of("ledger"))
+        await ask_all(first, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
+        way.cut()
+        second = await stack.enter_async_context(running(database_url, "ledger", clock=clock, **by_way))
+        for process in (first, second):
+            assert (await ask(process, use(f"u{id(process)}", HERE, 10))).code is None
+            with pytest.raises(HubError) as told:
+                await ask(process, use("v", THERE, 10))
+            assert not told.value.permanent
+        way.heal()
+        for process in (first, second):
+            assert (await ask(process, use("v", THERE, 10))).code is None
+        assert (await ask(first, HeldByPool())).totals == {FOREVER: 170}
+        await is_sound(first)
+
+
+@pytest.mark.parametrize("words", [b"PREPARE TRANSACTION", b"COMMIT PREPARED"])
+async def test_an_answer_that_never_comes_leaves_both_or_none(
+    words: bytes, database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given up, settled by what was decided, asked again: posted once."""
+    monkeypatch.setattr(database, "COMMAND_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(branches, "DOUBT_S", 0.0)
+    async with ways.to_postgres(away_url) as way:
+        by_way = {"partition_databases": {"8-15": way.url}}
+        async with running(database_url, "ledger", clock=clock, **by_way) as process:
+            await open_pools(process.database_of("ledger"))
+            await ask(process, credit("1", THERE, 100, FOREVER))
+            way.silence_after(words)
+            await _is_answered(process, use("u", THERE, 30))
+            assert way.silenced
+            way.heal()
+            await wait_until(lambda: _is_answered(process, use("u", THERE, 30)), SETTLED_LIMIT_S)
+            await Settling(process.database_of("ledger")).settle()
+            assert (await ask(process, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 70}
+            assert await value(away_url, PREPARED) == 0
+            await is_sound(process)
+
+
+async def _is_answered(process: HubProcess, command: PostingCommand) -> bool:
+    try:
+        return (await ask(process, command)).code is None
+    except HubError:
+        return False
 
 
 # both or none
