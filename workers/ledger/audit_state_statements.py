@@ -45,7 +45,7 @@ CORRECTIONS: Final = """
 WITH stored AS (
     SELECT o.citizen_id, count(*) AS corrections, sum(o.points) AS points
     FROM ledger.correction AS c LEFT JOIN ledger.outcome AS o USING (party_id, command_id)
-    WHERE coalesce(o.partition, (SELECT min(partition) FROM ledger.head WHERE NOT elsewhere)) = $1 GROUP BY 1
+    WHERE coalesce(o.partition, (SELECT min(partition) FROM ledger.head WHERE elsewhere IS NULL)) = $1 GROUP BY 1
 ), said AS (
     SELECT citizen_id, count(*) AS corrections, sum(points) AS points FROM ledger.outcome
     WHERE partition = $1 AND kind = 51 AND code IS NULL GROUP BY 1
@@ -63,7 +63,7 @@ WITH stored AS (
     FROM ledger.correction AS c
     LEFT JOIN ledger.outcome AS o ON o.party_id = c.party_id AND o.command_id = c.command_id
         AND o.partition = coalesce(c.partition, o.partition) AND o.code IS NULL
-    WHERE coalesce(c.partition, o.partition, (SELECT min(partition) FROM ledger.head WHERE NOT elsewhere)) = $1
+    WHERE coalesce(c.partition, o.partition, (SELECT min(partition) FROM ledger.head WHERE elsewhere IS NULL)) = $1
 ), said AS (
     SELECT o.block, o.number, o.posted_on,
         string_agg(concat_ws('/', t.debit, coalesce(e.name, t.credit::text), t.points), ' ' ORDER BY t.line) AS legs

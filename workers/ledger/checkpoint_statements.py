@@ -3,7 +3,7 @@
 from typing import Final
 
 LAST: Final = "SELECT number, made_at, document FROM ledger.checkpoint ORDER BY number DESC LIMIT 1"
-ENDS: Final = "SELECT partition, block, hash FROM ledger.head WHERE NOT elsewhere"
+ENDS: Final = "SELECT partition, block, hash FROM ledger.head WHERE elsewhere IS NULL"
 KEEP: Final = """
 INSERT INTO ledger.checkpoint (number, made_at, document) VALUES ($1, $2, $3)
 ON CONFLICT (number) DO NOTHING RETURNING number

@@ -57,7 +57,7 @@ WITH days AS (
     SELECT 'head', h.partition::text, format('it takes postings on days that are closed: it says %s', h.closed_to)
     FROM ledger.head AS h JOIN last ON h.closed_to < last.day
 )
-SELECT * FROM faults WHERE $1::smallint = (SELECT min(partition) FROM ledger.head WHERE NOT elsewhere)
+SELECT * FROM faults WHERE $1::smallint = (SELECT min(partition) FROM ledger.head WHERE elsewhere IS NULL)
 ORDER BY "table", key LIMIT 1
 """
 """Over all partitions of a database, so it is asked with the first one only."""
@@ -80,6 +80,6 @@ WITH days AS (
     FROM ledger.month_rollup AS m FULL JOIN days AS d USING (month, lg_code, counterparty_id, pool, kind)
     WHERE (m.transfers, m.points, m.transactions) IS DISTINCT FROM (d.transfers, d.points, d.transactions)
 )
-SELECT * FROM faults WHERE $1::smallint = (SELECT min(partition) FROM ledger.head WHERE NOT elsewhere)
+SELECT * FROM faults WHERE $1::smallint = (SELECT min(partition) FROM ledger.head WHERE elsewhere IS NULL)
 ORDER BY "table", key LIMIT 1
 """

@@ -7,7 +7,8 @@ days. The hub's own database keeps the messages, the coupons, and what must be u
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -22,8 +23,11 @@ from workers.ledger.store import PartitionElsewhereError
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
+NOT_KNOWN: Final = UUID(int=0)
+
+
 class PartitionBegunError(PermanentError):
-    """MYKEY_PARTITION_DATABASES gives away a partition that has postings where it is: only an empty one can move."""
+    """A partition has postings where it does not live any more: stop the hub, and let `mykey-hub spread` move it."""
 
 
 class Spread:
@@ -126,50 +130,59 @@ class Spread:
             return
         async with self._one_at_a_time:
             if self._home not in self._ready:
-                _check_named(
-                    [row["partition"] for row in await here.fetch(spread_statements.ELSEWHERE)], self._home.away
-                )
-                if self.is_wide:
-                    await self._give_away()
+                await self._give_away(here)
                 self._ready.add(self._home)
             for database in databases:
                 if database not in self._ready:
                     await self._settle_in(database)
                     self._ready.add(database)
 
-    async def _give_away(self) -> None:
+    async def _give_away(self, here: Reading) -> None:
         """What lives elsewhere leaves the hub's own database, where what must be unique is claimed from now on."""
+        gone = [row["partition"] for row in await here.fetch(spread_statements.ELSEWHERE)]
+        unnamed = [partition for partition in gone if partition not in self._home.away]
+        if unnamed:
+            raise PartitionElsewhereError(f"partitions {unnamed}")
+        if len(gone) == len(self._home.away):
+            return
         async with self._home.transaction() as tx:
             rows = await tx.fetch(spread_statements.BEGUN)
-            await _leave(tx, rows, self._home.away)
             if not any(row["elsewhere"] for row in rows):
                 await tx.execute(spread_statements.CLAIM_EARLIER)
+            for database in self.databases[1:]:
+                await _leave(tx, rows, self._living_in(database), await _place(database))
 
     async def _settle_in(self, database: Database) -> None:
         """What lives in that database stays there, with the rules of all pools; everything else leaves it."""
-        staying = {partition for partition, where in self._home.away.items() if where is database}
+        staying, place = self._living_in(database), await _place(database)
+        async with self._home.reading() as here:
+            expected = {row["partition"]: row["elsewhere"] for row in await here.fetch(spread_statements.ELSEWHERE)}
+            pools = await here.fetch(spread_statements.POOLS)
+        strangers = [partition for partition in sorted(staying) if expected.get(partition) != place]
+        if strangers:
+            raise PartitionElsewhereError(f"partitions {strangers}")
         async with database.transaction() as there:
             rows = await there.fetch(spread_statements.BEGUN)
-            await _leave(there, rows, {row["partition"] for row in rows} - staying)
-            if await there.fetch(spread_statements.POOLS):
-                return
-            async with self._home.reading() as here:
-                pools = await here.fetch(spread_statements.POOLS)
-            for pool in pools:
-                await there.execute(statements.REGISTER_POOL, *pool)
+            await _leave(there, rows, {row["partition"] for row in rows} - staying, NOT_KNOWN)
+            if not await there.fetch(spread_statements.POOLS):
+                for pool in pools:
+                    await there.execute(statements.REGISTER_POOL, *pool)
+
+    def _living_in(self, database: Database) -> set[int]:
+        return {partition for partition, where in self._home.away.items() if where is database}
 
 
-def _check_named(elsewhere: Iterable[int], named: Collection[int]) -> None:
-    missing = [partition for partition in elsewhere if partition not in named]
-    if missing:
-        raise PartitionElsewhereError(f"partitions {missing}")
+async def _place(database: Database) -> UUID:
+    async with database.reading() as there:
+        place: UUID = await there.fetch_value(spread_statements.PLACE)
+    return place
 
 
-async def _leave(here: Writing, rows: Iterable[Row], leaving: Collection[int]) -> None:
-    """These partitions do not live in this database any more, or never did."""
-    new = [row for row in rows if row["partition"] in leaving and not row["elsewhere"]]
+async def _leave(here: Writing, rows: Iterable[Row], leaving: Collection[int], place: UUID) -> None:
+    """These partitions live in another database, and have never lived in this one."""
+    new = [row for row in rows if row["partition"] in leaving and row["elsewhere"] is None]
     begun = [row["partition"] for row in new if row["has_begun"]]
     if begun:
         raise PartitionBegunError(f"partitions {begun}")
     if new:
-        await here.execute(spread_statements.GIVE_AWAY, [row["partition"] for row in new])
+        await here.execute(spread_statements.GIVE_AWAY, [row["partition"] for row in new], place)

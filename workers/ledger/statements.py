@@ -5,7 +5,7 @@ from typing import Final
 LOCK: Final = """
 SELECT block, hash, next_account, closed_to, (SELECT max(revision) FROM ledger.pool) AS revision,
     (SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2) AS earlier_hash
-FROM ledger.head WHERE partition = $1 AND NOT elsewhere FOR UPDATE
+FROM ledger.head WHERE partition = $1 AND elsewhere IS NULL FOR UPDATE
 """
 """With the hash of an earlier block: whoever remembers another one remembers another history."""
 POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool"

@@ -1,8 +1,10 @@
 """A ledger that works, with the pools of the small world, on 2026-01-10."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from hub.transports.jobs import JobRunner
+from tests.conftest import Admin, with_database
 from tests.running import running
 from tests.workers.ledger.tamperings import JOURNAL
 from tests.workers.ledger.world import (
@@ -75,3 +78,32 @@ async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.
     await connection.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_balance_check")
     yield connection
     await connection.close()
+
+
+@contextmanager
+def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """A database more."""
+    name = f"mykey_test_{uuid4().hex}"
+    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield with_database(server_url, name)
+    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def away_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """The second database."""
+    with copied(server_url, admin, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def one_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """That of a hub which has only one."""
+    with copied(server_url, admin, template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def away(away_url: str) -> dict[str, Any]:
+    """The setting."""
+    return {"partition_databases": {"8-15": away_url}}

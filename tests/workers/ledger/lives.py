@@ -45,7 +45,7 @@ class Lives:
 
     def __init__(self, ledger: HubProcess, clock: AdjustableClock, citizens: Sequence[UUID], seed: int) -> None:
         self.posted: list[Posted] = []
-        self._ledger = ledger
+        self.ledger = ledger
         self._clock = clock
         self._citizens = citizens
         self._chance = Random(seed)
@@ -60,7 +60,7 @@ class Lives:
 
     async def ask(self, *commands: PostingCommand) -> None:
         """Ask for these, and remember what was posted."""
-        answers = await ask_all(self._ledger, *commands)
+        answers = await ask_all(self.ledger, *commands)
         for command, answer in zip(commands, answers, strict=True):
             if answer.code is None:
                 self.posted.append(Posted(command, answer))

@@ -5,15 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from hub import branches, database, failpoints
@@ -22,24 +19,9 @@ from hub.clock import AdjustableClock
 from hub.errors import HubError
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
-from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
-from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf, PostingCommand
-from schemas.settlement import (
-    Details,
-    DetailsOf,
-    MunicipalPartnersView,
-    MunicipalPlacesView,
-    MunicipalSummaryOf,
-    PartnerSummaryOf,
-    PartnerView,
-    PlaceSummaryOf,
-    StoreSummaryOf,
-    StoreView,
-    View,
-)
+from schemas.points import BalanceOf, HeldByPool, OutcomesOf, PostingCommand
 from schemas.values import LANES
 from schemas.vouchers import VoucherOfNumber
-from tests.conftest import Admin, with_database
 from tests.reliability import ways
 from tests.running import running
 from tests.waiting import wait_until
@@ -47,18 +29,22 @@ from tests.workers.ledger import spread_worker
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.spread_worker import CITIZENS, POINTS
 from tests.workers.ledger.test_holds import at_once, codes
+from tests.workers.ledger.two_databases import (
+    PEOPLE,
+    all_that_is_told,
+    close_days,
+    heads,
+    is_sound,
+    live,
+    value,
+)
 from tests.workers.ledger.world import (
     AIRLINE,
-    CARD,
-    CITY,
     FESTIVAL,
     FOREVER,
     LATER,
-    OTHER_STORE,
     RULES,
     START,
-    STORE,
-    TODAY,
     TOWN,
     ask,
     ask_all,
@@ -68,48 +54,15 @@ from tests.workers.ledger.world import (
     registered,
     use,
 )
-from tests.workers.ledger.world_holds import SHOP, STREET, authorise, coupon, issue, redeem, register
+from tests.workers.ledger.world_holds import authorise, coupon, issue, redeem, register
 
-AWAY: Final = range(8, LANES)
 HERE, THERE = CITIZENS
-PEOPLE: Final = [citizen(n, lane) for n, lane in enumerate((3, 11, 0, 15))]
-LAST: Final = TODAY + timedelta(days=400)
 PREPARED: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
 CLAIMED: Final = "SELECT coalesce(array_agg(command_id), '{}') FROM ledger.command_claim"
 DECIDED_AGAINST: Final = "SELECT count(*) FROM hub.decision WHERE NOT is_commit"
-HEADS: Final = "SELECT partition, block, hash FROM ledger.head WHERE NOT elsewhere ORDER BY partition"
 ROOT: Final = Path(__file__).parents[3]
 DEATH_LIMIT_S: Final = 60.0
 SETTLED_LIMIT_S: Final = 60.0
-
-
-@contextmanager
-def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
-    """A database more."""
-    name = f"mykey_test_{uuid4().hex}"
-    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    yield with_database(server_url, name)
-    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def away_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
-    """The second database."""
-    with copied(server_url, admin, template_database) as url:
-        yield url
-
-
-@pytest.fixture
-def one_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
-    """That of a hub which has only one."""
-    with copied(server_url, admin, template_database) as url:
-        yield url
-
-
-@pytest.fixture
-def away(away_url: str) -> dict[str, Any]:
-    """The setting."""
-    return {"partition_databases": {f"{AWAY.start}-{AWAY.stop - 1}": away_url}}
 
 
 @pytest.fixture
@@ -127,88 +80,13 @@ async def other(database_url: str, away: dict[str, Any], clock: AdjustableClock)
         yield process
 
 
-async def value(url: str, sql: str) -> Any:  # noqa: ANN401 - whatever is asked
-    """What the owner of a database sees."""
-    connection = await asyncpg.connect(url)
-    try:
-        return await connection.fetchval(sql)
-    finally:
-        await connection.close()
-
-
-async def heads(*urls: str) -> list[tuple[int, int, bytes]]:
-    """Where all chains end."""
-    found: list[tuple[int, int, bytes]] = []
-    for url in urls:
-        connection = await asyncpg.connect(url)
-        found += [tuple(row) for row in await connection.fetch(HEADS)]
-        await connection.close()
-    return sorted(found)
-
-
-async def is_sound(process: HubProcess) -> None:
-    """All partitions, wherever they live."""
-    for partition in range(LANES):
-        report = await ask(process, VerifyLedger(partition=partition))
-        assert report.fault is None
-
-
-async def close_days(process: HubProcess) -> None:
-    """What the job does."""
-    (component,) = process.components
-    await next(job for job in component.jobs if job.name == "close_days").run()
-
-
-async def all_that_is_told(process: HubProcess, lived: Lives) -> list[object]:
-    """The answers to every kind of question."""
-    period = {"first": TODAY, "last": LAST}
-    questions: list[Any] = [
-        HeldByPool(),
-        HeldIn(citizen_ids=PEOPLE, pool=FOREVER),
-        *(OutcomesOf(party_id=AIRLINE, command_ids=[f"n{n}" for n in range(first, first + 50)]) for first in (0, 50)),
-        *(PartnerSummaryOf(party_id=party_id, **period) for party_id in (AIRLINE, CARD)),
-        *(MunicipalSummaryOf(lg_code=lg_code, **period) for lg_code in (TOWN, CITY)),
-        *(PlaceSummaryOf(lg_code=lg_code, first=TODAY, last=LAST) for lg_code in (TOWN, CITY)),
-        *(StoreSummaryOf(store_id=place, **period) for place in (STORE, OTHER_STORE, SHOP, STREET)),
-    ]
-    for citizen_id in PEOPLE:
-        questions += [BalanceOf(citizen_id=citizen_id), HistoryOf(citizen_id=citizen_id, limit=200)]
-        questions += [BalanceAsOf(citizen_id=citizen_id, day=TODAY + timedelta(days=n)) for n in (0, 7, 30)]
-    for command, _ in lived.posted[::5]:
-        questions.append(ProvenanceOf(party_id=command.party_id, command_id=command.command_id))
-    told: list[object] = [await ask(process, question) for question in questions]
-    views = (PartnerView(party_id=AIRLINE), MunicipalPartnersView(lg_code=TOWN), MunicipalPlacesView(lg_code=CITY))
-    for view in (*views, StoreView(store_id=STORE)):
-        for limit in (3, 5_000):
-            told += [line for page in await pages(process, view, limit) for line in page.lines]
-    return told
-
-
-async def pages(process: HubProcess, view: View, limit: int) -> list[Details]:
-    """All pages of a view."""
-    read = [await ask(process, DetailsOf(view=view, first=TODAY, last=LAST, limit=limit))]
-    while (after := read[-1].after) is not None:
-        read.append(await ask(process, DetailsOf(view=view, first=TODAY, last=LAST, limit=limit, after=after)))
-    return read
-
-
-async def live(process: HubProcess, clock: AdjustableClock, seed: int) -> Lives:
-    """A month of everything."""
-    lived = Lives(process, clock, PEOPLE, seed)
-    for _ in range(4):
-        await lived.next_day(7)
-        for _ in range(4):
-            await lived.live(12)
-    clock.advance(timedelta(days=1))
-    return lived
-
-
 @pytest.mark.parametrize("seed", range(2))
 async def test_two_databases_tell_what_one_tells(
     seed: int, one_url: str, spread: HubProcess, clock: AdjustableClock, database_url: str, away_url: str
 ) -> None:
     """The very same: the same lines in the same order, blocks with the same hashes, from the same lives."""
-    lived = await live(spread, clock, seed)
+    lived = Lives(spread, clock, PEOPLE, seed)
+    await live(lived)
     await close_days(spread)
     told = await all_that_is_told(spread, lived)
     chains = await heads(database_url, away_url)
@@ -216,7 +94,8 @@ async def test_two_databases_tell_what_one_tells(
     clock_there = AdjustableClock(START)
     async with running(one_url, "ledger", clock=clock_there) as one:
         await open_pools(one.database_of("ledger"))
-        lived_there = await live(one, clock_there, seed)
+        lived_there = Lives(one, clock_there, PEOPLE, seed)
+        await live(lived_there)
         await close_days(one)
         assert lived_there.posted == lived.posted
         assert len(lived.posted) > 100

@@ -1,0 +1,177 @@
+"""`mykey-hub spread`: a partition moves with all that was posted there, and nobody can tell."""
+
+from typing import Any, Final
+
+import pytest
+
+from hub.clock import AdjustableClock
+from hub.settings import Settings
+from schemas.points import BalanceOf
+from tests.running import SECRET_KEY, running
+from tests.workers.ledger.lives import Lives
+from tests.workers.ledger.two_databases import (
+    AWAY,
+    PEOPLE,
+    all_that_is_told,
+    close_days,
+    heads,
+    is_sound,
+    live,
+    value,
+)
+from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, credit, open_pools
+from tests.workers.ledger.world_holds import coupon, issue, register, revoke
+from workers.ledger.moving import HubAtWorkError, Move, PartitionTwiceError, PlaceUnknownError, main, spread
+
+HERE, THERE = citizen(1, lane=3), citizen(2, lane=11)
+TABLES: Final = ("transfer", "outcome", "lot", "rollup", "hold", "block", "contra", "correction")
+
+
+class Killed(BaseException):
+    """As by SIGKILL, between two transactions."""
+
+
+def settings(database_url: str, away: dict[str, Any]) -> Settings:
+    """Of a hub with both."""
+    return Settings.model_validate({"database_url": database_url, "secret_key": SECRET_KEY, **away})
+
+
+async def partitions_in(url: str) -> set[int]:
+    """Whose rows there are."""
+    found: set[int] = set()
+    for table in TABLES:
+        found |= set(await value(url, f"SELECT coalesce(array_agg(DISTINCT partition), '{{}}') FROM ledger.{table}"))  # noqa: S608
+    return found
+
+
+async def begin(database_url: str, clock: AdjustableClock) -> None:
+    """Something of everything that moves, in one database."""
+    async with running(database_url, "ledger", clock=clock) as process:
+        await open_pools(process.database_of("ledger"))
+        await register(process, ["a", "b"])
+        await ask_all(
+            process, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER), coupon("3", THERE, "a")
+        )
+        await ask_all(process, issue("v", THERE, 10, numbers=["12345678"]), credit("4", citizen(3, 11), 5, FOREVER))
+        await ask(process, revoke("r", citizen(3, 11)))
+
+
+async def test_nobody_can_tell_but_by_where_the_rows_are(
+    database_url: str, away_url: str, one_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    """Lived in one database for two weeks, moved, lived on in two; and all of it in one."""
+    clock_there = AdjustableClock(START)
+    async with running(one_url, "ledger", clock=clock_there) as one:
+        await open_pools(one.database_of("ledger"))
+        lived_there = Lives(one, clock_there, PEOPLE, seed=7)
+        async with running(database_url, "ledger", clock=clock) as before:
+            await open_pools(before.database_of("ledger"))
+            lived = Lives(before, clock, PEOPLE, seed=7)
+            for process, lives in ((before, lived), (one, lived_there)):
+                await live(lives, weeks=2)
+                await close_days(process)
+                await live(lives, weeks=1)
+        await spread(settings(database_url, away))
+        assert await partitions_in(database_url) == {0, 3}
+        assert await partitions_in(away_url) == {11, 15}
+        async with running(database_url, "ledger", clock=clock, **away) as after:
+            await is_sound(after)
+            lived.ledger = after
+            for process, lives in ((after, lived), (one, lived_there)):
+                await live(lives, weeks=2)
+                await close_days(process)
+                await live(lives, weeks=1)
+            assert lived.posted == lived_there.posted
+            assert await all_that_is_told(after, lived) == await all_that_is_told(one, lived_there)
+            await is_sound(after)
+        assert await heads(database_url, away_url) == await heads(one_url)
+
+
+async def test_what_must_be_unique_stays_unique(
+    database_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    await begin(database_url, clock)
+    await spread(settings(database_url, away))
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        assert (await ask(process, credit("1", THERE, 100, FOREVER))).code == "id_conflict"
+        assert (await ask(process, credit("2", THERE, 100, FOREVER))).replayed
+        assert (await ask(process, coupon("7", HERE, "a"))).code == "no_coupon"
+        assert (await ask(process, coupon("5", THERE, "b"))).code is None
+        assert (await ask(process, issue("w", HERE, 10, numbers=["12345678"]))).code == "no_number"
+        assert (await ask(process, credit("6", citizen(3, 11), 5, FOREVER))).code == "citizen_revoked"
+        await is_sound(process)
+
+
+@pytest.mark.parametrize("step", ["_leave", "_live_there"])
+async def test_a_move_that_was_cut_short_goes_on(
+    step: str, database_url: str, away: dict[str, Any], clock: AdjustableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await begin(database_url, clock)
+
+    async def killed(_move: Move) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Move, step, killed)
+        with pytest.raises(Killed):
+            await spread(settings(database_url, away))
+    if step == "_leave":
+        async with running(database_url, "ledger", clock=clock) as process:
+            await ask(process, credit("more", citizen(4, AWAY.start), 5, FOREVER))
+    await spread(settings(database_url, away))
+    assert await partitions_in(database_url) == {3}
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        assert (await ask(process, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 190}
+        await is_sound(process)
+
+
+async def test_again_it_changes_nothing(
+    database_url: str, away_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    await begin(database_url, clock)
+    await spread(settings(database_url, away))
+    ends = await heads(database_url, away_url)
+    await spread(settings(database_url, away))
+    assert await heads(database_url, away_url) == ends
+
+
+async def test_nothing_moves_while_the_hub_is_at_work(
+    database_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    async with running(database_url, "ledger", clock=clock) as process:
+        await ask(process, BalanceOf(citizen_id=THERE))
+        with pytest.raises(HubAtWorkError):
+            await spread(settings(database_url, away))
+
+
+async def test_a_partition_that_has_postings_in_both_stays(
+    database_url: str, away_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    """The database that the settings name is another hub's."""
+    await begin(database_url, clock)
+    await begin(away_url, AdjustableClock(START))
+    with pytest.raises(PartitionTwiceError):
+        await spread(settings(database_url, away))
+
+
+async def test_a_partition_is_not_looked_for_in_an_empty_database(
+    database_url: str, away: dict[str, Any], one_url: str, clock: AdjustableClock
+) -> None:
+    await begin(database_url, clock)
+    await spread(settings(database_url, away))
+    await value(one_url, "UPDATE ledger.place SET id = gen_random_uuid()")
+    wrong = {"partition_databases": {"8-15": one_url}}
+    with pytest.raises(PlaceUnknownError):
+        await spread(settings(database_url, wrong))
+    async with running(database_url, "ledger", clock=clock, **wrong) as process:
+        (component,) = process.components
+        async with process.database_of("ledger").reading() as reading:
+            with pytest.raises(Exception, match="partitions"):
+                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+
+
+def test_its_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "MYKEY_PARTITION_DATABASES" in capsys.readouterr().out
