@@ -7,10 +7,11 @@ where nothing was, decides against it first, so that whoever may still be about 
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from hub import failpoints
@@ -30,6 +31,8 @@ DOUBT_S: Final = 5.0
 KEPT_S: Final = 3600.0
 """How long a decision is kept at the least; and for ever while a branch that it is about is there."""
 
+SETTLED: Final = (asyncpg.UndefinedObjectError, asyncpg.ObjectNotInPrerequisiteStateError)
+"""Somebody else has ended the branch, or is about to: by what was decided, as everybody does."""
 NAMED: Final = "mykey:"
 """How the names of our branches begin; the id of their transaction and a number follow."""
 PREPARE: Final = "PREPARE TRANSACTION '{}'"
@@ -90,6 +93,8 @@ class Branches:
             failpoints.reach("branches.decided")
             try:
                 await connection.execute(COMMIT.format(name))
+            except SETTLED:
+                log.info("branch_settled_by_another", branch=name)
             except BaseException:
                 connection.terminate()  # nobody else is to wait for its answer
                 raise
@@ -130,8 +135,9 @@ class Settling:
             for row in rows:
                 if row["is_in_doubt"]:
                     is_commit = await self._decided(_transaction_of(row["gid"]))
-                    await connection.execute((COMMIT if is_commit else ROLL_BACK).format(row["gid"]))
-                    log.warning("branch_settled", branch=row["gid"], is_commit=is_commit)
+                    with suppress(*SETTLED):
+                        await connection.execute((COMMIT if is_commit else ROLL_BACK).format(row["gid"]))
+                        log.warning("branch_settled", branch=row["gid"], is_commit=is_commit)
         return [_transaction_of(row["gid"]) for row in rows]
 
     async def _decided(self, transaction_id: UUID) -> bool:

@@ -39,8 +39,8 @@ class Shared:
         rows = await tx.fetch(spread_statements.CLAIMED_ELSEWHERE, parties, ids, partition)
         known: dict[Key, Known] = {}
         for owner, party_id, command_id in rows:
-            async with self._spread.reading(owner, tx) as there:
-                found = await store.known_outcomes(there, [party_id], [command_id])
+            there = await self._spread.at(tx, owner)
+            found = await store.known_outcomes(there, [party_id], [command_id])
             if not found:  # decided, and not yet committed there
                 raise ClaimedError(f"{party_id} {command_id}")
             known |= found
@@ -65,8 +65,8 @@ class Shared:
             await state_store.load_coupons(tx, coupons, book)
 
     async def _hold(self, tx: Transaction, hold_id: UUID, owner: int) -> Hold:
-        async with self._spread.reading(owner, tx) as there:
-            row = await there.fetch_row(state_statements.HOLDS, [hold_id])
+        there = await self._spread.at(tx, owner)
+        row = await there.fetch_row(state_statements.HOLDS, [hold_id])
         if row is None:  # decided, and not yet committed there
             raise ClaimedError(str(hold_id))
         return state_store.hold_from(row, tx.sealer)

@@ -5,8 +5,7 @@ days. The hub's own database keeps the messages, the coupons, and what must be u
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -93,34 +92,18 @@ class Spread:
             await self._be_ready(reading, *self.databases)
             if not self.is_wide:
                 return await answer(query, reading)
-            answers = await asyncio.gather(*(self._ask(answer, query, database) for database in self.databases))
-            return add(query, answers)
+            elsewhere = (_ask(answer, query, database) for database in self.databases[1:])
+            return add(query, await asyncio.gather(answer(query, reading), *elsewhere))
 
         return everywhere
 
     def _there(self, answer: Answerer, partition_of: Callable[[Any], int]) -> Answerer:
         async def there(query: Any, reading: Reading) -> BaseModel:  # noqa: ANN401 - each its own query
-            async with self.reading(partition_of(query), reading) as where:
-                return await answer(query, where)
+            database = self.of(partition_of(query))
+            await self._be_ready(reading, database)
+            return await answer(query, reading) if database is self._home else await _ask(answer, query, database)
 
         return there
-
-    async def _ask(
-        self, answer: Callable[[Any, Reading], Awaitable[Answer]], query: object, database: Database
-    ) -> Answer:
-        async with database.reading() as reading:
-            return await answer(query, reading)
-
-    @asynccontextmanager
-    async def reading(self, partition: int, here: Reading) -> AsyncIterator[Reading]:
-        """Where this partition lives; `here` is a reading of the hub's own database."""
-        database = self.of(partition)
-        await self._be_ready(here, database)
-        if database is self._home:
-            yield here
-            return
-        async with database.reading() as there:
-            yield there
 
     # who lives where
 
@@ -170,6 +153,12 @@ class Spread:
 
     def _living_in(self, database: Database) -> set[int]:
         return {partition for partition, where in self._home.away.items() if where is database}
+
+
+async def _ask(answer: Callable[[Any, Reading], Awaitable[Answer]], query: object, database: Database) -> Answer:
+    """Asked in that database."""
+    async with database.reading() as reading:
+        return await answer(query, reading)
 
 
 async def _place(database: Database) -> UUID:

@@ -248,18 +248,21 @@ async def test_while_one_database_is_away_the_other_goes_on(
         await is_sound(first)
 
 
-@pytest.mark.parametrize("words", [b"PREPARE TRANSACTION", b"COMMIT PREPARED"])
+@pytest.mark.parametrize(
+    "side, words", [("away", b"PREPARE TRANSACTION"), ("home", b"COMMIT;"), ("away", b"COMMIT PREPARED")]
+)
 async def test_an_answer_that_never_comes_leaves_both_or_none(
-    words: bytes, database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+    side: str, words: bytes, database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given up, settled by what was decided, asked again: posted once."""
     monkeypatch.setattr(database, "COMMAND_TIMEOUT_S", 1.0)
     monkeypatch.setattr(branches, "DOUBT_S", 0.0)
-    async with ways.to_postgres(away_url) as way:
-        by_way = {"partition_databases": {"8-15": way.url}}
-        async with running(database_url, "ledger", clock=clock, **by_way) as process:
+    async with ways.to_postgres(database_url) as home, ways.to_postgres(away_url) as away:
+        by_way = {"partition_databases": {"8-15": away.url}}
+        async with running(home.url, "ledger", clock=clock, **by_way) as process:
             await open_pools(process.database_of("ledger"))
             await ask(process, credit("1", THERE, 100, FOREVER))
+            way = home if side == "home" else away
             way.silence_after(words)
             await _is_answered(process, use("u", THERE, 30))
             assert way.silenced
