@@ -104,6 +104,9 @@ class Component:
     outside: Mapping[type[Message], Outside] = field(default_factory=dict)
     outside_limit: int = 1
     """How many outside messages of this component are in work at once, per lane."""
+    outside_in_turn: bool = False
+    """Whether what is for one other side goes to it one after the other, and what is for none likewise. Where one is
+    slow, the rest of what is for it is put off for a moment, so that it holds up nobody else."""
     destination_of: Callable[[Any], str | None] = no_destination
     """The other side that an outside message is for; what is for one that is down waits without being tried."""
     apart: Mapping[type[Message], Apart] = field(default_factory=dict)

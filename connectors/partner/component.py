@@ -1,5 +1,7 @@
 """The partners' door as a component: its routes, the file worker, its jobs."""
 
+from typing import Final
+
 from connectors.partner import statements
 from connectors.partner.audience import partner_audience, partner_nonces
 from connectors.partner.coupon_checks import CheckDoor, CouponChecks
@@ -31,6 +33,9 @@ from schemas.message import Message
 from schemas.parties import PartyKind
 from schemas.partner_files import WorkTransferFile
 from schemas.webhooks import SendWebhook
+
+PARTIES_AT_ONCE: Final = 8
+"""Parties that a lane sends webhooks to side by side, to each one after the other."""
 
 
 def component(context: Context) -> Component:
@@ -80,6 +85,8 @@ def component(context: Context) -> Component:
             RevokeTokens: links.linkings.give_back,
             SendWebhook: webhooks.sender,
         },
+        outside_limit=PARTIES_AT_ONCE,
+        outside_in_turn=True,
         destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
         jobs=[*jobs(nonces, cleaning), links.job, webhooks.job],

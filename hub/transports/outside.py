@@ -7,7 +7,8 @@ time goes out as a probe; the first that gets through lets all of them flow agai
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -37,6 +38,10 @@ log = structlog.get_logger()
 
 MARK_LIMIT: Final = 64
 """The most outside messages that a crash could repeat, per lane."""
+TURN_LIMIT_S: Final = 2.0
+"""How long one destination may keep a lane busy; what is left for it then is put off."""
+SLOW_REST_S: Final = 5.0
+"""For how long."""
 PAUSED_REST_S: Final = 0.5
 """How long a lane rests that needs a component which is paused."""
 PROBES_LIMIT: Final = 16
@@ -47,15 +52,28 @@ class UnclassifiedError(PermanentError):
     """Something outside failed in a way that nobody has classified: a defect, to be mended before a redrive."""
 
 
+class SlowError(TransientError):
+    """Its destination answers slowly, and others are waiting; it was not tried, and that costs no attempt."""
+
+
 class Ended(NamedTuple):
     """An outside message that was done, or failed with `error`, or waits for another side that is down."""
 
     due: Due
     error: Exception | None = None
     waits_for: str | None = None
+    was_tried: bool = True
+    """Whether it was; where not, it has failed at no attempt."""
     was_asked: bool = True
     """Whether the other side was; where not, the message tells nothing of it."""
     took_s: float = 0.0
+
+
+class _Turn(NamedTuple):
+    """What goes out one after the other; `destination` where it is for one that may turn out to be slow."""
+
+    destination: str | None
+    due: list[Due]
 
 
 class OutsideReceiver(Receiver):
@@ -77,11 +95,13 @@ class OutsideReceiver(Receiver):
         Once the lane is no longer ours, or we are told to stop or to pause, nothing more is begun.
         """
         slots = asyncio.Semaphore(self.runner.component.outside_limit)
+        slow: set[str] = set()
         left = Counter(one.delivery_id for one in due)
         waiting: dict[int, dict[str, list[UUID]]] = {}
         for first in range(0, len(due), MARK_LIMIT):
             group = due[first : first + MARK_LIMIT]
-            ended = [one for one in await asyncio.gather(*(self._do(place, one, slots) for one in group)) if one]
+            turns = await asyncio.gather(*(self._take_turn(place, turn, slots, slow) for turn in self._turns(group)))
+            ended = [one for turn in turns for one in turn]
             failpoints.reach(f"{self.runner.component.name}.before_mark")
             await self._record(place, [one for one in ended if one.waits_for is None], left)
             await self.outages.begin_suspected()
@@ -104,10 +124,39 @@ class OutsideReceiver(Receiver):
             await self.outages.refresh(list(self.lanes.epochs))
         return are_held
 
-    async def _do(self, place: Place, due: Due, slots: asyncio.Semaphore) -> Ended | None:
-        """None: it was not begun; it stays due."""
+    def _turns(self, group: Sequence[Due]) -> Iterable[_Turn]:
+        """What may go out side by side."""
+        if not self.runner.component.outside_in_turn:
+            return [_Turn(None, [due]) for due in group]
+        turns: dict[str | None, _Turn] = {}
+        for due in group:
+            destination = self._destination(due)
+            turns.setdefault(destination, _Turn(destination, [])).due.append(due)
+        return turns.values()
+
+    def _destination(self, due: Due) -> str | None:
+        with suppress(HubError):  # whatever is wrong with it is found when it is tried
+            return self.runner.component.destination_of(envelope_of(due, self.database.sealer).message)
+        return None
+
+    async def _take_turn(self, place: Place, turn: _Turn, slots: asyncio.Semaphore, slow: set[str]) -> list[Ended]:
+        """What is missing was not begun, and stays due."""
+        ended: list[Ended] = []
         async with slots:
-            return await self._try(due) if self.owns(place) else None
+            began_s = time.monotonic()
+            for due in turn.due:
+                if not self.owns(place):
+                    break
+                if turn.destination in slow:
+                    ended.append(Ended(due, SlowError(retry_after_s=SLOW_REST_S), was_tried=False))
+                    continue
+                one = await self._try(due)
+                if one is None:
+                    break
+                ended.append(one)
+                if turn.destination is not None and time.monotonic() - began_s > TURN_LIMIT_S:
+                    slow.add(turn.destination)
+        return ended
 
     async def _try(self, due: Due, probed: str | None = None) -> Ended | None:
         """Do one message. What is for a destination that is down is left alone, but for the one that is `probed`.
@@ -161,9 +210,10 @@ class OutsideReceiver(Receiver):
                     await deliveries.mark_done(tx, place, [delivery_id])
             if took_s := {one.due.message_id: one.took_s for one in ended if one.error is None}:
                 await deliveries.mark_done_outside(tx, took_s)
-            for due, error, *_ in ended:
-                if error is not None:
-                    await deliveries.put_off(tx, place, due, due.attempts + 1, _classified(error))
+            for one in ended:
+                if one.error is not None:
+                    attempts = one.due.attempts + one.was_tried
+                    await deliveries.put_off(tx, place, one.due, attempts, _classified(one.error))
 
     def is_working(self, lane: int) -> bool:
         """Probes count, too."""

@@ -44,6 +44,7 @@ class Job:
     connections: int
     scenario: str = world.Scenario.spread
     made_per_s: int = MADE_PER_S
+    partition_databases: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,7 +105,8 @@ async def post(job: Job) -> None:
     """Host the ledger, warm up, wait for the word, post."""
     logs.configure("error")
     sizes = {"ledger": job.connections}
-    async with running(job.database_url, "ledger", clock=SystemClock(), pool_sizes=sizes) as process:
+    away = {"partition_databases": job.partition_databases, "pool_sizes": sizes}
+    async with running(job.database_url, "ledger", clock=SystemClock(), **away) as process:
         load = Load(process, world.commands(job.run, job.lanes, job.citizens, CHUNK, world.Scenario(job.scenario)))
         await load.run(job.warm_up_s)
         made = list(islice(load.chunks, int(job.made_per_s * job.measured_s / CHUNK)))

@@ -164,6 +164,7 @@ def fake(
     *,
     outside: Do = nothing,
     outside_limit: int = 1,
+    outside_in_turn: bool = False,
     destination_of: Callable[[Any], str | None] = no_destination,
     answer: Any = empty,  # noqa: ANN401 - each its own query
     jobs: Sequence[Job] = (),
@@ -182,6 +183,7 @@ def fake(
             answers={kind: answer for kind in mine if issubclass(kind, Query)},
             outside={kind: outside for kind, route in mine.items() if route.outside and issubclass(kind, Command)},
             outside_limit=outside_limit,
+            outside_in_turn=outside_in_turn,
             destination_of=destination_of,
             jobs=jobs,
         )
