@@ -186,6 +186,11 @@ class Broker:
         self.kill()
         shutil.rmtree(self.data_path, ignore_errors=True)
 
+    def lose_queues(self) -> None:
+        """Take from the disk of one that was killed what its quorum queues have there, not that they were declared."""
+        for folder in self.data_path.glob("*/quorum"):
+            shutil.rmtree(folder)
+
     def close(self) -> None:
         """End it and remove all there was of it."""
         self.kill()

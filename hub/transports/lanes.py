@@ -141,6 +141,7 @@ class Lanes:
         self._hold(held)
 
     def _hold(self, held: dict[int, int]) -> None:
-        self.epochs = held
+        # A renewal under way when we were told to stop would have them all begin again.
+        self.epochs = held = {} if self._is_ending else held
         OWNED.labels(self.receiver).set(len(held))
         self._changed()

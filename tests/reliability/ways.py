@@ -2,6 +2,7 @@
 
 To PostgreSQL it is a Unix socket in a folder of its own, to anything else a loopback port. What is held up is late, not
 lost, as with a network that comes back; who is silent never hears an answer again, as behind a box that forgot him.
+The server, which does not hear him either, ends him as its keepalives would: a local socket has none of its own.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
+from hub.database import SESSION
 from hub.postgres_folders import SOCKET_NAME
 from tests.connectors.partner.town import HOST
 
@@ -22,6 +24,14 @@ Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Result = TypeVar("Result")
 CHUNK_BYTES: Final = 64 * 1024
 LIMIT_S: Final = 30.0
+
+
+def _keepalive(name: str) -> float:
+    return float(SESSION[f"tcp_keepalives_{name}"].removesuffix("s"))
+
+
+GONE_AFTER_S: Final = _keepalive("idle") + _keepalive("count") * _keepalive("interval")
+"""So long after somebody was forgotten his server knows it; the broker's heartbeats tell it no later."""
 
 
 class Direction(Enum):
@@ -37,6 +47,7 @@ class _Connection:
     def __init__(self, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
         self.ends = (near, far)
         self.gates = {direction: asyncio.Event() for direction in Direction}
+        self.is_server_lost = False
         self.begun = b""
         """What the client said first: to PostgreSQL, who it is."""
 
@@ -44,6 +55,11 @@ class _Connection:
         """As by a reset."""
         for end in self.ends:
             end.transport.abort()
+
+    def lose_server(self) -> None:
+        """The server gives up who it hears nothing of; that one is not told, whatever he still says."""
+        self.is_server_lost = True
+        self.ends[1].transport.abort()
 
 
 class Way:
@@ -88,8 +104,11 @@ class Way:
 
     def forget(self) -> None:
         """Heal, for connections still to come alone: those that there are stay silent for ever."""
-        self.silenced += len(self._connections - self._silent)
-        self._silent |= self._connections
+        forgotten = self._connections - self._silent
+        self.silenced += len(forgotten)
+        self._silent |= forgotten
+        for connection in forgotten:
+            asyncio.get_running_loop().call_later(GONE_AFTER_S, connection.lose_server)
         self.heal()
 
     def _set_gates(self) -> None:
@@ -142,13 +161,17 @@ class Way:
         self, connection: _Connection, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         with suppress(OSError):
-            while chunk := await reader.read(CHUNK_BYTES):
+            while True:
+                chunk = await reader.read(CHUNK_BYTES)
                 if direction is Direction.REQUESTS:
                     self._listen(connection, chunk)
                 if not (direction is Direction.REQUESTS and connection in self._silent):
                     await connection.gates[direction].wait()
-                writer.write(chunk)
-                await writer.drain()
+                if not chunk:
+                    return
+                if not connection.is_server_lost:
+                    writer.write(chunk)
+                    await writer.drain()
 
     def _listen(self, connection: _Connection, chunk: bytes) -> None:
         connection.begun = connection.begun or chunk

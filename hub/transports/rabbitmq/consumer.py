@@ -20,6 +20,7 @@ from hub.transports.rabbitmq.topology import (
     delivery_queue,
     discard,
     exchange_of,
+    queue_name,
     unrouted_count,
 )
 
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 CONSUME_TIMEOUT_S: Final = 5.0
 """A queue that nobody can consume for so long is stuck, as one that was declared just before a power cut may be."""
+TRIED_AT_ONCE: Final = 100
+"""How many queues are tried at once, each on a channel of its own, where one is stuck."""
 
 
 class Consumer:
@@ -85,8 +88,7 @@ class Consumer:
             try:
                 self._consuming[place] = queue, await queue.consume(came, timeout=CONSUME_TIMEOUT_S)
             except TimeoutError:
-                log.error("broker_queue_stuck", receiver=place[0], lane=place[1])  # noqa: TRY400 - nothing of ours failed
-                await discard(connection, queue.name)
+                await _replace_stuck(connection, sorted(wanted.keys() - self._consuming.keys()))
                 raise
 
     async def _came(self, arrivals: BrokerArrivals, lane: int, message: AbstractIncomingMessage) -> None:
@@ -122,6 +124,28 @@ class Consumer:
                 log.warning("broker_queue_gone", receiver=place[0], lane=place[1])
                 del self._consuming[place]
         self._changed.set()
+
+
+async def _replace_stuck(connection: AbstractConnection, places: Sequence[tuple[str, int]]) -> None:
+    """Each takes some ten seconds, and a power cut may leave many: so all that are not consumed yet at once."""
+    trying = (_discard_if_stuck(connection, *place) for place in places[:TRIED_AT_ONCE])
+    await asyncio.gather(*trying, return_exceptions=True)  # what failed is tried again on the next connection
+
+
+async def _discard_if_stuck(connection: AbstractConnection, receiver: str, lane: int) -> None:
+    key = delivery_key(receiver, lane)
+    try:
+        async with connection.channel(publisher_confirms=False) as channel:
+            await channel.set_qos(prefetch_count=1)
+            queue = await delivery_queue(channel, key)
+            await queue.consume(_leave, timeout=CONSUME_TIMEOUT_S)
+    except TimeoutError:
+        log.error("broker_queue_stuck", receiver=receiver, lane=lane)  # noqa: TRY400 - nothing of ours failed
+        await discard(connection, queue_name(EXCHANGE, key))
+
+
+async def _leave(_message: AbstractIncomingMessage) -> None:
+    """Whatever is brought while a queue is tried goes back with its channel."""
 
 
 def _taken(lists: Iterable[list[int]]) -> Sequence[int]:

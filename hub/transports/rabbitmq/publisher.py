@@ -6,6 +6,7 @@ A publish that timed out is unknown. Nothing hangs on it: what is due is found w
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -47,6 +48,7 @@ class Publisher:
         self._rests_until_s: dict[str, float] = {}
         """By routing key."""
         self._under_way: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Future[None]] = set()
 
     @property
     def takes_all(self) -> bool:
@@ -84,18 +86,17 @@ class Publisher:
         if self._connection is None or not self._is_to_be_tried(key):
             raise BrokerUnusableError
         giving = _give(self._connection, self._exchanges[exchange], key, message)
-        # In a task of its own, because the client cancels whoever waits when the connection is lost.
+        # In a task of its own: the client cancels whoever waits when the connection is lost, and who calls may have
+        # less time than the broker is given.
         sending = asyncio.ensure_future(giving)
+        self._sending.add(sending)
+        sending.add_done_callback(partial(self._sent, key))
         await asyncio.wait([sending])
-        error = asyncio.CancelledError() if sending.cancelled() else sending.exception()
-        PUBLISHED.labels("confirmed" if error is None else type(error).__name__).inc()
+        error = _error_of(sending)
         if error is None:
             return
         if not isinstance(error, (asyncio.CancelledError, *BROKER_ERRORS)):
             raise error
-        if isinstance(error, TimeoutError):
-            self._rest(key)
-        log.warning("broker_publish_failed", key=key, error=type(error).__qualname__)
         raise BrokerUnusableError from error
 
     async def finish(self) -> None:
@@ -111,6 +112,16 @@ class Publisher:
         resting = {one: until_s for one, until_s in self._rests_until_s.items() if until_s > now_s}
         self._rests_until_s = {**resting, key: now_s + REST_S}
 
+    def _sent(self, key: str, sending: "asyncio.Future[None]") -> None:
+        """What came of it counts also where nobody waits for it any more."""
+        self._sending.discard(sending)
+        error = _error_of(sending)
+        PUBLISHED.labels("confirmed" if error is None else type(error).__name__).inc()
+        if isinstance(error, TimeoutError):
+            self._rest(key)
+        if isinstance(error, (asyncio.CancelledError, *BROKER_ERRORS)):
+            log.warning("broker_publish_failed", key=key, error=type(error).__qualname__)
+
     async def _publish(self, receiver: str, lane: int, messages: Sequence[MessageRow]) -> None:
         failpoints.reach("relay.before_publish")
         try:
@@ -123,6 +134,10 @@ class Publisher:
 
     async def _reply_came(self, message: AbstractIncomingMessage) -> None:
         self._replied(message)
+
+
+def _error_of(sending: "asyncio.Future[None]") -> BaseException | None:
+    return asyncio.CancelledError() if sending.cancelled() else sending.exception()
 
 
 async def _give(connection: AbstractConnection, exchange: AbstractExchange, key: str, message: Message) -> None:

@@ -1,15 +1,18 @@
 """What is said is done: once, in order, and never marked done before its effect commits."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
 
+from hub import deliveries
+from hub.database import Database
 from hub.deliveries import Due, Place
 from hub.errors import OwnershipLostError
 from hub.transaction import Transaction
+from hub.transports import receiver as receiver_module
 from schemas.values import LANES
 from tests.hub.parts import Probe, credited, fake, key_in, record, say, scheme
 from tests.hub.transports.conftest import Start
@@ -19,6 +22,8 @@ INSERT_OVER_IDENTITY = """
 INSERT INTO hub.delivery (id, receiver, lane, state, message_ids) OVERRIDING SYSTEM VALUE
 VALUES ($1, $2, $3, 'due', $4)
 """
+RUNS: Final = 8
+POLL_S: Final = 0.1
 FETCHED = "SELECT m.*, 1::bigint AS delivery_id FROM hub.message AS m WHERE id = ANY ($1) ORDER BY id LIMIT 1"
 
 
@@ -111,25 +116,50 @@ async def test_a_lower_id_that_commits_late_is_still_delivered(start: Start, pro
     assert await probe.numbers() == [2, 3, 1]
 
 
-async def test_a_lower_id_is_delivered_also_while_higher_ones_keep_coming(start: Start, probe: Probe) -> None:
+async def test_a_lower_id_is_delivered_also_while_higher_ones_keep_coming(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = key_in(3)
+    began, late_is_there = asyncio.Event(), asyncio.Event()
+    looked = _told_of_looks(monkeypatch)
 
-    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+    async def a_look_long(messages: Sequence[Any], tx: Transaction) -> None:
         await record("mail", messages, tx)
-        await asyncio.sleep(0.05)
+        began.set()
+        await late_is_there.wait()
+        looked.clear()
+        await looked.wait()
 
     async with start(fake("registry")) as process:
-        ids = await say(process, *(credited(n, key) for n in range(1, 1000)))
+        ids = await say(process, *(credited(n, key) for n in range(1, RUNS * deliveries.FETCH_LIMIT)))
     await probe.connection.execute("DELETE FROM hub.delivery")
     last = await probe.connection.fetchval("SELECT nextval(pg_get_serial_sequence('hub.delivery', 'id'))")
+    higher = [(last + 1000 + place, "mail", 3, [message_id]) for place, message_id in enumerate(ids[1:])]
+    await probe.connection.executemany(INSERT_OVER_IDENTITY, higher)
 
-    async with start(fake("mail", slowly)):
-        for place, message_id in enumerate(ids[1:]):
-            await probe.connection.execute(INSERT_OVER_IDENTITY, last + 1000 + place, "mail", 3, [message_id])
-        await wait_until(probe.numbers)
+    async with start(fake("mail", a_look_long)) as process:
+        await asyncio.wait_for(began.wait(), 5)
         await probe.connection.execute(INSERT_OVER_IDENTITY, last + 5, "mail", 3, [ids[0]])
-        await wait_until(lambda: _has(probe, 1))
-        assert len(await probe.numbers()) < len(ids), "the lane must still have been busy"
+        late_is_there.set()
+        await process.drained(20)
+
+    numbers = await probe.numbers()
+    assert sorted(numbers) == list(range(1, len(ids) + 1))
+    assert numbers.index(1) < (RUNS - 1) * deliveries.FETCH_LIMIT, "it had to wait until the others were done"
+
+
+def _told_of_looks(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set whenever a receiver has looked for what is due in its lanes."""
+    looked, look = asyncio.Event(), deliveries.lanes_with_work
+
+    async def looking(database: Database, receiver: str, lanes: Collection[int]) -> tuple[dict[int, int], bool]:
+        found = await look(database, receiver, lanes)
+        looked.set()
+        return found
+
+    monkeypatch.setattr(deliveries, "lanes_with_work", looking)
+    monkeypatch.setattr(receiver_module, "POLL_S", POLL_S)
+    return looked
 
 
 async def test_a_delivery_that_comes_twice_is_done_once(start: Start, probe: Probe) -> None:
@@ -145,7 +175,3 @@ async def test_a_delivery_that_comes_twice_is_done_once(start: Start, probe: Pro
             await receiver.handle(place, twice)
 
     assert await probe.numbers() == [1, 2]
-
-
-async def _has(probe: Probe, n: int) -> bool:
-    return n in await probe.numbers()

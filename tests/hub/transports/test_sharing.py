@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from hub import failpoints
 from hub.database import SESSION
 from hub.process import HubProcess
 from hub.transaction import Transaction
@@ -85,6 +86,23 @@ async def test_who_stops_leaves_its_lanes_to_the_others_at_once(start: Start, pr
             await wait_until(lambda: _shares(probe, LANES // 2, LANES // 2), 6 * RENEW_S)
         await wait_until(lambda: _shares(probe, LANES), 6 * RENEW_S)
         assert list(await probe.owners()) == [stays.process_id]
+
+
+async def test_who_is_told_to_stop_while_it_wins_lanes_begins_nothing_in_them(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned: list[dict[int, int]] = []
+    async with start(fake("registry")) as process:
+        await wait_until(lambda: len(process.receivers_of("registry")[0].lanes.epochs) == LANES)
+        ours = lanes.Lanes("mail", uuid4(), process.database_of("registry"), lambda: owned.append(ours.epochs))
+        monkeypatch.setattr(failpoints, "reach", lambda _lanes_won: ours.let_go())
+        keeping = asyncio.create_task(ours.keep())
+        await wait_until(lambda: len(owned) > 1)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await ours.release()
+
+    assert not any(owned)
 
 
 async def test_what_is_under_way_outside_is_not_begun_again_by_whoever_joins(start: Start, probe: Probe) -> None:

@@ -61,7 +61,7 @@ class BrokerView:
         )
         return Counter(re.findall(r'<<"([^"]+)">>', told))
 
-    async def wait_for_consumers(self, receiver: str) -> None:
+    async def wait_for_consumers(self, receiver: str, limit_s: float = READY_LIMIT_S) -> None:
         """Until each of a receiver's lanes has one."""
         names = [queue_name(EXCHANGE, delivery_key(receiver, lane)) for lane in range(LANES)]
 
@@ -69,7 +69,7 @@ class BrokerView:
             consumers = await self.consumers()
             return all(consumers.get(name) for name in names)
 
-        await wait_until(have_all, READY_LIMIT_S)
+        await wait_until(have_all, limit_s)
 
     async def delete(self, name: str) -> None:
         """As an operator does by mistake."""
