@@ -22,6 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pytest
 import pytest_socket
 import structlog
@@ -48,6 +49,10 @@ _ADMIN_TIMEOUT_S = 30
 # The tests kill processes, never the machine: what the kernel has is enough, and a test costs no disk flush.
 _TEST_SERVER_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "10s"}
 
+
+# How long an example takes tells of the machine, and of what else it does.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 _MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a folder of the test server's own is made in it
 _MEMORY_LEAST_BYTES = 4 * 1024**3

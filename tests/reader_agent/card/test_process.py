@@ -145,7 +145,7 @@ from reader_agent.typed_numbers import TypedNumbers
 from tests.reader_agent.card.counter import Citizen, Counter
 
 async def main():
-    async with open_desk(TypedNumbers(), sys.argv[1], 3.0, 60.0) as desk:
+    async with open_desk(TypedNumbers(), sys.argv[1], 60.0, 60.0) as desk:
         await Counter(desk, None, None, is_real=True).prove(Citizen())
 
 asyncio.run(main())

@@ -80,12 +80,11 @@ async def other(database_url: str, away: dict[str, Any], clock: AdjustableClock)
         yield process
 
 
-@pytest.mark.parametrize("seed", range(2))
 async def test_two_databases_tell_what_one_tells(
-    seed: int, one_url: str, spread: HubProcess, clock: AdjustableClock, database_url: str, away_url: str
+    one_url: str, spread: HubProcess, clock: AdjustableClock, database_url: str, away_url: str
 ) -> None:
     """The very same: the same lines in the same order, blocks with the same hashes, from the same lives."""
-    lived = Lives(spread, clock, PEOPLE, seed)
+    lived = Lives(spread, clock, PEOPLE, seed=0)
     await live(lived)
     await close_days(spread)
     told = await all_that_is_told(spread, lived)
@@ -94,7 +93,7 @@ async def test_two_databases_tell_what_one_tells(
     clock_there = AdjustableClock(START)
     async with running(one_url, "ledger", clock=clock_there) as one:
         await open_pools(one.database_of("ledger"))
-        lived_there = Lives(one, clock_there, PEOPLE, seed)
+        lived_there = Lives(one, clock_there, PEOPLE, seed=0)
         await live(lived_there)
         await close_days(one)
         assert lived_there.posted == lived.posted
@@ -284,7 +283,7 @@ async def _is_answered(process: HubProcess, command: PostingCommand) -> bool:
 # both or none
 
 
-@pytest.mark.parametrize("nth", [1, 2, 5])
+@pytest.mark.parametrize("nth", [1, 5])
 @pytest.mark.parametrize("point", ["branches.prepared", "branches.decided"])
 async def test_whoever_is_killed_between_the_two_commits_leaves_both_or_none(
     point: str, nth: int, database_url: str, away: dict[str, Any], away_url: str, clock: AdjustableClock,
