@@ -19,6 +19,7 @@ CHECKED: Final = (*PRODUCT, "examples", "tests", "tools")
 FENCES: Final[Mapping[str, tuple[str, ...]]] = {
     "asyncpg": (
         "hub/database.py",
+        "hub/branches.py",
         "hub/ids.py",
         "hub/migrations.py",
         "hub/roles.py",
