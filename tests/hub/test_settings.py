@@ -128,6 +128,20 @@ def test_a_mistake_is_told_by_its_setting_and_without_what_it_was(
         assert "Traceback" not in shown.err
 
 
+def test_partitions_are_named_by_ranges() -> None:
+    read = Settings.model_validate({"partition_databases": {"8-9": SERVER, "15": f"{SERVER}2"}})
+    assert read.databases_of_partitions() == {8: SERVER, 9: SERVER, 15: f"{SERVER}2"}
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"0-15": SERVER}, {"8-16": SERVER}, {"9-8": SERVER}, {"1-3": SERVER, "3": SERVER}, {"x": SERVER}, {"1": "db"}],
+)
+def test_partitions_that_cannot_be_meant_are_refused(named: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"partition_databases": named})
+
+
 def test_an_ipv6_address_is_bracketed() -> None:
     assert Settings(http_host="::1", http_port=9000).own_url == "http://[::1]:9000"
 

@@ -23,7 +23,7 @@ from hub.serving import database
 from hub.settings import Settings, read_settings
 from workers.ledger import moving_statements as statements
 from workers.ledger import spread_statements
-from workers.ledger.spread import NOT_KNOWN
+from workers.ledger.spread import NOT_KNOWN, check_different
 
 CONNECTIONS: Final = 1
 
@@ -67,7 +67,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 async def spread(settings: Settings) -> None:
-    """Every partition that lives elsewhere than the settings say. Raises HubAtWorkError, PlaceUnknownError."""
+    """Every partition that lives elsewhere than the settings say.
+
+    Raises HubAtWorkError, SameDatabaseError, PlaceUnknownError, PartitionTwiceError.
+    """
     console = printing.console()
     async with database(settings) as own_url, AsyncExitStack() as stack:
         home = await stack.enter_async_context(_books(settings, own_url))
@@ -77,6 +80,7 @@ async def spread(settings: Settings) -> None:
             url: await stack.enter_async_context(_books(settings, url))
             for url in dict.fromkeys(settings.partition_databases.values())
         }
+        check_different(home.place, [one.place for one in away.values()])
         for partition, url in sorted(settings.databases_of_partitions().items()):
             rows = await Move(partition, home, away[url]).run()
             told = "lives there already" if rows is None else f"moved, {rows:,} rows"

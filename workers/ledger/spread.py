@@ -25,6 +25,10 @@ Answer = TypeVar("Answer", bound=BaseModel)
 NOT_KNOWN: Final = UUID(int=0)
 
 
+class SameDatabaseError(PermanentError):
+    """MYKEY_PARTITION_DATABASES names one database twice, or the hub's own, or a copy of one: make an empty one."""
+
+
 class PartitionBegunError(PermanentError):
     """A partition has postings where it does not live any more: stop the hub, and let `mykey-hub spread` move it."""
 
@@ -128,12 +132,14 @@ class Spread:
             raise PartitionElsewhereError(f"partitions {unnamed}")
         if len(gone) == len(self._home.away):
             return
+        own, *places = [await _place(database) for database in self.databases]
+        check_different(own, places)
         async with self._home.transaction() as tx:
             rows = await tx.fetch(spread_statements.BEGUN)
             if not any(row["elsewhere"] for row in rows):
                 await tx.execute(spread_statements.CLAIM_EARLIER)
-            for database in self.databases[1:]:
-                await _leave(tx, rows, self._living_in(database), await _place(database))
+            for database, place in zip(self.databases[1:], places, strict=True):
+                await _leave(tx, rows, self._living_in(database), place)
 
     async def _settle_in(self, database: Database) -> None:
         """What lives in that database stays there, with the rules of all pools; everything else leaves it."""
@@ -153,6 +159,12 @@ class Spread:
 
     def _living_in(self, database: Database) -> set[int]:
         return {partition for partition, where in self._home.away.items() if where is database}
+
+
+def check_different(own: UUID, places: Sequence[UUID]) -> None:
+    """Raises SameDatabaseError."""
+    if len({own, *places}) <= len(places):
+        raise SameDatabaseError(str(own))
 
 
 async def _ask(answer: Callable[[Any, Reading], Awaitable[Answer]], query: object, database: Database) -> Answer:

@@ -85,8 +85,17 @@ def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[st
     """A database more."""
     name = f"mykey_test_{uuid4().hex}"
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    yield with_database(server_url, name)
+    url = with_database(server_url, name)
+    admin.run(_be_another(url))
+    yield url
     admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def _be_another(url: str) -> None:
+    """Not the copy that it is: a database that is migrated by itself has an id of its own."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("UPDATE ledger.place SET id = gen_random_uuid()")
+    await connection.close()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.workers.ledger.two_databases import (
 from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, credit, open_pools
 from tests.workers.ledger.world_holds import coupon, issue, register, revoke
 from workers.ledger.moving import HubAtWorkError, Move, PartitionTwiceError, PlaceUnknownError, main, spread
+from workers.ledger.spread import SameDatabaseError
 
 HERE, THERE = citizen(1, lane=3), citizen(2, lane=11)
 TABLES: Final = ("transfer", "outcome", "lot", "rollup", "hold", "block", "contra", "correction")
@@ -155,12 +156,25 @@ async def test_a_partition_that_has_postings_in_both_stays(
         await spread(settings(database_url, away))
 
 
+async def test_the_hubs_own_database_is_no_other_one(database_url: str, clock: AdjustableClock) -> None:
+    own = {"partition_databases": {"8-15": f"{database_url}&application_name=the-same"}}
+    with pytest.raises(SameDatabaseError):
+        await spread(settings(database_url, own))
+    async with running(database_url, "ledger", clock=clock, **own) as process:
+        (component,) = process.components
+        async with process.database_of("ledger").reading() as reading:
+            with pytest.raises(SameDatabaseError):
+                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+    async with running(database_url, "ledger", clock=clock) as process:
+        await open_pools(process.database_of("ledger"))
+        assert (await ask(process, credit("1", THERE, 100, FOREVER))).code is None
+
+
 async def test_a_partition_is_not_looked_for_in_an_empty_database(
     database_url: str, away: dict[str, Any], one_url: str, clock: AdjustableClock
 ) -> None:
     await begin(database_url, clock)
     await spread(settings(database_url, away))
-    await value(one_url, "UPDATE ledger.place SET id = gen_random_uuid()")
     wrong = {"partition_databases": {"8-15": one_url}}
     with pytest.raises(PlaceUnknownError):
         await spread(settings(database_url, wrong))
