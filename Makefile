@@ -18,7 +18,7 @@ ARGS ?=
 # What no Python package brings: by apt as root on Debian and Ubuntu; elsewhere it says what is skipped.
 NEEDS := $(BIN)/python -m tools.needs
 
-# Of the tests two run at a time, but for those that want the machine to themselves; on one server for all, one by one.
+# Of the tests two run at a time, those that want the machine to themselves after the others; on one server, one by one.
 AT_ONCE := $(if $(MYKEY_TEST_DATABASE_URL),,--numprocesses 2 --dist loadfile)
 NONE_FOUND := 5
 # They wait more than they work. Whoever has ended takes half of what another has before it.
@@ -65,7 +65,7 @@ test: $(VENV)/.dev $(VENV)/.looks ## Run the tests (ARGS="-k ledger")
 	@$(WITH_READER)
 	@set -- -m 'not alone' $(AT_ONCE); failed=0; for part in beside alone; do \
 		$(BIN)/python -m pytest "$$@" $(ARGS) || { status=$$?; test $$status = $(NONE_FOUND) || failed=$$status; }; \
-		set -- -m alone; \
+		set -- -m alone $(SHARED_OUT); \
 	done; exit $$failed
 
 check: $(VENV)/.dev ## Lint, format, types, floors, house rules, contracts
