@@ -70,7 +70,7 @@ class BrokerCalls:
         await exchange_of(connection, channel, CALLS)
         gone = asyncio.Event()
         plain = await channel.get_underlay_channel()
-        plain.on_consumer_cancel_callbacks.add(lambda _frame: gone.set())
+        plain.on_consumer_cancel_callbacks.add(lambda _frame: self._cancelled(gone))
         for component in self._served:
             queue = await call_queue(channel, component)
             await queue.consume(partial(self._came, component), timeout=CONSUME_TIMEOUT_S)
@@ -78,10 +78,14 @@ class BrokerCalls:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await gone.wait()
-                log.warning("broker_call_queue_gone", receivers=list(self._served))
                 return  # the next connection begins by declaring it
             for component in self._served:
                 await call_queue(channel, component)
+
+    def _cancelled(self, gone: asyncio.Event) -> None:
+        """The broker ends a consumer whose queue was deleted: told at once, whatever becomes of the connection."""
+        log.warning("broker_call_queue_gone", receivers=list(self._served))
+        gone.set()
 
     async def finish(self) -> None:
         """Take no more, and wait for what is in work; what was brought and not begun goes back to the queue."""
