@@ -118,8 +118,7 @@ class Settling:
 
     async def settle(self) -> None:
         """Look once, everywhere; one database that does not answer keeps none of the others waiting."""
-        databases = dict.fromkeys(self._home.away.values())
-        looks = await asyncio.gather(*map(self._settle_in, databases), return_exceptions=True)
+        looks = await asyncio.gather(*map(self._settle_in, self._home.others), return_exceptions=True)
         there: list[UUID] = []
         for look in looks:
             if isinstance(look, BaseException):

@@ -95,6 +95,11 @@ class Database:
         self.on_commit: Callable[[ToDo], None] = lambda _todo: None
         self.on_signal: Callable[[AbstractSet[str]], None] = lambda _names: None
 
+    @property
+    def others(self) -> "list[Database]":
+        """The databases of `away`, each once."""
+        return list(dict.fromkeys(self.away.values()))
+
     async def open(self, least: int = 1) -> None:
         """Connect, `least` times for a start. Raises TransientError when PostgreSQL does not answer."""
         try:
@@ -109,12 +114,12 @@ class Database:
             )
         except UNREACHABLE as error:
             raise TransientError(retry_after_s=1.0) from error
-        for database in dict.fromkeys(self.away.values()):
+        for database in self.others:
             await database.open(least=0)  # while one is away, what lives in the others works
 
     async def close(self) -> None:
         """Close all connections; what is under way is waited for a moment, then cut."""
-        for database in dict.fromkeys(self.away.values()):
+        for database in self.others:
             await database.close()
         if self._pool is not None:
             pool, self._pool = self._pool, None

@@ -16,6 +16,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -160,22 +161,27 @@ def template_database(server_url: str, admin: Admin) -> Iterator[str]:
     admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
-    """The owner's URL of a database of the test's own, migrated and empty."""
+@contextmanager
+def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """The owner's URL of a copy of the template, for as long as it is needed."""
     name = f"mykey_test_{uuid4().hex}"
     admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
     yield with_database(server_url, name)
     admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+    """The owner's URL of a database of the test's own, migrated and empty."""
+    with copied(server_url, admin, template_database) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def shared_database_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
     """As `database_url`, for a whole file."""
-    name = f"mykey_test_{uuid4().hex}"
-    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    yield with_database(server_url, name)
-    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with copied(server_url, admin, template_database) as url:
+        yield url
 
 
 @pytest.fixture

@@ -91,9 +91,9 @@ async def adding_up(database_url: str) -> AsyncIterator[Round]:
     measured.after.check(before, commands=measured.commands, points=measured.points)
 
 
-async def prove(database_url: str) -> int:
+async def prove(database_url: str, **settings: object) -> int:
     """What `mykey-hub verify` does: re-add everything, follow the chain. Returns the transfers. Raises BooksError."""
-    async with running(database_url, "ledger", clock=SystemClock()) as process:
+    async with running(database_url, "ledger", clock=SystemClock(), **settings) as process:
         reports = [
             await process.bus.call(VerifyLedger(partition=partition), VERIFY_LIMIT_S) for partition in range(LANES)
         ]

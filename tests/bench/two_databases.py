@@ -8,18 +8,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from hub.clock import SystemClock
 from hub.settings import Settings
-from schemas.audit import VerifyLedger
 from schemas.values import LANES
 from tests.bench import world
+from tests.bench.books import prove
 from tests.bench.children import Child, run_together
 from tests.bench.p1_posting import PROCESSES
 from tests.bench.poster import Job, Posted
 from tests.bench.server import Server, create_database, prepare, started
-from tests.running import SECRET_KEY, running
+from tests.running import SECRET_KEY
 from workers.ledger.moving import spread
 
 LOTS: Final = 300_000
@@ -28,7 +27,6 @@ WARM_UP_S: Final = 4.0
 MEASURED_S: Final = 12.0
 CONNECTIONS: Final = 4
 AWAY: Final = "8-15"
-DEADLINE_S: Final = 600.0
 
 
 async def measure(server: Server, lots: int) -> None:
@@ -46,7 +44,7 @@ async def measure(server: Server, lots: int) -> None:
     two = [await _posted(server, lots, away) for _ in range(ROUNDS)]
     for name, rounds in (("one database", one), ("two databases", two)):
         say(f"{name}: {', '.join(f'{rate:,.0f}' for rate in rounds)} transfers/s")
-    await _prove(server, away)
+    say(f"proved {await prove(server.hub_url, partition_databases=away):,} transfers")
 
 
 async def _posted(server: Server, lots: int, away: Mapping[str, str]) -> float:
@@ -60,14 +58,6 @@ async def _posted(server: Server, lots: int, away: Mapping[str, str]) -> float:
     ]  # fmt: skip
     children = [await Child.start("poster", job) for job in jobs]
     return sum(Posted(**one).answered for one in await run_together(children)) / MEASURED_S
-
-
-async def _prove(server: Server, away: Mapping[str, str]) -> None:
-    named: dict[str, Any] = {"partition_databases": dict(away)}
-    async with running(server.hub_url, "ledger", clock=SystemClock(), **named) as process:
-        reports = [await process.bus.call(VerifyLedger(partition=partition), DEADLINE_S) for partition in range(LANES)]
-    faults = [report.fault for report in reports if report.fault]
-    say(f"proved {sum(report.transfers for report in reports):,} transfers; faults: {faults or 'none'}")
 
 
 def say(line: str) -> None:

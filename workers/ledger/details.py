@@ -142,7 +142,7 @@ class _Page:
         """Take what was read after the start, or of it as many transactions as there is room for."""
         self.blocks += len(read.blocks)
         for place, line in lines:
-            if _order(place) <= _order(self.start):
+            if order_of(place) <= order_of(self.start):
                 continue
             if len(self.lines) >= self.limit and place != self.place:
                 return
@@ -188,7 +188,8 @@ def _blocks(wanted: Sequence[Row], first: int) -> Sequence[int]:
     return range(max(begin, first), max(row["last_block"] for row in wanted) + 1)
 
 
-def _order(place: DetailPlace) -> tuple[date, int, int, int]:
+def order_of(place: DetailPlace) -> tuple[date, int, int, int]:
+    """Where a transaction stands among all others of the details."""
     return place.day, place.partition, place.block, place.number
 
 

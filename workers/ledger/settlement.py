@@ -45,6 +45,11 @@ def named(kind: int) -> tuple[str, str | None]:
     return (Kind.correct.name, Kind(-kind).name) if kind < 0 else (Kind(kind).name, None)
 
 
+def numbered(kind: str, reverses: str | None) -> int:
+    """What `named` has named."""
+    return int(Kind[kind]) if reverses is None else -int(Kind[reverses])
+
+
 async def partner_summary_of(query: PartnerSummaryOf, reading: Reading) -> Summary:
     """応援ポイント移行集計 (画面80): what came in from this partner, and where its reserve points went.
 
@@ -73,6 +78,11 @@ async def place_summary_of(query: PlaceSummaryOf, reading: Reading) -> PlaceSumm
         query.place_id, NO_ORIGIN,
     )  # fmt: skip
     places = [PlaceLine(**dict(row), points=row["used"] - row["returned"]) for row in rows]
+    return by_place(query, places)
+
+
+def by_place(query: PlaceSummaryOf, places: list[PlaceLine]) -> PlaceSummary:
+    """These lines, and the totals of all."""
     return PlaceSummary(
         first=query.first,
         last=query.last,

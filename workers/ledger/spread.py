@@ -44,7 +44,7 @@ class Spread:
     @property
     def databases(self) -> Sequence[Database]:
         """Each once, the hub's own first."""
-        return [self._home, *dict.fromkeys(self._home.away.values())]
+        return [self._home, *self._home.others]
 
     @property
     def is_wide(self) -> bool:
@@ -96,7 +96,7 @@ class Spread:
             await self._be_ready(reading, *self.databases)
             if not self.is_wide:
                 return await answer(query, reading)
-            elsewhere = (_ask(answer, query, database) for database in self.databases[1:])
+            elsewhere = (_ask(answer, query, database) for database in self._home.others)
             return add(query, await asyncio.gather(answer(query, reading), *elsewhere))
 
         return everywhere
@@ -138,7 +138,7 @@ class Spread:
             rows = await tx.fetch(spread_statements.BEGUN)
             if not any(row["elsewhere"] for row in rows):
                 await tx.execute(spread_statements.CLAIM_EARLIER)
-            for database, place in zip(self.databases[1:], places, strict=True):
+            for database, place in zip(self._home.others, places, strict=True):
                 await _leave(tx, rows, self._living_in(database), place)
 
     async def _settle_in(self, database: Database) -> None:

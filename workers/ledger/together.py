@@ -24,7 +24,8 @@ from schemas.settlement import (
     SummaryLine,
 )
 from schemas.vouchers import VoucherOfNumber, Vouchers
-from workers.ledger.accounts import Kind
+from workers.ledger.details import order_of
+from workers.ledger.settlement import by_place, numbered
 
 Place: TypeAlias = tuple[date, int, int, int]
 
@@ -66,8 +67,7 @@ def summaries(query: PartnerSummaryOf | StoreSummaryOf | MunicipalSummaryOf, ans
 
 
 def _order(line: SummaryLine) -> tuple[int, str, int, str]:
-    kind = int(Kind[line.kind]) if line.reverses is None else -int(Kind[line.reverses])
-    return kind, line.lg_code or "", line.counterparty_id.int, line.pool
+    return numbered(line.kind, line.reverses), line.lg_code or "", line.counterparty_id.int, line.pool
 
 
 def _added(one: SummaryLine, other: SummaryLine) -> SummaryLine:
@@ -84,13 +84,7 @@ def place_summaries(query: PlaceSummaryOf, answers: Sequence[PlaceSummary]) -> P
     """Place by place."""
     lines = sorted((place for answer in answers for place in answer.places), key=lambda place: place.place_id)
     places = [_one_place(list(same)) for _, same in groupby(lines, key=lambda place: place.place_id)]
-    return PlaceSummary(
-        first=query.first,
-        last=query.last,
-        places=places,
-        transactions=sum(place.transactions for place in places),
-        points=sum(place.points for place in places),
-    )
+    return by_place(query, places)
 
 
 def _one_place(lines: Sequence[PlaceLine]) -> PlaceLine:
@@ -106,7 +100,7 @@ def _one_place(lines: Sequence[PlaceLine]) -> PlaceLine:
 
 def details(query: DetailsOf, answers: Sequence[Details]) -> Details:
     """The lines up to where all of them have read, and of these as many whole transactions as a page takes."""
-    ends = [_place(answer.after) for answer in answers if answer.after is not None]
+    ends = [order_of(answer.after) for answer in answers if answer.after is not None]
     end = min(ends) if ends else None
     lines = sorted((line for answer in answers for line in answer.lines), key=_place_of)
     read = [line for line in lines if end is None or _place_of(line) <= end]
@@ -116,10 +110,6 @@ def details(query: DetailsOf, answers: Sequence[Details]) -> Details:
             return Details(lines=page, after=_cursor(_place_of(page[-1])))
         page += transaction
     return Details(lines=page, after=None if end is None else _cursor(end))
-
-
-def _place(place: DetailPlace) -> Place:
-    return place.day, place.partition, place.block, place.number
 
 
 def _place_of(line: DetailLine) -> Place:

@@ -20,7 +20,7 @@ from tests.fuzzing import FUZZ_S
 from tests.workers.registry.asking import ask
 
 ROOT: Final = Path(__file__).parents[3]
-EXAMPLES: Final = 100 if FUZZ_S else 5
+EXAMPLES: Final = 100 if FUZZ_S else 8
 LIMIT_S: Final = 900 if FUZZ_S else 240
 COUNTERS: Final = 20
 NOWHERE: Final = "http://127.0.0.1:1/"

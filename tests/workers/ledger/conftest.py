@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from hub.transports.jobs import JobRunner
-from tests.conftest import Admin, with_database
+from tests.conftest import Admin, copied
 from tests.running import running
 from tests.workers.ledger.tamperings import JOURNAL
 from tests.workers.ledger.world import (
@@ -81,14 +80,11 @@ async def owner(database_url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.
 
 
 @contextmanager
-def copied(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
+def another(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
     """A database more."""
-    name = f"mykey_test_{uuid4().hex}"
-    admin.execute(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
-    url = with_database(server_url, name)
-    admin.run(_be_another(url))
-    yield url
-    admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    with copied(server_url, admin, template_database) as url:
+        admin.run(_be_another(url))
+        yield url
 
 
 async def _be_another(url: str) -> None:
@@ -101,14 +97,14 @@ async def _be_another(url: str) -> None:
 @pytest.fixture
 def away_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
     """The second database."""
-    with copied(server_url, admin, template_database) as url:
+    with another(server_url, admin, template_database) as url:
         yield url
 
 
 @pytest.fixture
 def one_url(server_url: str, admin: Admin, template_database: str) -> Iterator[str]:
     """That of a hub which has only one."""
-    with copied(server_url, admin, template_database) as url:
+    with another(server_url, admin, template_database) as url:
         yield url
 
 

@@ -9,10 +9,12 @@ from hub.settings import Settings
 from schemas.points import BalanceOf
 from tests.running import SECRET_KEY, running
 from tests.workers.ledger.lives import Lives
+from tests.workers.ledger.spread_worker import CITIZENS
 from tests.workers.ledger.two_databases import (
     AWAY,
     PEOPLE,
     all_that_is_told,
+    asked_directly,
     close_days,
     heads,
     is_sound,
@@ -23,8 +25,9 @@ from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, cr
 from tests.workers.ledger.world_holds import coupon, issue, register, revoke
 from workers.ledger.moving import HubAtWorkError, Move, PartitionTwiceError, PlaceUnknownError, main, spread
 from workers.ledger.spread import SameDatabaseError
+from workers.ledger.store import PartitionElsewhereError
 
-HERE, THERE = citizen(1, lane=3), citizen(2, lane=11)
+HERE, THERE = CITIZENS
 TABLES: Final = ("transfer", "outcome", "lot", "rollup", "hold", "block", "contra", "correction")
 
 
@@ -161,10 +164,8 @@ async def test_the_hubs_own_database_is_no_other_one(database_url: str, clock: A
     with pytest.raises(SameDatabaseError):
         await spread(settings(database_url, own))
     async with running(database_url, "ledger", clock=clock, **own) as process:
-        (component,) = process.components
-        async with process.database_of("ledger").reading() as reading:
-            with pytest.raises(SameDatabaseError):
-                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+        with pytest.raises(SameDatabaseError):
+            await asked_directly(process, BalanceOf(citizen_id=THERE))
     async with running(database_url, "ledger", clock=clock) as process:
         await open_pools(process.database_of("ledger"))
         assert (await ask(process, credit("1", THERE, 100, FOREVER))).code is None
@@ -179,10 +180,8 @@ async def test_a_partition_is_not_looked_for_in_an_empty_database(
     with pytest.raises(PlaceUnknownError):
         await spread(settings(database_url, wrong))
     async with running(database_url, "ledger", clock=clock, **wrong) as process:
-        (component,) = process.components
-        async with process.database_of("ledger").reading() as reading:
-            with pytest.raises(Exception, match="partitions"):
-                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+        with pytest.raises(PartitionElsewhereError, match="partitions"):
+            await asked_directly(process, BalanceOf(citizen_id=THERE))
 
 
 def test_its_help_says_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ from tests.workers.ledger.test_holds import at_once, codes
 from tests.workers.ledger.two_databases import (
     PEOPLE,
     all_that_is_told,
+    asked_directly,
     close_days,
     heads,
     is_sound,
@@ -55,6 +56,8 @@ from tests.workers.ledger.world import (
     use,
 )
 from tests.workers.ledger.world_holds import authorise, coupon, issue, redeem, register
+from workers.ledger.spread import PartitionBegunError
+from workers.ledger.store import PartitionElsewhereError
 
 HERE, THERE = CITIZENS
 PREPARED: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
@@ -194,10 +197,8 @@ async def test_without_the_setting_nothing_is_posted_or_answered(
 ) -> None:
     await ask(spread, credit("1", THERE, 100, FOREVER))
     async with running(database_url, "ledger", clock=clock) as without:
-        (component,) = without.components
-        async with without.database_of("ledger").reading() as reading:
-            with pytest.raises(Exception, match=r"partitions \[8, 9, 10, 11, 12, 13, 14, 15\]"):
-                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+        with pytest.raises(PartitionElsewhereError, match=r"partitions \[8, 9, 10, 11, 12, 13, 14, 15\]"):
+            await asked_directly(without, BalanceOf(citizen_id=THERE))
 
 
 async def test_a_partition_with_postings_stays_where_it_is(
@@ -205,10 +206,8 @@ async def test_a_partition_with_postings_stays_where_it_is(
 ) -> None:
     await ask_all(ledger, credit("1", THERE, 100, FOREVER), issue("v", THERE, 10, numbers=["12345678"]))
     async with running(database_url, "ledger", clock=clock, **away) as process:
-        (component,) = process.components
-        async with process.database_of("ledger").reading() as reading:
-            with pytest.raises(Exception, match=r"partitions \[11\]"):
-                await component.answers[BalanceOf](BalanceOf(citizen_id=THERE), reading)
+        with pytest.raises(PartitionBegunError, match=r"partitions \[11\]"):
+            await asked_directly(process, BalanceOf(citizen_id=THERE))
 
 
 async def test_what_was_posted_before_the_second_database_is_still_unique(

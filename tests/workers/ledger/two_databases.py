@@ -4,10 +4,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
+from pydantic import BaseModel
 
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
 from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
+from schemas.message import Query
 from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf
 from schemas.settlement import (
     Details,
@@ -57,6 +59,13 @@ async def is_sound(process: HubProcess) -> None:
     for partition in range(LANES):
         report = await ask(process, VerifyLedger(partition=partition))
         assert report.fault is None
+
+
+async def asked_directly(process: HubProcess, query: Query) -> BaseModel:
+    """As the process answers, with what it raises."""
+    (component,) = process.components
+    async with process.database_of("ledger").reading() as reading:
+        return await component.answers[type(query)](query, reading)
 
 
 async def close_days(process: HubProcess) -> None:
