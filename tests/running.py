@@ -1,10 +1,12 @@
 """A hub process for a test: some components on the test's own database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from hub.clock import AdjustableClock, Clock
+from hub.component import Component, Context, Factory, Installed
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
@@ -17,6 +19,29 @@ async def running(
     database_url: str, *components: str, clock: Clock | None = None, **settings: object
 ) -> AsyncIterator[HubProcess]:
     """`running(database_url, "registry", "ledger")`: these components, working; settings by their names."""
-    made = Settings.model_validate({"database_url": database_url, "secret_key": SECRET_KEY, **settings})
-    async with HubProcess(made, clock or AdjustableClock(), installed(components), database_url) as process:
+    async with _process(installed(components), database_url, clock, settings) as process:
         yield process
+
+
+@asynccontextmanager
+async def running_without_jobs(
+    database_url: str, *components: str, clock: Clock | None = None, **settings: object
+) -> AsyncIterator[HubProcess]:
+    """The same, but what it does is only what it is asked for."""
+    chosen = [Installed(each.name, _without_jobs(each.factory)) for each in installed(components)]
+    async with _process(chosen, database_url, clock, settings) as process:
+        yield process
+
+
+def _process(
+    chosen: Sequence[Installed], database_url: str, clock: Clock | None, settings: Mapping[str, object]
+) -> HubProcess:
+    made = Settings.model_validate({"database_url": database_url, "secret_key": SECRET_KEY, **settings})
+    return HubProcess(made, clock or AdjustableClock(), chosen, database_url)
+
+
+def _without_jobs(factory: Factory) -> Factory:
+    def built(context: Context) -> Component:
+        return replace(factory(context), jobs=())
+
+    return built

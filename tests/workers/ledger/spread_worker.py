@@ -1,6 +1,7 @@
 """Posts credits until it is killed: `python -m tests.workers.ledger.spread_worker URL AWAY_URL`; says which were done.
 
-MYKEY_FAILPOINT arms the place where it dies. Credits go to the citizens in turn, one in each database.
+MYKEY_FAILPOINT arms the place where it dies. Credits go to the citizens in turn, one in each database. No job has a
+branch of its own under way: a checkpoint is signed in all of the databases.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Final
 import structlog
 
 from hub.clock import AdjustableClock
-from tests.running import running
+from tests.running import running_without_jobs
 from tests.workers.ledger.world import FOREVER, START, ask, citizen, credit
 from workers.ledger.store import FEW
 
@@ -25,7 +26,7 @@ LIMIT: Final = 3 * FEW
 async def main(url: str, away_url: str) -> None:
     """One credit after the other."""
     away = {"partition_databases": {"8-15": away_url}}
-    async with running(url, "ledger", clock=AdjustableClock(START), **away) as process:
+    async with running_without_jobs(url, "ledger", clock=AdjustableClock(START), **away) as process:
         for number, citizen_id in zip(range(LIMIT), cycle(CITIZENS), strict=False):
             await ask(process, credit(str(number), citizen_id, POINTS, FOREVER))
             sys.stdout.write(f"{number}\n")

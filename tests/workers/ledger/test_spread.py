@@ -23,7 +23,7 @@ from schemas.points import BalanceOf, HeldByPool, OutcomesOf, PostingCommand
 from schemas.values import LANES
 from schemas.vouchers import VoucherOfNumber
 from tests.reliability import ways
-from tests.running import running
+from tests.running import running, running_without_jobs
 from tests.waiting import wait_until
 from tests.workers.ledger import spread_worker
 from tests.workers.ledger.lives import Lives
@@ -292,7 +292,7 @@ async def test_whoever_is_killed_between_the_two_commits_leaves_both_or_none(
         await open_pools(before.database_of("ledger"))
     answered = await asyncio.to_thread(killed_at, f"{point}:{nth}", database_url, away_url)
     monkeypatch.setattr(branches, "DOUBT_S", 0.0)
-    async with running(database_url, "ledger", clock=clock, **away) as process:
+    async with running_without_jobs(database_url, "ledger", clock=clock, **away) as process:
         await Settling(process.database_of("ledger")).settle()
         assert await value(away_url, PREPARED) == 0
         posted = await posted_ids(process)
