@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel
 
-from hub import routes, telemetry
+from hub import routes, stuck, telemetry
 from hub.apart import ApartCalls
 from hub.bus import Bus
 from hub.calls import CallQueue
@@ -157,6 +157,7 @@ class HubProcess(Bus):
             **transport.loops(),
             "maintenance": maintenance.run,
             "pauses": partial(self.pauses.run, first),
+            "stuck": partial(stuck.watch, self._databases),
             "flow": partial(FlowWriter(self.process_id, flows, self.complaint).run, first),
             **{f"{one.name}.{name}": loop for one in self.components for name, loop in one.loops.items()},
         }
@@ -185,6 +186,12 @@ class HubProcess(Bus):
     @property
     def _first(self) -> _Hosted:
         return next(iter(self._hosted.values()))
+
+    @property
+    def _databases(self) -> list[Database]:
+        """Of each component, also those elsewhere."""
+        own = [hosted.database for hosted in self._hosted.values()]
+        return [database for each in own for database in (each, *each.others)]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""F19, F22: answers that never come. Whether it was done is unknown, and asked again under its id it was done once."""
+"""F11, F19, F22: answers that never come. Whether it was done is unknown; asked again under its id it was done once."""
 
 import asyncio
 import json
@@ -11,13 +11,16 @@ import asyncpg
 import pytest
 from yarl import URL
 
-from hub import database
+from hub import database, stuck
+from schemas.points import PostingStatus
 from tests.connectors.partner.test_killed import hub
 from tests.connectors.partner.town import AIRLINE, CITIZENS, HOST, Answer, Partner, settle, town, transfer
 from tests.reliability import ways
 from tests.reliability.ways import Direction, Way
 from tests.running import running
 from tests.waiting import wait_until
+from tests.workers.ledger.world import citizen, credit
+from workers.ledger.store import FEW
 
 ITEMS: Final = 8
 GIVEN_UP_S: Final = 3.0
@@ -95,9 +98,34 @@ async def test_a_commit_that_is_never_confirmed_was_done_once(
     await owner.close()
 
 
+@pytest.mark.parametrize(
+    "words, brought, count", [(b"COPY", 0.5, 2 * FEW), (b"INSERT INTO ledger.outcome", 1.0, ITEMS)]
+)
+async def test_who_is_frozen_in_the_middle_of_a_statement_holds_nobody_up_for_long(
+    words: bytes, brought: float, count: int, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a COPY, or between what a statement says and its values; who is frozen gives nothing up."""
+    monkeypatch.setattr(database, "COMMAND_TIMEOUT_S", 2 * RECOVERY_LIMIT_S)
+    monkeypatch.setitem(database.SESSION, "lock_timeout", f"{2 * RECOVERY_LIMIT_S}s")
+    monkeypatch.setattr(stuck, "STUCK_S", GIVEN_UP_S)
+    monkeypatch.setattr(stuck, "LOOK_S", LOOK_S)
+    commands = [credit(str(number), citizen(number), 1) for number in range(count)]
+    async with ways.to_postgres(database_url) as way, running(way.url, "ledger") as frozen:
+        way.freeze_at(words, of=b"mykey_ledger", brought=brought)
+        asking = asyncio.ensure_future(frozen.bus.call_many(commands, RECOVERY_LIMIT_S))
+        await wait_until(lambda: way.silenced > 0)
+        async with running(database_url, "ledger") as process:
+            answers = await process.bus.call_many(commands, RECOVERY_LIMIT_S)
+        assert {answer.status for answer in answers} == {PostingStatus.posted}
+        way.cut()
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
 def test_who_has_gone_silent_is_given_up_in_time() -> None:
     assert float(database.SESSION["lock_timeout"].removesuffix("s")) < database.COMMAND_TIMEOUT_S
     assert database.COMMAND_TIMEOUT_S + database.CONNECT_TIMEOUT_S < RECOVERY_LIMIT_S
+    assert database.COMMAND_TIMEOUT_S < stuck.STUCK_S < RECOVERY_LIMIT_S - stuck.LOOK_S
 
 
 @pytest.mark.timeout(120)

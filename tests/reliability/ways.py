@@ -48,6 +48,7 @@ class _Connection:
         self.ends = (near, far)
         self.gates = {direction: asyncio.Event() for direction in Direction}
         self.is_server_lost = False
+        self.is_frozen = False
         self.begun = b""
         """What the client said first: to PostgreSQL, who it is."""
 
@@ -72,6 +73,7 @@ class Way:
         self._connections = set[_Connection]()
         self._silent = set[_Connection]()
         self._silencing: tuple[bytes, bytes] | None = None
+        self._brought_by_frozen: float | None = None
         self._taking = set[asyncio.Task[None]]()
         self.silenced = 0
         """How many connections have gone silent."""
@@ -96,9 +98,14 @@ class Way:
         """
         self._silencing = (words, of)
 
+    def freeze_at(self, words: bytes, of: bytes = b"", brought: float = 1.0) -> None:
+        """The same, as if its process were frozen then: this share of the request is brought, nothing after."""
+        self.silence_after(words, of)
+        self._brought_by_frozen = brought
+
     def heal(self) -> None:
         """What was held up arrives; connections still to come find nothing wrong."""
-        self._is_cut, self._silencing = False, None
+        self._is_cut, self._silencing, self._brought_by_frozen = False, None, None
         self._held.clear()
         self._set_gates()
 
@@ -149,6 +156,8 @@ class Way:
         )
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            if connection.is_frozen:
+                await asyncio.wait(ways)
         finally:
             connection.abort()
             self._connections.discard(connection)
@@ -164,7 +173,7 @@ class Way:
             while True:
                 chunk = await reader.read(CHUNK_BYTES)
                 if direction is Direction.REQUESTS:
-                    self._listen(connection, chunk)
+                    chunk = self._heard(connection, chunk)
                 if not (direction is Direction.REQUESTS and connection in self._silent):
                     await connection.gates[direction].wait()
                 if not chunk:
@@ -173,15 +182,23 @@ class Way:
                     writer.write(chunk)
                     await writer.drain()
 
-    def _listen(self, connection: _Connection, chunk: bytes) -> None:
+    def _heard(self, connection: _Connection, chunk: bytes) -> bytes:
+        """What of it is brought."""
+        if connection.is_frozen:
+            return b""
         connection.begun = connection.begun or chunk
         if self._silencing is None or connection in self._silent:
-            return
+            return chunk
         words, of = self._silencing
-        if words in chunk and of in connection.begun:
-            self.silenced += 1
-            self._silent.add(connection)
-            connection.gates[Direction.ANSWERS].clear()
+        if words not in chunk or of not in connection.begun:
+            return chunk
+        self.silenced += 1
+        self._silent.add(connection)
+        connection.gates[Direction.ANSWERS].clear()
+        if self._brought_by_frozen is None:
+            return chunk
+        connection.is_frozen = True
+        return chunk[: int(len(chunk) * self._brought_by_frozen)]
 
 
 class Ways:
