@@ -1,8 +1,9 @@
 """`mykey-hub spread`: brings partitions, with all that was posted there, to the databases that the settings name.
 
-The hub's processes are stopped meanwhile. A partition is copied whole, and is still elsewhere where it arrives. It
-leaves the hub's own database in one transaction, which takes its rows and says where it lives now. Only then does it
-live there. Whoever is killed on the way leaves it in one place, or on its way, and the next run goes on.
+The hub's processes are stopped meanwhile. A partition is copied whole, and is still elsewhere where it arrives. Then
+the hub's own database says in one transaction where it lives, and gives up what it had of it. Only then does it live
+there, and what another database had of it goes. Whoever is killed on the way leaves it in one place, or on its way, and
+the next run goes on.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from hub.keys import Keys
 from hub.sealing import PURPOSE
 from hub.serving import database
 from hub.settings import Settings, read_settings
+from schemas.values import LANES
 from workers.ledger import moving_statements as statements
 from workers.ledger import spread_statements
 from workers.ledger.spread import NOT_KNOWN, check_different
@@ -33,7 +35,7 @@ class HubAtWorkError(PermanentError):
 
 
 class PlaceUnknownError(PermanentError):
-    """The partition lives in a database that is neither the hub's own nor the one that the settings name for it."""
+    """The partition lives in a database that the settings do not name: name it by --from."""
 
 
 class PartitionTwiceError(PermanentError):
@@ -59,15 +61,19 @@ class Books(NamedTuple):
 
 def main(arguments: Sequence[str]) -> int:
     """Bring partitions of the ledger to where MYKEY_PARTITION_DATABASES says that they live; the hub is stopped."""
-    argparse.ArgumentParser(prog="mykey-hub spread", description=main.__doc__).parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="mykey-hub spread", description=main.__doc__)
+    parser.add_argument(
+        "--from", dest="former", action="append", default=[], metavar="URL", help="a database that is named no more"
+    )
+    told = parser.parse_args(arguments)
     settings = read_settings()
     logs.configure("warning")
-    loop.run(spread(settings))
+    loop.run(spread(settings, told.former))
     return 0
 
 
-async def spread(settings: Settings) -> None:
-    """Every partition that lives elsewhere than the settings say.
+async def spread(settings: Settings, former: Sequence[str] = ()) -> None:
+    """Every partition that lives elsewhere than the settings say; it may live in one of the `former` databases.
 
     Raises HubAtWorkError, SameDatabaseError, PlaceUnknownError, PartitionTwiceError.
     """
@@ -76,15 +82,32 @@ async def spread(settings: Settings) -> None:
         home = await stack.enter_async_context(_books(settings, own_url))
         if await home.connection.fetchval(statements.AT_WORK):
             raise HubAtWorkError("the hub is at work")
-        away = {
+        others = {
             url: await stack.enter_async_context(_books(settings, url))
-            for url in dict.fromkeys(settings.partition_databases.values())
+            for url in dict.fromkeys([*settings.partition_databases.values(), *former])
         }
-        check_different(home.place, [one.place for one in away.values()])
-        for partition, url in sorted(settings.databases_of_partitions().items()):
-            rows = await Move(partition, home, away[url]).run()
-            told = "lives there already" if rows is None else f"moved, {rows:,} rows"
-            console.print(f"partition {partition}: {told}")
+        check_different(home.place, [one.place for one in others.values()])
+        named = {partition: others[url] for partition, url in settings.databases_of_partitions().items()}
+        for partition in range(LANES):
+            rows = await _bring(partition, home, list(others.values()), named.get(partition, home))
+            if rows is not None or partition in named:
+                told = "lives there already" if rows is None else f"moved, {rows:,} rows"
+                console.print(f"partition {partition}: {told}")
+
+
+async def _bring(partition: int, home: Books, others: Sequence[Books], target: Books) -> int | None:
+    """How many rows went, None where nothing was left to do."""
+    place = (await head_of(home, partition)).elsewhere
+    source = home if place is None else next((one for one in others if one.place == place), None)
+    if source is None:
+        raise PlaceUnknownError(f"partition {partition}")
+    rows = await Move(partition, home, source, target).run()
+    for other in others:
+        left = await head_of(other, partition)
+        if other is not target and left.elsewhere is None and left.block:
+            await check_older(left, target, partition)
+            await empty(other, partition)
+    return rows
 
 
 @asynccontextmanager
@@ -99,80 +122,106 @@ async def _books(settings: Settings, url: str) -> AsyncIterator[Books]:
 
 
 class Move:
-    """One partition's way out of the hub's own database."""
+    """One partition's way from where it lives to where it is to live, two of the hub's databases."""
 
-    def __init__(self, partition: int, home: Books, there: Books) -> None:
+    def __init__(self, partition: int, home: Books, source: Books, target: Books) -> None:
         self._partition = partition
         self._home = home
-        self._there = there
+        self._source = source
+        self._target = target
 
     async def run(self) -> int | None:
-        """Go the rest of it; how many rows went, None where nothing was left to do.
-
-        Raises PlaceUnknownError, PartitionTwiceError.
-        """
-        here, there = await self._head(self._home), await self._head(self._there)
-        rows = 0
-        if here.elsewhere is None:
-            if there.elsewhere is None and there.block:
-                raise PartitionTwiceError(f"partition {self._partition}")
-            rows = await self._arrive(here)
-            await self._leave()
-        elif here.elsewhere != self._there.place:
-            raise PlaceUnknownError(f"partition {self._partition}")
-        elif there.elsewhere is None:
-            return None
-        await self._live_there()
+        """Go the rest of it; how many rows went, None where nothing was left to do. Raises PartitionTwiceError."""
+        there = await head_of(self._target, self._partition)
+        if self._source is self._target:
+            if there.elsewhere is None:
+                return None
+            await self._live_there()
+            return 0
+        if there.elsewhere is None:
+            await check_older(there, self._source, self._partition)
+        rows = await self._arrive()
+        if self._target is not self._home:
+            await self._say_where()
+            await self._live_there()
         return rows
 
-    async def _head(self, books: Books) -> Head:
-        row = await books.connection.fetchrow(statements.HEAD, self._partition)
-        assert row is not None  # noqa: S101 - the migration made all partitions
-        return Head(*row)
-
-    async def _arrive(self, head: Head) -> int:
+    async def _arrive(self) -> int:
         """Copy everything, in the place of what an earlier run may have left."""
-        there, partition, rows = self._there.connection, self._partition, 0
-        async with there.transaction(), self._home.connection.transaction(isolation="repeatable_read"):
-            await there.execute(statements.MOVING)
-            await self._home.connection.execute(statements.MOVING)
-            for moved in statements.MOVED:
-                await there.execute(moved.leave, partition, timeout=COPY_LIMIT_S)
-            await there.execute(statements.LEAVE_COUPONS, partition)
+        source, there, partition, rows = self._source.connection, self._target.connection, self._partition, 0
+        async with there.transaction(), source.transaction(isolation="repeatable_read"):
+            await source.execute(statements.MOVING)
+            await _remove(self._target, partition)
             for moved in reversed(statements.MOVED):
                 rows += await self._copy(moved.read, moved.table, moved.columns)
-            rows += await self._copy(statements.USED_COUPONS, "ledger.coupon", statements.COUPON_COLUMNS)
+            if self._target is not self._home:  # which has all coupons
+                await there.execute(statements.LEAVE_COUPONS, partition)
+                rows += await self._copy(statements.USED_COUPONS, "ledger.coupon", statements.COUPON_COLUMNS)
             for kept, keep in (
                 (statements.CHECKPOINTS, statements.KEEP_CHECKPOINT),
                 (statements.CLOSED_DAYS, statements.KEEP_DAY),
                 (statements.CLOSED_MONTHS, statements.KEEP_MONTH),
             ):
-                await there.executemany(keep, [tuple(row) for row in await self._home.connection.fetch(kept)])
+                await there.executemany(keep, [tuple(row) for row in await source.fetch(kept)])
+            head = await head_of(self._source, partition)
             await there.execute(statements.ARRIVE, partition, *head._replace(elsewhere=NOT_KNOWN))
+            if self._target is self._home:
+                await self._live_there()
         return rows
 
     async def _copy(self, sql: str, table: str, columns: Sequence[str]) -> int:
-        return await copy_rows(self._home.connection, sql, [self._partition], self._there.connection, table, columns)
+        source, target = self._source.connection, self._target.connection
+        return await copy_rows(source, sql, [self._partition], target, table, columns)
 
-    async def _leave(self) -> None:
-        """From its commit on the partition is nowhere, until it lives there."""
+    async def _say_where(self) -> None:
+        """In the hub's own database. From this commit on the partition is nowhere, until it lives there."""
         home, partition = self._home.connection, self._partition
         async with home.transaction():
             await home.execute(statements.MOVING)
             if not await home.fetch(spread_statements.ELSEWHERE):
                 await home.execute(spread_statements.CLAIM_EARLIER, timeout=COPY_LIMIT_S)
-            for moved in statements.MOVED:
-                await home.execute(moved.leave, partition, timeout=COPY_LIMIT_S)
-            await home.execute(statements.LEAVE, partition, self._there.place)
+            if self._source is self._home:
+                await _remove(self._home, partition)
+            await home.execute(statements.LEAVE, partition, self._target.place)
             await _sum_again(home)
 
     async def _live_there(self) -> None:
-        there = self._there.connection
+        there = self._target.connection
         async with there.transaction():
             await there.execute(statements.MOVING)
             await there.execute(statements.LIVE_HERE, self._partition)
             await there.execute(statements.SHUT)
             await _sum_again(there)
+            if self._target is self._home and not await there.fetch(spread_statements.ELSEWHERE):
+                await there.execute(statements.CLAIM_NOTHING)
+
+
+async def head_of(books: Books, partition: int) -> Head:
+    """The end of a partition's chain in one of the databases."""
+    row = await books.connection.fetchrow(statements.HEAD, partition)
+    assert row is not None  # noqa: S101 - the migration made all partitions
+    return Head(*row)
+
+
+async def check_older(copy: Head, source: Books, partition: int) -> None:
+    """It has nothing that the source has not. Raises PartitionTwiceError."""
+    if copy.block and not await source.connection.fetchval(statements.HAS_BLOCK, partition, copy.block, copy.hash):
+        raise PartitionTwiceError(f"partition {partition}")
+
+
+async def empty(books: Books, partition: int) -> None:
+    """Take a partition that lives elsewhere out of a database that is not the hub's own."""
+    async with books.connection.transaction():
+        await _remove(books, partition)
+        await books.connection.execute(statements.LEAVE_COUPONS, partition)
+        await books.connection.execute(statements.LEAVE, partition, NOT_KNOWN)
+        await _sum_again(books.connection)
+
+
+async def _remove(books: Books, partition: int) -> None:
+    await books.connection.execute(statements.MOVING)
+    for moved in statements.MOVED:
+        await books.connection.execute(moved.leave, partition, timeout=COPY_LIMIT_S)
 
 
 async def _sum_again(connection: Connection) -> None:

@@ -124,6 +124,11 @@ UPDATE ledger.head SET block = $2, hash = $3, next_account = $4, closed_to = $5,
 LEAVE: Final = """
 UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1, elsewhere = $2 WHERE partition = $1
 """
+HAS_BLOCK: Final = """
+SELECT EXISTS (SELECT FROM ledger.block WHERE partition = $1 AND block = $2 AND hash = $3)
+"""
+CLAIM_NOTHING: Final = "TRUNCATE ledger.command_claim, ledger.hold_claim"
+"""Everything lives in the hub's own database again, whose keys are unique by themselves."""
 LIVE_HERE: Final = "UPDATE ledger.head SET elsewhere = NULL WHERE partition = $1"
 CHECKPOINTS: Final = "SELECT number, made_at, document FROM ledger.checkpoint ORDER BY number"
 KEEP_CHECKPOINT: Final = """

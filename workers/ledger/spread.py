@@ -30,7 +30,11 @@ class SameDatabaseError(PermanentError):
 
 
 class PartitionBegunError(PermanentError):
-    """A partition has postings where it does not live any more: stop the hub, and let `mykey-hub spread` move it."""
+    """A partition has postings where it is not to live: stop the hub, and let `mykey-hub spread` move it."""
+
+
+class PartitionOnItsWayError(PermanentError):
+    """A database has a copy of a partition that does not live there yet: let `mykey-hub spread` go on with it."""
 
 
 class Spread:
@@ -152,6 +156,9 @@ class Spread:
             raise PartitionElsewhereError(f"partitions {strangers}")
         async with database.transaction() as there:
             rows = await there.fetch(spread_statements.BEGUN)
+            on_their_way = [row["partition"] for row in rows if row["elsewhere"] is not None and row["has_begun"]]
+            if on_their_way:
+                raise PartitionOnItsWayError(f"partitions {on_their_way}")
             await _leave(there, rows, {row["partition"] for row in rows} - staying, NOT_KNOWN)
             if not await there.fetch(spread_statements.POOLS):
                 for pool in pools:

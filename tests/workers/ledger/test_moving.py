@@ -1,12 +1,13 @@
 """`mykey-hub spread`: a partition moves with all that was posted there, and nobody can tell."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
 
 from hub.clock import AdjustableClock
 from hub.settings import Settings
-from schemas.points import BalanceOf
+from schemas.points import BalanceOf, HeldByPool
 from tests.running import SECRET_KEY, running
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.spread_worker import CITIZENS
@@ -23,8 +24,9 @@ from tests.workers.ledger.two_databases import (
 )
 from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, credit, open_pools
 from tests.workers.ledger.world_holds import coupon, issue, register, revoke
+from workers.ledger import moving
 from workers.ledger.moving import HubAtWorkError, Move, PartitionTwiceError, PlaceUnknownError, main, spread
-from workers.ledger.spread import SameDatabaseError
+from workers.ledger.spread import PartitionOnItsWayError, SameDatabaseError
 from workers.ledger.store import PartitionElsewhereError
 
 HERE, THERE = CITIZENS
@@ -106,21 +108,41 @@ async def test_what_must_be_unique_stays_unique(
         await is_sound(process)
 
 
-@pytest.mark.parametrize("step", ["_leave", "_live_there"])
+async def test_there_and_to_a_third_and_home_again(
+    database_url: str, away_url: str, one_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    """And out once more: what was claimed of each command the first time is in nobody's way."""
+    third = {"partition_databases": {"8-11": away_url, "12-15": one_url}}
+    other = {"partition_databases": {"8-15": one_url}}
+    await begin(database_url, clock)
+    for number, (where, former, urls) in enumerate(
+        [
+            (away, [], [away_url]),
+            (third, [], [away_url]),
+            (other, [away_url], [one_url]),
+            ({}, [one_url], []),
+            (away, [], [away_url]),
+        ]
+    ):
+        await spread(settings(database_url, where), former)
+        assert [url for url in (away_url, one_url) if await partitions_in(url)] == urls
+        async with running(database_url, "ledger", clock=clock, **where) as process:
+            await ask_all(process, *(credit(f"n{number}-{n}", CITIZENS[n], 10, FOREVER) for n in (0, 1)))
+            assert (await ask(process, credit("1", THERE, 100, FOREVER))).code == "id_conflict"
+            assert (await ask(process, issue(f"w{number}", HERE, 10, numbers=["12345678"]))).code == "no_number"
+            held = await ask(process, BalanceOf(citizen_id=THERE))
+            assert held.by_pool == {FOREVER: 200 + 10 * number}
+            await is_sound(process)
+
+
+@pytest.mark.parametrize("step", ["_say_where", "_live_there"])
 async def test_a_move_that_was_cut_short_goes_on(
     step: str, database_url: str, away: dict[str, Any], clock: AdjustableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     await begin(database_url, clock)
-
-    async def killed(_move: Move) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Move, step, killed)
-        with pytest.raises(Killed):
-            await spread(settings(database_url, away))
-    if step == "_leave":
+    await cut_short(step, settings(database_url, away), monkeypatch)
+    if step == "_say_where":
         async with running(database_url, "ledger", clock=clock) as process:
             await ask(process, credit("more", citizen(4, AWAY.start), 5, FOREVER))
     await spread(settings(database_url, away))
@@ -128,6 +150,50 @@ async def test_a_move_that_was_cut_short_goes_on(
     async with running(database_url, "ledger", clock=clock, **away) as process:
         assert (await ask(process, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 190}
         await is_sound(process)
+
+
+async def cut_short(step: str, told: Settings, monkeypatch: pytest.MonkeyPatch, former: Sequence[str] = ()) -> None:
+    """Bring partitions, killed at this step of the first."""
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(moving if step == "empty" else Move, step, killed)
+        with pytest.raises(Killed):
+            await spread(told, former)
+
+
+@pytest.mark.parametrize("step", ["_live_there", "empty"])
+async def test_a_way_home_that_was_cut_short_goes_on(
+    step: str, database_url: str, away_url: str, away: dict[str, Any], clock: AdjustableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    await begin(database_url, clock)
+    await spread(settings(database_url, away))
+    for _ in range(2):
+        await cut_short(step, settings(database_url, {}), monkeypatch, [away_url])
+    await spread(settings(database_url, {}), [away_url])
+    assert await partitions_in(away_url) == set()
+    async with running(database_url, "ledger", clock=clock) as process:
+        assert (await ask(process, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 190}
+        await is_sound(process)
+
+
+async def test_nothing_is_counted_twice_while_a_partition_is_on_its_way(
+    database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are in both; the hub is started as it was before."""
+    before, after = ({"partition_databases": {lanes: away_url}} for lanes in ("15", "11-15"))
+    await begin(database_url, clock)
+    await spread(settings(database_url, before))
+    await cut_short("_say_where", settings(database_url, after), monkeypatch)
+    async with running(database_url, "ledger", clock=clock, **before) as process:
+        with pytest.raises(PartitionOnItsWayError):
+            await asked_directly(process, HeldByPool())
+    await spread(settings(database_url, after))
+    async with running(database_url, "ledger", clock=clock, **after) as process:
+        assert (await ask(process, HeldByPool())).totals == {FOREVER: 290}
 
 
 async def test_again_it_changes_nothing(
@@ -155,6 +221,8 @@ async def test_a_partition_that_has_postings_in_both_stays(
     """The database that the settings name is another hub's."""
     await begin(database_url, clock)
     await begin(away_url, AdjustableClock(START))
+    async with running(away_url, "ledger", clock=clock) as process:
+        await ask(process, credit("another-hubs", THERE, 1, FOREVER))
     with pytest.raises(PartitionTwiceError):
         await spread(settings(database_url, away))
 
