@@ -20,6 +20,7 @@ from connectors.mail.statements import FORGET_RECIPIENTS
 from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
 from hub.component import Handler, Unasked
+from hub.database import Database
 from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.transaction import Transaction
@@ -51,8 +52,9 @@ log = structlog.get_logger()
 class AccountMails:
     """Hears of changes and mails them."""
 
-    def __init__(self, recipients: Recipients, mails: PlainMails) -> None:
+    def __init__(self, recipients: Recipients, mails: PlainMails, database: Database) -> None:
         self._recipients = recipients
+        self._database = database
         self._mails = mails
         self._words = {kind: _words(kind) for kind in AccountNoticeKind}
 
@@ -104,13 +106,15 @@ class AccountMails:
         try:
             to = checked_address(command.address).text
         except AddressRefusedError:
-            log.info("account_notice_not_sent", notice_id=command.notice_id)
+            log.info("account_notice_not_sent", notice_id=str(command.notice_id))
             return Unasked.UNASKED
         reply = await self._mails.deliver(self._mail(command, to), envelope.traceparent)
         if is_for_later(reply):
             raise TransientError(in_words(reply), retry_after_s=TRY_LATER_S)
         if is_about_the_address(reply):
-            log.warning("address_bounced", citizen_id=command.citizen_id, code=reply.code, status=reply.status)
+            log.warning("address_bounced", citizen_id=str(command.citizen_id), code=reply.code, status=reply.status)
+            async with self._database.transaction() as tx:
+                await self._recipients.bounced(command.citizen_id, command.address, tx)
         elif not reply.accepted:
             raise MailRefusedError(in_words(reply))
         return None

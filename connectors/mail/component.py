@@ -63,7 +63,7 @@ def component(context: Context) -> Component:
     offices = OfficeMails(mails, settings.own_url)
     overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
-    accounts = AccountMails(recipients, mails)
+    accounts = AccountMails(recipients, mails, context.database)
     pages = UnsubscribePages(unsubscribing, context.database, context.bus)
     return Component(
         "mail",

@@ -11,6 +11,7 @@ from connectors.mail.statements import (
     ADDRESS_STATE,
     CHANGE_ADDRESSES,
     CHANGE_CHOICES,
+    MARK_BOUNCED,
     PUT_RECIPIENTS,
     PUT_SCHEMES,
     PUT_SUPPORT_EVENTS,
@@ -82,6 +83,12 @@ class Recipients:
             [self._seal(ADDRESS, citizen_id, address) for citizen_id, address in addresses.items()],
             [_state_of(citizen_id, address) for citizen_id, address in addresses.items()],
         )
+
+    async def bounced(self, citizen_id: UUID, address: str, tx: Transaction) -> None:
+        """The mail server does not know this address; that says nothing where it is no longer the citizen's."""
+        for row in await tx.fetch(RECIPIENTS, [citizen_id]):
+            if self._person(row).address == address:
+                await tx.execute(MARK_BOUNCED, [citizen_id], [row["address_sealed"]])
 
     def _person(self, row: Row) -> Person:
         citizen_id = row["citizen_id"]

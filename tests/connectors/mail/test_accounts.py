@@ -110,6 +110,20 @@ async def test_an_address_that_bounces_parks_nothing(database_url: str, mailbox:
             assert await connection.fetchval("SELECT count(*) FROM hub.delivery") == 0
 
 
+async def test_an_address_that_bounces_is_told_where_it_is_still_the_citizens(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    await mailbox.misbehave(recipients={OLD: "550 5.1.1 nobody"})
+    state = MailAddressStateOf(citizen_id=ONE)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, citizen(1), PasswordChanged(citizen_id=ONE))
+        await settled(process)
+        assert not (await process.call(state, DEADLINE_S)).is_reached
+        await say(process, MailAddressChanged(citizen_id=ONE, old_mail=OLD, mail=NEW))
+        await settled(process)
+        assert (await process.call(state, DEADLINE_S)).is_reached
+
+
 async def test_the_server_may_want_it_later(database_url: str, mailbox: Mailbox) -> None:
     await mailbox.misbehave(recipients={OLD: "450 4.2.0 later"})
     async with mailing(database_url, mailbox) as process:
