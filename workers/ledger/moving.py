@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from hub import logs, loop, printing
+from hub.branches import Settling
 from hub.clock import SystemClock
 from hub.copying import COPY_LIMIT_S, copy_rows
 from hub.database import Connection, Database
@@ -27,7 +28,8 @@ from workers.ledger import moving_statements as statements
 from workers.ledger import spread_statements
 from workers.ledger.spread import NOT_KNOWN, check_different
 
-CONNECTIONS: Final = 1
+CONNECTIONS: Final = 2
+"""The mover's own, and one to settle what was begun."""
 
 
 class HubAtWorkError(PermanentError):
@@ -55,6 +57,7 @@ class Head(NamedTuple):
 class Books(NamedTuple):
     """One of the databases, as its owner."""
 
+    database: Database
     connection: Connection
     place: UUID
 
@@ -87,6 +90,8 @@ async def spread(settings: Settings, former: Sequence[str] = ()) -> None:
             for url in dict.fromkeys([*settings.partition_databases.values(), *former])
         }
         check_different(home.place, [one.place for one in others.values()])
+        home.database.away = dict(enumerate(one.database for one in others.values()))
+        await Settling(home.database).settle()  # of a process that was killed, with nobody at work since
         named = {partition: others[url] for partition, url in settings.databases_of_partitions().items()}
         for partition in range(LANES):
             rows = await _bring(partition, home, list(others.values()), named.get(partition, home))
@@ -116,7 +121,7 @@ async def _books(settings: Settings, url: str) -> AsyncIterator[Books]:
     await own.open()
     try:
         async with own.connection() as connection:
-            yield Books(connection, await connection.fetchval(spread_statements.PLACE))
+            yield Books(own, connection, await connection.fetchval(spread_statements.PLACE))
     finally:
         await own.close()
 

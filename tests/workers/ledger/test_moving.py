@@ -1,16 +1,19 @@
 """`mykey-hub spread`: a partition moves with all that was posted there, and nobody can tell."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
 
+from hub import branches
 from hub.clock import AdjustableClock
 from hub.settings import Settings
 from schemas.points import BalanceOf, HeldByPool
-from tests.running import SECRET_KEY, running
+from tests.running import SECRET_KEY, running, running_without_jobs
 from tests.workers.ledger.lives import Lives
-from tests.workers.ledger.spread_worker import CITIZENS
+from tests.workers.ledger.spread_worker import CITIZENS, POINTS
+from tests.workers.ledger.test_spread import killed_at, posted_ids
 from tests.workers.ledger.two_databases import (
     AWAY,
     PEOPLE,
@@ -25,6 +28,7 @@ from tests.workers.ledger.two_databases import (
 from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, credit, open_pools
 from tests.workers.ledger.world_holds import coupon, issue, register, revoke
 from workers.ledger import moving
+from workers.ledger import moving_statements as statements
 from workers.ledger.moving import HubAtWorkError, Move, PartitionTwiceError, PlaceUnknownError, main, spread
 from workers.ledger.spread import PartitionOnItsWayError, SameDatabaseError
 from workers.ledger.store import PartitionElsewhereError
@@ -177,6 +181,24 @@ async def test_a_way_home_that_was_cut_short_goes_on(
     assert await partitions_in(away_url) == set()
     async with running(database_url, "ledger", clock=clock) as process:
         assert (await ask(process, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 190}
+        await is_sound(process)
+
+
+@pytest.mark.parametrize("point", ["branches.prepared", "branches.decided"])
+async def test_what_a_killed_process_left_in_doubt_is_settled_first(
+    point: str, database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(database_url, "ledger", clock=clock) as process:
+        await open_pools(process.database_of("ledger"))
+    answered = await asyncio.to_thread(killed_at, f"{point}:2", database_url, away_url)
+    monkeypatch.setattr(branches, "DOUBT_S", 0.0)
+    with monkeypatch.context() as nobody_is_at_work:
+        nobody_is_at_work.setattr(statements, "AT_WORK", "SELECT 0")  # its lease has not ended yet
+        await spread(settings(database_url, {}), [away_url])
+    async with running_without_jobs(database_url, "ledger", clock=clock) as process:
+        posted = await posted_ids(process)
+        assert posted == answered | ({str(len(answered))} if point == "branches.decided" else set())
+        assert (await ask(process, HeldByPool())).totals == {FOREVER: POINTS * len(posted)}
         await is_sound(process)
 
 
