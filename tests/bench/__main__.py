@@ -146,7 +146,7 @@ async def _run(server: Server, broker: Broker | None, options: argparse.Namespac
 
 
 async def _measures(server: Server, lengths: Lengths, citizens: int, transfers: int) -> Mapping[str, Measure]:
-    """In the order of a round; Y2 needs the transfers of P1."""
+    """In the order of a round; Y2 needs the transfers of P1, P8 the lots that P5's load would have used up."""
     pgbench = Pgbench(server, lengths.pgbench_s)
     plain = PlainEntries(server, lengths.plain_s)
     await pgbench.prepare()
@@ -168,10 +168,10 @@ async def _measures(server: Server, lengths: Lengths, citizens: int, transfers: 
         "single_hot_account": posting[Scenario.single_hot_account],
         "zipf": Zipf(server, citizens, lengths.posting_s, CONNECTIONS).measure,
         "hundred_point_lots": HundredPointLots(server).measure,
+        "P8": Expiry(server, citizens, lengths.posting_s, CONNECTIONS).measure,
         "P5": Growth(server, citizens, transfers, posting[Scenario.spread], CONNECTIONS).measure,
         "P9": Pages(server, lengths.pages_s).measure,
         "checkout": Checkout(server, pgbench, citizens, lengths.checkout_s).measure,
-        "P8": Expiry(server, citizens, lengths.posting_s, CONNECTIONS).measure,
     }
 
 

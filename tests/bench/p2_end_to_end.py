@@ -66,7 +66,7 @@ class EndToEnd:
                 for hub in hubs:
                     hub.go()
                 cpu_s = sum([(await hub.result())["cpu_s"] for hub in hubs])
-            after = await Books.read(connection)
+            after = await Books.read(connection, before)
         finally:
             await connection.close()
         after.check(before, commands=sent["items"], points=sent["points"])
@@ -77,7 +77,7 @@ class EndToEnd:
             "not posted": {name: n for name, n in outcomes.items() if name != "posted"} or 0,
             "hub Python µs": round(cpu_s / count * 1e6, 1),
             "client µs": round(sent["cpu_s"] / count * 1e6, 1),
-            "a block": round((after.outcomes - before.outcomes) / (after.blocks - before.blocks)),
+            "a block": after.a_block(before),
             "batch p50 ms": round(deciles[9]),
             "p95": round(deciles[18]),
         }

@@ -27,7 +27,7 @@ LOADERS: Final = 2
 PAGES: Final = 500
 SUMMARIES: Final = 20
 DEADLINE_S: Final = 60.0
-TRANSFERS: Final = "SELECT count(*) FROM ledger.transfer"
+TRANSFERS: Final = "SELECT coalesce(sum(transfers), 0)::bigint FROM ledger.block"
 
 
 class Growth:
@@ -46,6 +46,7 @@ class Growth:
         missing = self._transfers - await self._there()
         if missing > 0:
             await self._grow(missing)
+            await self._posting()  # the load, and its VACUUM, have left nothing in memory that is about citizens
         there = await self._there()
         posted = await self._posting()
         async with running(self._server.hub_url, "ledger", clock=SystemClock()) as process:

@@ -75,7 +75,8 @@ class Expiry:
             expired, ran = Expired(**told_expired), Ran(**told_live)
             books.commands = expired.commands + len(ran.latencies_ms)
             books.points = ran.credited - ran.used - expired.points
-        notes = {"Python µs": round(expired.cpu_s / max(1, expired.lots) * 1e6, 1), **latencies_of([ran])}
+        python_us = round(expired.cpu_s / max(1, expired.lots) * 1e6, 1)
+        notes = {"lots": f"{expired.lots:,}", "Python µs": python_us, **latencies_of([ran])}
         return Measured(expired.lots / expired.measured_s, notes)
 
 
