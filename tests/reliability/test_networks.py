@@ -39,7 +39,8 @@ CALLS_UNHEARD: Final = json.dumps({"expires": 1_500})
 SWIZZLED: Final = 4
 """How many ways are held up one after the other, and let go in another order."""
 ASKED_AT_LEAST: Final = 200
-ASKED_LIMIT: Final = 12_000
+ASKED_LIMIT: Final = 60_000
+"""Far above what is asked in the meantime: whoever has stopped asking would be taken for one who is not answered."""
 PACE_S: Final = 0.05
 
 
