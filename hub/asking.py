@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, TextIO, TypeVar
 
@@ -22,7 +21,7 @@ from rich.console import Console
 from hub import logs, loop, printing, serving
 from hub.bus import Bus
 from hub.clock import SystemClock
-from hub.component import Component, Context, Factory, Installed
+from hub.component import Installed
 from hub.errors import DeadlineExceededError, HubError, PermanentError
 from hub.process import HubProcess
 from hub.settings import Settings, read_settings
@@ -78,19 +77,11 @@ def in_words(error: HubError) -> str:
 async def carry_out(options: argparse.Namespace, settings: Settings, console: Console, asker: Installed) -> None:
     """One command that was parsed. Raises HubError."""
     command: Command = options.command
-    only_asking = Installed(asker.name, _without_work(asker.factory))
     async with (
         serving.migrated(settings) as owner_url,
-        HubProcess(settings, SystemClock(), [only_asking], owner_url) as process,
+        HubProcess(settings, SystemClock(), [asker.without_work()], owner_url) as process,
     ):
         await command(process, options, console)
-
-
-def _without_work(factory: Factory) -> Factory:
-    def built(context: Context) -> Component:
-        return replace(factory(context), routes=(), jobs=())
-
-    return built
 
 
 def asked(model: type[Asked], **values: object) -> Asked:

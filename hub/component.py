@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -149,3 +149,11 @@ class Installed:
 
     name: str
     factory: Factory
+
+    def without_work(self) -> "Installed":
+        """The same, which only does what it is asked for: no jobs, no pages."""
+
+        def built(context: Context) -> Component:
+            return replace(self.factory(context), routes=(), jobs=())
+
+        return Installed(self.name, built)

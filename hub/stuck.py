@@ -5,7 +5,7 @@ No timeout of PostgreSQL's ends them: to it they are neither idle nor at work. W
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -24,12 +24,11 @@ WHERE usename = current_user AND datname = current_database() AND state = 'activ
 """
 
 
-async def watch(databases: Iterable[Database]) -> None:
+async def watch(databases: Sequence[Database]) -> None:
     """End such sessions of these databases' roles, for ever."""
-    watched = list(databases)
     while True:
         await asyncio.sleep(LOOK_S)
-        for database in watched:
+        for database in databases:
             try:
                 await _end_in(database)
             except UNREACHABLE as error:

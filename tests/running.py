@@ -2,11 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Final
 
 from hub.clock import AdjustableClock, Clock
-from hub.component import Component, Context, Factory, Installed
+from hub.component import Installed
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
@@ -28,7 +27,7 @@ async def running_without_jobs(
     database_url: str, *components: str, clock: Clock | None = None, **settings: object
 ) -> AsyncIterator[HubProcess]:
     """The same, but what it does is only what it is asked for."""
-    chosen = [Installed(each.name, _without_jobs(each.factory)) for each in installed(components)]
+    chosen = [each.without_work() for each in installed(components)]
     async with _process(chosen, database_url, clock, settings) as process:
         yield process
 
@@ -38,10 +37,3 @@ def _process(
 ) -> HubProcess:
     made = Settings.model_validate({"database_url": database_url, "secret_key": SECRET_KEY, **settings})
     return HubProcess(made, clock or AdjustableClock(), chosen, database_url)
-
-
-def _without_jobs(factory: Factory) -> Factory:
-    def built(context: Context) -> Component:
-        return replace(factory(context), jobs=())
-
-    return built

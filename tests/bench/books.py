@@ -17,6 +17,7 @@ READ: Final = """
 SELECT (SELECT coalesce(sum(balance), 0)::bigint FROM ledger.lot) AS held,
     (SELECT coalesce(sum(balance), 0)::bigint FROM ledger.contra) AS against,
     (SELECT sum(transfers)::bigint FROM ledger.rollup) AS rolled_up,
+    (SELECT sum(transfers)::bigint FROM ledger.block) AS sealed,
     (SELECT array_agg(block ORDER BY partition) FROM ledger.head) AS heads
 """
 BY_INDEX: Final = "SET LOCAL enable_seqscan = off"
@@ -44,6 +45,7 @@ class Books:
     held: int
     against: int
     rolled_up: int
+    sealed: int
     heads: Sequence[int]
     outcomes: int = 0
     transfers: int = 0
@@ -71,7 +73,8 @@ class Books:
             "lots and contra accounts add up to zero": self.held + self.against,
             "points held against points posted": self.held - before.held - points,
             "outcomes against answers": self.outcomes - commands,
-            "rollups against transfers": self.rolled_up - before.rolled_up - self.transfers,
+            "rollups against blocks": self.rolled_up - self.sealed,
+            "blocks against transfers": self.sealed - before.sealed - self.transfers,
         }
         wrong = {name: by for name, by in faults.items() if by}
         if wrong:

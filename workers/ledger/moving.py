@@ -10,7 +10,7 @@ import argparse
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from hub import logs, loop, printing
@@ -154,8 +154,7 @@ class Move:
     async def _arrive(self) -> int:
         """Copy everything, in the place of what an earlier run may have left."""
         source, there, partition, rows = self._source.connection, self._target.connection, self._partition, 0
-        async with there.transaction(), source.transaction(isolation="repeatable_read"):
-            await source.execute(statements.MOVING)
+        async with _moving(there), _moving(source, isolation="repeatable_read"):
             await _remove(self._target, partition)
             for moved in reversed(statements.MOVED):
                 rows += await self._copy(moved.read, moved.table, moved.columns)
@@ -181,19 +180,17 @@ class Move:
     async def _say_where(self) -> None:
         """In the hub's own database. From this commit on the partition is nowhere, until it lives there."""
         home, partition = self._home.connection, self._partition
-        async with home.transaction():
-            await home.execute(statements.MOVING)
+        async with _moving(home):
             if not await home.fetch(spread_statements.ELSEWHERE):
                 await home.execute(spread_statements.CLAIM_EARLIER, timeout=COPY_LIMIT_S)
             if self._source is self._home:
                 await _remove(self._home, partition)
+                await _sum_again(home)
             await home.execute(statements.LEAVE, partition, self._target.place)
-            await _sum_again(home)
 
     async def _live_there(self) -> None:
         there = self._target.connection
-        async with there.transaction():
-            await there.execute(statements.MOVING)
+        async with _moving(there):
             await there.execute(statements.LIVE_HERE, self._partition)
             await there.execute(statements.SHUT)
             await _sum_again(there)
@@ -216,15 +213,22 @@ async def check_older(copy: Head, source: Books, partition: int) -> None:
 
 async def empty(books: Books, partition: int) -> None:
     """Take a partition that lives elsewhere out of a database that is not the hub's own."""
-    async with books.connection.transaction():
+    async with _moving(books.connection):
         await _remove(books, partition)
         await books.connection.execute(statements.LEAVE_COUPONS, partition)
         await books.connection.execute(statements.LEAVE, partition, NOT_KNOWN)
         await _sum_again(books.connection)
 
 
+@asynccontextmanager
+async def _moving(connection: Connection, isolation: Literal["repeatable_read"] | None = None) -> AsyncIterator[None]:
+    """A transaction in which the journal may be emptied, and whole tables may be read."""
+    async with connection.transaction(isolation=isolation):
+        await connection.execute(statements.MOVING)
+        yield
+
+
 async def _remove(books: Books, partition: int) -> None:
-    await books.connection.execute(statements.MOVING)
     for moved in statements.MOVED:
         await books.connection.execute(moved.leave, partition, timeout=COPY_LIMIT_S)
 

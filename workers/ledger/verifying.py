@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +12,7 @@ from rich.progress import Progress, TaskID
 from hub import logs, loop, printing
 from hub.bus import Bus
 from hub.clock import SystemClock
-from hub.component import Component, Context, Installed
+from hub.component import Installed
 from hub.errors import HubError
 from hub.serving import database, serving
 from hub.settings import Settings, read_settings
@@ -134,9 +134,10 @@ def _added_up(report: VerifyReport, slices: Sequence[ChainSlice]) -> VerifyRepor
 async def _verify(settings: Settings, proof: Proof, *, quiet: bool) -> list[VerifyReport]:
     reports: list[VerifyReport] = []
     proof.progress.disable = quiet
+    ledger = Installed("ledger", component).without_work()  # which would sign checkpoints of the books on the side
     async with (
         database(settings) as url,
-        serving(settings, SystemClock(), [Installed("ledger", _without_jobs)], url, public=False) as served,
+        serving(settings, SystemClock(), [ledger], url, public=False) as served,
     ):
         with proof.progress:
             for partition in range(LANES):
@@ -144,11 +145,6 @@ async def _verify(settings: Settings, proof: Proof, *, quiet: bool) -> list[Veri
                 reports.append(await proof.partition(served.process.bus, partition, task))
                 proof.progress.remove_task(task)
     return reports
-
-
-def _without_jobs(context: Context) -> Component:
-    """Who proves the books signs no checkpoint of them on the side."""
-    return replace(component(context), jobs=())
 
 
 def _show(reports: Sequence[VerifyReport]) -> None:

@@ -172,8 +172,8 @@ async def test_a_million_points_go_out_of_ten_thousand_lots_at_once(ledger: HubP
 
 
 def test_a_benchmark_whose_totals_are_off_gives_no_figure() -> None:
-    before = Books(held=10, against=-10, rolled_up=1, heads=[1, 0])
-    after = Books(held=15, against=-15, rolled_up=2, heads=[1, 1], outcomes=2, transfers=1)
+    before = Books(held=10, against=-10, rolled_up=1, sealed=1, heads=[1, 0])
+    after = Books(held=15, against=-15, rolled_up=2, sealed=2, heads=[1, 1], outcomes=2, transfers=1)
 
     after.check(before, commands=2, points=5)
     with pytest.raises(BooksError, match="outcomes against answers: off by 1"):
