@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from hub import logs, loop
-from hub.clock import end_of_month
+from hub.clock import SystemClock, end_of_month
 from hub.process import HubProcess
 from schemas.points import DueKind, DueLots, DueLotsOf
 from schemas.values import LANES
@@ -61,7 +61,7 @@ class Expiry:
 
     async def measure(self) -> Measured:
         """One round, and whether the books add up after it."""
-        today = date.today()  # noqa: DTZ011 - only how far ahead the seeded lots end
+        today = SystemClock().business_date()  # as the lots were seeded: at a month's turn Japan is in the next one
         ahead = (end_of_month(world.scheme_lot_dates(today)[0]) - today).days + DAY_AFTER
         async with adding_up(self._server.hub_url) as books:
             url, lanes = self._server.hub_url, list(range(LANES))
