@@ -134,8 +134,11 @@ def owner_process() -> "subprocess.Popen[str]":
 
 
 def _is_alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends while it is read
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def _listening_sockets(pid: int) -> list[str]:

@@ -71,7 +71,7 @@ class _Case:
 
     def __post_init__(self) -> None:
         self.by_key = {(row.party_id, row.command_id): row for row in self.snapshot.outcomes}
-        self.commands = {(one.key, one.command.request_hash): one.command for one in self.history.asked}
+        self.commands = _commands(self.history)
         self.commands |= {((row.party_id, row.command_id), row.request_hash): _release(row) for row in self.own()}
         self.journal = defaultdict(list)
         for row in self.snapshot.transfers:
@@ -88,6 +88,15 @@ class _Case:
     def command_of(self, row: OutcomeRow) -> PostingCommand | None:
         """What was asked, if anybody did."""
         return self.commands.get(((row.party_id, row.command_id), row.request_hash))
+
+
+def _commands(history: History) -> dict[tuple[Key, bytes], PostingCommand]:
+    """What was asked, by id and request hash. Callers that ask two things under one of these prove nothing."""
+    commands: dict[tuple[Key, bytes], PostingCommand] = {}
+    for one in history.asked:
+        first = commands.setdefault((one.key, one.command.request_hash), one.command)
+        assert first == one.command, f"the callers' own mistake: {first} and {one.command} have one hash"
+    return commands
 
 
 def _release(row: OutcomeRow) -> PostingCommand:

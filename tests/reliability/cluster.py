@@ -149,6 +149,7 @@ class Cluster:
         self.pace_s = 0.0
         """How long each caller waits after it was answered."""
         self.history = History()
+        self._loads = 0
         self.workers: list[Worker] = []
         self._spares: dict[str, Worker] = {}
         self._runner = asyncio.Runner()
@@ -211,7 +212,7 @@ class Cluster:
 
     async def begin(self) -> None:
         """Forget the last run."""
-        self.history = History()
+        self.history, self._loads = History(), 0
         await forget_everything(self.owner)
         rules = [(r.pool, r.lg_code, r.expiry, r.first, r.last, sorted(r.usable_in)) for r in RULES]
         await self.owner.executemany(statements.REGISTER_POOL, rules)
@@ -228,8 +229,10 @@ class Cluster:
 
         On a busy machine they ask most of it again and again.
         """
+        self._loads += 1  # an id of one load of a run is none of another one's
         random, common = Random(seed), Common()
-        callers = [Workload(random, f"c{number}", common, CITIZENS) for number in range(CALLERS)]
+        names = [f"c{self._loads}.{number}" for number in range(CALLERS)]
+        callers = [Workload(random, name, common, CITIZENS) for name in names]
 
         def is_enough() -> bool:
             asked = len(self.history.asked)

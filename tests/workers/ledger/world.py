@@ -152,7 +152,7 @@ def refusal(command_id: str, citizen_id: UUID, code: str = "bad_points", party_i
     return RecordRefusal(
         party_id=party_id,
         command_id=command_id,
-        request_hash=hash_of("refusal", code),
+        request_hash=hash_of("refusal", citizen_id, code),
         citizen_id=citizen_id,
         code=code,
     )
