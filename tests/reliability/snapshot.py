@@ -142,7 +142,7 @@ SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
     ledger.checkpoint, ledger.hold, ledger.coupon, ledger.revoked, ledger.correction,
     hub.message, hub.delivery, mail.heard, mail.sent;
-UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
+UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1, volume = 0, volume_outcomes = 0;
 SET session_replication_role = DEFAULT;
 """
 

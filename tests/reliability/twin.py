@@ -152,7 +152,10 @@ class Twin:
         self._freed: asyncio.Future[None] | None = None
         self._last_id = 0
         for partition in range(16):
-            head = {"partition": partition, "block": 0, "hash": b"\x00", "next_account": 1, "closed_to": date.min}
+            head = {
+                "partition": partition, "block": 0, "hash": b"\x00", "next_account": 1, "closed_to": date.min,
+                "volume": 0, "volume_outcomes": 0,
+            }  # fmt: skip
             self.tables["head"][partition] = head
 
     def now(self) -> datetime:

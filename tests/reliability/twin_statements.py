@@ -169,7 +169,7 @@ async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequ
 
 async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
     tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
-    posted_at: object, next_account: int,
+    posted_at: object, next_account: int, volume: int, volume_outcomes: int,
 ) -> Rows:  # fmt: skip
     row = {
         "partition": partition, "block": block, "previous": previous, "hash": sealed, "outcomes": outcome_count,
@@ -177,7 +177,10 @@ async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
     }  # fmt: skip
     await tx.insert("block", (partition, block), row)
     await tx.lock(("head", partition))
-    end = {"block": block, "hash": sealed, "next_account": next_account}
+    end = {
+        "block": block, "hash": sealed, "next_account": next_account, "volume": volume,
+        "volume_outcomes": volume_outcomes,
+    }  # fmt: skip
     tx.put("head", partition, {**(tx.get("head", partition) or {}), **end})
     return []
 
@@ -200,15 +203,16 @@ async def add_few(tx: Tx, *columns: Sequence[Any]) -> Rows:
 
 async def change(  # noqa: PLR0913, PLR0917 - as many as the statement has
     tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
-    posted_at: object, next_account: int, *columns: Sequence[Any],
+    posted_at: object, next_account: int, volume: int, volume_outcomes: int, *columns: Sequence[Any],
 ) -> Rows:  # fmt: skip
     lots, contras, lines = columns[:3], columns[3:5], columns[5:]
+    end = next_account, volume, volume_outcomes
     counts = {
         "lots": len(await change_lots(tx, partition, *lots)),
         "contras": len(await change_contras(tx, partition, *contras)),
         "lines": len(await add_to_lines(tx, *lines)),
     }
-    await seal(tx, partition, block, previous, sealed, outcome_count, transfer_count, posted_at, next_account)
+    await seal(tx, partition, block, previous, sealed, outcome_count, transfer_count, posted_at, *end)
     return [counts]
 
 

@@ -175,6 +175,17 @@ WHERE (s.transfers, s.points, s.transactions, s.first_block, s.last_block, s.blo
     IS DISTINCT FROM (r.transfers, r.points, r.transactions, r.first_block, r.last_block, r.blocks)
 ORDER BY day, lg_code, counterparty_id, pool, kind LIMIT 1
 """
+VOLUMES: Final = """
+SELECT 'outcome' AS "table", concat_ws('/', $1::smallint, o.block, o.number) AS key,
+    CASE WHEN o.volume < o.before THEN format('it is in volume %s, after one in volume %s', o.volume, o.before)
+         ELSE format('it is in volume %s, and the head says %s', o.volume, h.volume) END AS what
+FROM (SELECT block, number, volume, lag(volume, 1, 0::smallint) OVER (ORDER BY block, number) AS before
+      FROM ledger.outcome WHERE partition = $1) AS o
+CROSS JOIN (SELECT volume FROM ledger.head WHERE partition = $1) AS h
+WHERE o.volume < o.before OR o.volume > h.volume
+ORDER BY o.block, o.number LIMIT 1
+"""
+"""A history is looked for volume by volume: elsewhere its citizen would not see this posting, or not in its order."""
 
 HOLDS: Final = """
 WITH said AS (
@@ -231,6 +242,6 @@ WHERE balance IS DISTINCT FROM points ORDER BY name LIMIT 1
 
 RULES: Final = (
     LOTS, CONTRAS, ACCOUNTS_ONCE, LOTS_ONCE, BALANCES, COUPONS, COUPONS_USED, REVOKED, CORRECTIONS, CORRECTED, ALLOWED,
-    HOLDS, SET_ASIDE, ROLLUPS, DAYS_CLOSED, MONTHS_CLOSED,
+    VOLUMES, HOLDS, SET_ASIDE, ROLLUPS, DAYS_CLOSED, MONTHS_CLOSED,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""

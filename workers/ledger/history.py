@@ -1,7 +1,8 @@
 """A citizen's history, newest first, and balances as of a day: from the journal, at any size.
 
-A history page follows one index (citizen, block, number), so that its cost is that of its entries, however many there
-are before and after. `balance` is what the answer said when it was posted: it stands in the chain.
+A history page follows one index (volume, citizen, block, number), so that its cost is that of its entries, and of a
+look into each volume that it passes, however many entries there are before and after. `balance` is what the answer said
+when it was posted: it stands in the chain.
 """
 
 import json
@@ -38,7 +39,8 @@ async def history_of(query: HistoryOf, reading: Reading) -> History:
     """One page of the citizen's postings; what was refused is not among them."""
     before = query.after or NEWEST
     limit = query.limit + 1 if query.pool is None else SCAN_LIMIT
-    rows = await reading.fetch(statements.POSTINGS, query.citizen_id, before.block, before.number, limit)
+    place = before.block, before.number, limit, lane_of(query.citizen_id)
+    rows = await reading.fetch(statements.POSTINGS, query.citizen_id, *place)
     wanted = [row for row in rows if query.pool is None or query.pool in _pools(row)]
     shown = wanted[: query.limit]
     after = None

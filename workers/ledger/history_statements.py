@@ -4,15 +4,21 @@ from typing import Final
 
 POSTINGS: Final = """
 WITH page AS MATERIALIZED (
-    SELECT block, number, party_id, command_id, kind, points, balances, posted_on, hold_id FROM ledger.outcome
-    WHERE citizen_id = $1 AND code IS NULL AND (block, number) < ($2, $3)
-    ORDER BY block DESC, number DESC LIMIT $4
+    SELECT o.* FROM generate_series((SELECT volume FROM ledger.head WHERE partition = $5), 0, -1) AS v (volume)
+    CROSS JOIN LATERAL (
+        SELECT block, number, party_id, command_id, kind, points, balances, posted_on, hold_id FROM ledger.outcome
+        WHERE volume = v.volume AND citizen_id = $1 AND code IS NULL AND (block, number) < ($2, $3)
+        ORDER BY block DESC, number DESC LIMIT $4
+    ) AS o
+    LIMIT $4
 )
 SELECT p.block, p.number, CASE WHEN p.party_id = $1 THEN p.command_id END AS command_id, p.kind, p.points, p.balances,
     p.posted_on, p.hold_id, h.pool AS hold_pool, h.counterparty_id AS hold_counterparty_id
 FROM page AS p LEFT JOIN ledger.hold AS h ON h.hold_id = p.hold_id
 ORDER BY p.block DESC, p.number DESC
 """
+"""A volume is looked into after the one that follows it, and none once the page is full: a join with what is LATERAL
+goes row by row. So below, the other way round."""
 LEGS: Final = """
 SELECT t.block, t.outcome AS number, dl.pool AS out_of, cl.pool AS into, coalesce(dc.party_id, cc.party_id) AS party_id,
     CASE WHEN dl.origin <> cl.origin THEN greatest(dl.origin, cl.origin) END AS origin, sum(t.points)::bigint AS points
@@ -28,9 +34,13 @@ GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY t.block, t.outcome, min(t.line)
 
 BALANCE_AS_OF: Final = """
 WITH legs AS MATERIALIZED (
-    SELECT t.kind, t.debit, t.credit, t.points, o.hold_id FROM ledger.outcome AS o
-    JOIN ledger.transfer AS t ON t.partition = o.partition AND t.block = o.block AND t.outcome = o.number
-    WHERE o.citizen_id = $1 AND o.code IS NULL AND o.posted_on <= $3
+    SELECT t.kind, t.debit, t.credit, t.points, o.hold_id
+    FROM generate_series(0, (SELECT volume FROM ledger.head WHERE partition = $2)) AS v (volume)
+    CROSS JOIN LATERAL (
+        SELECT block, number, hold_id FROM ledger.outcome
+        WHERE volume = v.volume AND citizen_id = $1 AND code IS NULL AND posted_on <= $3 OFFSET 0
+    ) AS o
+    JOIN ledger.transfer AS t ON t.partition = $2 AND t.block = o.block AND t.outcome = o.number
 ), changes AS (
     SELECT credit AS account, points FROM legs
     UNION ALL
@@ -54,9 +64,14 @@ WHERE party_id = $1 AND command_id = $2 AND code IS NULL
 """
 JOURNAL: Final = """
 WITH page AS MATERIALIZED (
-    SELECT partition, block, number, kind, party_id, command_id, posted_on, hold_id FROM ledger.outcome
-    WHERE citizen_id = $1 AND code IS NULL AND (block, number) > ($2, $3) AND (block, number) <= ($4, $5)
-    ORDER BY block, number LIMIT $6
+    SELECT o.* FROM generate_series(0, (SELECT volume FROM ledger.head WHERE partition = $7)) AS v (volume)
+    CROSS JOIN LATERAL (
+        SELECT partition, block, number, kind, party_id, command_id, posted_on, hold_id FROM ledger.outcome
+        WHERE volume = v.volume AND citizen_id = $1 AND code IS NULL
+            AND (block, number) > ($2, $3) AND (block, number) <= ($4, $5)
+        ORDER BY block, number LIMIT $6
+    ) AS o
+    LIMIT $6
 )
 SELECT p.block, p.number, p.kind, p.party_id, p.command_id, p.posted_on, p.hold_id, k.corrected_on,
     t.points, t.debit, t.credit, dc.name AS debit_name, cc.name AS credit_name

@@ -51,6 +51,8 @@ class Head(NamedTuple):
     hash: bytes
     next_account: int
     closed_to: date
+    volume: int
+    volume_outcomes: int
     elsewhere: UUID | None
 
 

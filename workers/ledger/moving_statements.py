@@ -41,7 +41,7 @@ SELECT partition, block, previous, hash, outcomes, transfers, posted_at FROM led
         OUTCOME_COLUMNS,
         """
 SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
-    posted_on, hold_id, hold_terms
+    posted_on, hold_id, hold_terms, volume
 FROM ledger.outcome WHERE partition = $1
 """,
         "DELETE FROM ledger.outcome WHERE partition = $1",
@@ -115,14 +115,18 @@ SELECT set_config('mykey.moving_partition', 'on', true), set_config('enable_seqs
     set_config('idle_in_transaction_session_timeout', '0', true)
 """
 HEAD: Final = """
-SELECT block, hash, next_account, closed_to, elsewhere FROM ledger.head WHERE partition = $1 FOR UPDATE
+SELECT block, hash, next_account, closed_to, volume, volume_outcomes, elsewhere FROM ledger.head
+WHERE partition = $1 FOR UPDATE
 """
 ARRIVE: Final = """
-UPDATE ledger.head SET block = $2, hash = $3, next_account = $4, closed_to = $5, elsewhere = $6 WHERE partition = $1
+UPDATE ledger.head SET block = $2, hash = $3, next_account = $4, closed_to = $5, volume = $6, volume_outcomes = $7,
+    elsewhere = $8
+WHERE partition = $1
 """
 """Still elsewhere, until it has left the other database."""
 LEAVE: Final = """
-UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1, elsewhere = $2 WHERE partition = $1
+UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1, volume = 0, volume_outcomes = 0, elsewhere = $2
+WHERE partition = $1
 """
 HAS_BLOCK: Final = """
 SELECT EXISTS (SELECT FROM ledger.block WHERE partition = $1 AND block = $2 AND hash = $3)

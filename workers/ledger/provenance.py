@@ -25,6 +25,7 @@ from hub.database import Row
 from hub.errors import PermanentError
 from hub.transaction import Reading
 from schemas.history import Origin, Provenance, ProvenanceOf
+from schemas.values import lane_of
 from workers.ledger import history_statements as statements
 from workers.ledger.accounts import Kind
 
@@ -214,9 +215,9 @@ async def provenance_of(query: ProvenanceOf, reading: Reading) -> Provenance:
         return Provenance(kind=None, points=0, origins=[])
     replay, parcels = Replay(), list[Parcel]()
     last = asked["block"], asked["number"]
-    place = (0, -1)
+    place, partition = (0, -1), lane_of(asked["citizen_id"])
     while place < last:
-        rows = await reading.fetch(statements.JOURNAL, asked["citizen_id"], *place, *last, POSTINGS_AT_ONCE)
+        rows = await reading.fetch(statements.JOURNAL, asked["citizen_id"], *place, *last, POSTINGS_AT_ONCE, partition)
         if not rows:
             break
         for posting in _postings(rows):

@@ -3,7 +3,8 @@
 from typing import Final
 
 LOCK: Final = """
-SELECT block, hash, next_account, closed_to, (SELECT max(revision) FROM ledger.pool) AS revision,
+SELECT block, hash, next_account, closed_to, volume, volume_outcomes,
+    (SELECT max(revision) FROM ledger.pool) AS revision,
     (SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2) AS earlier_hash
 FROM ledger.head WHERE partition = $1 AND elsewhere IS NULL FOR UPDATE
 """
@@ -46,34 +47,35 @@ TRANSFER_COLUMNS: Final = (
 )  # fmt: skip
 OUTCOME_COLUMNS: Final = (
     "party_id", "command_id", "request_hash", "partition", "block", "number",
-    "citizen_id", "kind", "code", "points", "balances", "posted_on", "hold_id", "hold_terms",
+    "citizen_id", "kind", "code", "points", "balances", "posted_on", "hold_id", "hold_terms", "volume",
 )  # fmt: skip
+"""Those of the chain's `OutcomeRow`, then the volume that it is kept in."""
 LOT_COLUMNS: Final = ("partition", "account", "citizen_id", "pool", "expires_on", "origin", "balance")
 
 ADD_FEW: Final = """
 WITH outcomes AS (
     INSERT INTO ledger.outcome (party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code,
-        points, balances, posted_on, hold_id, hold_terms)
+        points, balances, posted_on, hold_id, hold_terms, volume)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::smallint[], $5::bigint[], $6::int[], $7::uuid[],
-        $8::smallint[], $9::text[], $10::bigint[], $11::json[], $12::date[], $13::uuid[], $14::bytea[])
+        $8::smallint[], $9::text[], $10::bigint[], $11::json[], $12::date[], $13::uuid[], $14::bytea[], $15::smallint[])
 ), transfers AS (
     INSERT INTO ledger.transfer (partition, block, line, outcome, kind, debit, credit, points, business_date)
-    SELECT * FROM unnest($15::smallint[], $16::bigint[], $17::int[], $18::int[], $19::smallint[], $20::bigint[],
-        $21::bigint[], $22::bigint[], $23::date[])
+    SELECT * FROM unnest($16::smallint[], $17::bigint[], $18::int[], $19::int[], $20::smallint[], $21::bigint[],
+        $22::bigint[], $23::bigint[], $24::date[])
 )
 INSERT INTO ledger.lot (partition, account, citizen_id, pool, expires_on, origin, balance)
-SELECT * FROM unnest($24::smallint[], $25::bigint[], $26::uuid[], $27::text[], $28::date[], $29::uuid[], $30::bigint[])
+SELECT * FROM unnest($25::smallint[], $26::bigint[], $27::uuid[], $28::text[], $29::date[], $30::uuid[], $31::bigint[])
 """
 """What else is three COPYs: in one statement while there are few rows, cheaper by the row where there are many."""
 CHANGE: Final = """
 WITH lots AS (
     UPDATE ledger.lot AS l SET balance = u.balance
-    FROM unnest($9::tid[], $10::bigint[], $11::bigint[]) AS u (place, account, balance)
+    FROM unnest($11::tid[], $12::bigint[], $13::bigint[]) AS u (place, account, balance)
     WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1::smallint, u.account)
     RETURNING true
 ), contras AS (
     UPDATE ledger.contra AS c SET balance = c.balance + u.points
-    FROM unnest($12::bigint[], $13::bigint[]) AS u (account, points)
+    FROM unnest($14::bigint[], $15::bigint[]) AS u (account, points)
     CROSS JOIN LATERAL (
         SELECT ctid AS place FROM ledger.contra
         WHERE account = u.account AND partition IS NOT DISTINCT FROM $1 LIMIT 1
@@ -84,7 +86,7 @@ WITH lots AS (
     UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
         transactions = r.transactions + u.transactions, last_block = $2,
         blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $2::bigint END
-    FROM unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[]) AS u (line, transfers, points, transactions)
+    FROM unnest($16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[]) AS u (line, transfers, points, transactions)
     CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger.rollup WHERE line = u.line LIMIT 1) AS there
     WHERE r.ctid = there.place
     RETURNING true
@@ -92,7 +94,8 @@ WITH lots AS (
     INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 ), ended AS (
-    UPDATE ledger.head SET block = $2, hash = $4, next_account = $8 WHERE partition = $1
+    UPDATE ledger.head SET block = $2, hash = $4, next_account = $8, volume = $9, volume_outcomes = $10
+    WHERE partition = $1
 )
 SELECT (SELECT count(*) FROM lots) AS lots, (SELECT count(*) FROM contras) AS contras,
     (SELECT count(*) FROM lines) AS lines

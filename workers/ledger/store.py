@@ -20,6 +20,9 @@ from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.remembered import Remembered
 
+VOLUME_OUTCOMES: Final = 1 << 18
+"""So many outcomes of a partition make a volume: about 16 MB of the index by citizen. All partitions write their last
+volumes, so 250 MB of it change; and a history is looked for in each volume, newest first."""
 FEW: Final = 32
 """So many outcomes, and so many transfers, are written by one statement; more by COPY."""
 Key: TypeAlias = tuple[UUID, str]
@@ -40,6 +43,17 @@ class DayClosedError(TransientError):
     """By this process's clock it is a day that is closed: its clock is late; nothing was written."""
 
 
+class Volume(NamedTuple):
+    """The volume that a partition's outcomes go into, and how many it has."""
+
+    number: int = 0
+    outcomes: int = 0
+
+    def for_more(self) -> "Volume":
+        """The one for the next batch: this one, or a new one where it is full."""
+        return self if self.outcomes < VOLUME_OUTCOMES else Volume(self.number + 1)
+
+
 class Head(NamedTuple):
     """The end of a partition's chain, locked; `revision` tells whether the pools' rules changed.
 
@@ -52,6 +66,7 @@ class Head(NamedTuple):
     next_account: int
     revision: int
     closed_to: date = date.min
+    volume: Volume = Volume()
 
 
 class Known(NamedTuple):
@@ -84,7 +99,9 @@ async def lock(tx: Writing, partition: int, remembered: Remembered) -> Head:
     if row["earlier_hash"] != block_hash:
         remembered.forget()
     remembered.seen(row["block"], row["hash"])
-    return Head(partition, row["block"], row["hash"], row["next_account"], row["revision"] or 0, row["closed_to"])
+    volume = Volume(row["volume"], row["volume_outcomes"])
+    revision = row["revision"] or 0
+    return Head(partition, row["block"], row["hash"], row["next_account"], revision, row["closed_to"], volume)
 
 
 async def load_pools(tx: Reading) -> dict[str, PoolRule]:
@@ -169,7 +186,8 @@ async def write(tx: Writing, head: Head, book: Book, written: Written, remembere
     """Write the batch and seal its block."""
     partition, block = head.partition, head.block + 1
     lots, places = _lots(partition, book)
-    await add(tx, written.outcomes, written.transfers, lots)
+    volume = head.volume.for_more()
+    await add(tx, volume.number, written.outcomes, written.transfers, lots)
     failpoints.reach("ledger.mid_write")
     contras = await _contras(tx, partition, head, book)
     lines = await _lines(tx, partition, block, book, remembered)
@@ -177,7 +195,8 @@ async def write(tx: Writing, head: Head, book: Book, written: Written, remembere
     sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
     changed = await tx.fetch_row(
         statements.CHANGE, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,
-        book.next_account, *_columns(places, 3), *_columns(contras, 2), *_columns(lines, 4),
+        book.next_account, volume.number, volume.outcomes + len(written.outcomes),
+        *_columns(places, 3), *_columns(contras, 2), *_columns(lines, 4),
     )  # fmt: skip
     expected = len(places), len(contras), len(lines)
     if changed is None or tuple(changed) != expected:
@@ -185,18 +204,23 @@ async def write(tx: Writing, head: Head, book: Book, written: Written, remembere
 
 
 async def add(
-    tx: Writing, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
+    tx: Writing,
+    volume: int,
+    outcomes: Sequence[OutcomeRow],
+    transfers: Sequence[TransferRow],
+    lots: Sequence[LotRow],
 ) -> None:
     """Add a batch's rows to the journal, and its new lots."""
+    stored = [(*row, volume) for row in outcomes]
     if max(len(outcomes), len(transfers)) <= FEW:
         await tx.execute(
             statements.ADD_FEW,
-            *_columns(outcomes, len(statements.OUTCOME_COLUMNS)),
+            *_columns(stored, len(statements.OUTCOME_COLUMNS)),
             *_columns(transfers, len(statements.TRANSFER_COLUMNS)),
             *_columns(lots, len(statements.LOT_COLUMNS)),
         )
         return
-    await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, outcomes)
+    await tx.copy("ledger", "outcome", statements.OUTCOME_COLUMNS, stored)
     if transfers:
         await tx.copy("ledger", "transfer", statements.TRANSFER_COLUMNS, transfers)
     if lots:

@@ -203,9 +203,13 @@ def refusals_not_kept() -> AbstractContextManager[Any]:
     add = store.add
 
     async def posted_only(
-        tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
+        tx: Transaction,
+        volume: int,
+        outcomes: Sequence[OutcomeRow],
+        transfers: Sequence[TransferRow],
+        lots: Sequence[LotRow],
     ) -> None:
-        await add(tx, [row for row in outcomes if row.code is None], transfers, lots)
+        await add(tx, volume, [row for row in outcomes if row.code is None], transfers, lots)
 
     return mock.patch.object(store, "add", posted_only)
 
@@ -215,9 +219,13 @@ def balance_of_the_batch_lost() -> AbstractContextManager[Any]:
     add = store.add
 
     async def one_less(
-        tx: Transaction, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow], lots: Sequence[LotRow]
+        tx: Transaction,
+        volume: int,
+        outcomes: Sequence[OutcomeRow],
+        transfers: Sequence[TransferRow],
+        lots: Sequence[LotRow],
     ) -> None:
-        await add(tx, outcomes, transfers, [(*row[:-1], max(0, row[-1] - 1)) for row in lots])
+        await add(tx, volume, outcomes, transfers, [(*row[:-1], max(0, row[-1] - 1)) for row in lots])
 
     return mock.patch.object(store, "add", one_less)
 

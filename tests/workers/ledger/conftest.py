@@ -30,9 +30,16 @@ from tests.workers.ledger.world import (
     sweep,
     use,
 )
+from workers.ledger import store
 
 ME: Final = citizen(1)
 OTHER: Final = citizen(2)
+
+
+@pytest.fixture(autouse=True)
+def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what lives here lives through several."""
+    monkeypatch.setattr(store, "VOLUME_OUTCOMES", 2)
 
 
 @pytest.fixture

@@ -101,6 +101,24 @@ block = 2 AND number = 0;
         "another partition",
     ),
     Tampering(
+        "outcome in a volume of the past",
+        """
+UPDATE ledger.outcome SET volume = 0 WHERE partition = 0 AND block = 6 AND number = 0;
+""",
+        "outcome",
+        "0/6/0",
+        "it is in volume 0, after one in volume",
+    ),
+    Tampering(
+        "outcome in a volume that nobody reads",
+        """
+UPDATE ledger.outcome SET volume = 99 WHERE partition = 0 AND block = 6;
+""",
+        "outcome",
+        "0/6/0",
+        "it is in volume 99, and the head says",
+    ),
+    Tampering(
         "transfer deleted",
         """
 DELETE FROM ledger.transfer WHERE partition = 0 AND block = 2 AND line = 0;

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from hub.database import SESSION
-from workers.ledger import statements as sql
+from workers.ledger import history_statements, statements
 
 ROWS: Final = 5_000
 """Rows in all, of which two are asked for."""
@@ -36,7 +36,7 @@ FROM generate_series($1::int, $2::int) AS n
     "outcome": """
 INSERT INTO ledger.outcome (party_id, command_id, request_hash, partition, block, number, citizen_id, kind, points,
     balances, posted_on)
-SELECT md5('0')::uuid, n, '', 3, 1, n, md5(n::text)::uuid, 1, 1, '{}', '2026-01-10'
+SELECT md5('0')::uuid, n, '', 3, 1, n, md5(((n + 1) / 2)::text)::uuid, 1, 1, '{}', '2026-01-10'
 FROM generate_series($1::int, $2::int) AS n
 """,
 }
@@ -53,11 +53,11 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000, '2030-01-01', 0, 1000000",
     ),
     "CHANGE": (
-        """smallint, bigint, bytea, bytea, int, int, timestamptz, bigint, tid[], bigint[], bigint[], bigint[], bigint[],
-        bigint[], bigint[], bigint[], bigint[]""",
-        f"""3::smallint, (random() * 1e9)::bigint, '', '', 1, 2, now(), 9, ARRAY['(0,7)', '(0,9)']::tid[],
-        {", ".join(["ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]"] * 3)}, ARRAY[1, 1]::bigint[],
-        ARRAY[1, 1]::bigint[]""",
+        """smallint, bigint, bytea, bytea, int, int, timestamptz, bigint, smallint, int, tid[], bigint[], bigint[],
+        bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]""",
+        f"""3::smallint, (random() * 1e9)::bigint, '', '', 1, 2, now(), 9, 0::smallint, 2,
+        ARRAY['(0,7)', '(0,9)']::tid[], {", ".join(["ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]"] * 3)},
+        ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[]""",
     ),
     "ROLL_UP": (
         "smallint, date, bigint, text[], uuid[], text[], smallint[], bigint[], bigint[], bigint[]",
@@ -65,8 +65,10 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         ARRAY['reserve', 'reserve'], ARRAY[1, 1]::smallint[], ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[],
         ARRAY[1, 1]::bigint[]""",
     ),
+    "POSTINGS": ("uuid, bigint, int, bigint, smallint", "md5('7')::uuid, 9, 0, 50, 3::smallint"),
 }
 """Statements, and arguments that are about two rows each."""
+SQL: Final = vars(statements) | vars(history_statements)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ async def test_two_rows_are_found_without_reading_the_others(
     for fill in FILLS.values():
         await connection.execute(fill, 1, few)
     await connection.execute("ANALYZE ledger.contra, ledger.lot, ledger.rollup, ledger.outcome")
-    await connection.execute(f"PREPARE asked ({types}) AS {getattr(sql, name)}")
+    await connection.execute(f"PREPARE asked ({types}) AS {SQL[name]}")
     await connection.execute(f"EXECUTE asked ({values})")
     for fill in FILLS.values():
         await connection.execute(fill, few + 1, ROWS)

@@ -47,7 +47,7 @@ ALL_GONE = """
 SET session_replication_role = replica;
 TRUNCATE ledger.block, ledger.outcome, ledger.transfer, ledger.lot, ledger.contra, ledger.rollup, ledger.pool,
     ledger.checkpoint;
-UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1;
+UPDATE ledger.head SET block = 0, hash = '\\x00', next_account = 1, volume = 0, volume_outcomes = 0;
 """
 """Only its owner can."""
 
