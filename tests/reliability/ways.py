@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from hub.database import SESSION
@@ -63,6 +63,14 @@ class _Connection:
         self.ends[1].transport.abort()
 
 
+class _Silencing(NamedTuple):
+    """When a connection goes silent; with `brought`, as a frozen process would, within the request."""
+
+    words: bytes
+    of: bytes
+    brought: float | None = None
+
+
 class Way:
     """Opened by `to_postgres` or `to_port`."""
 
@@ -72,8 +80,7 @@ class Way:
         self._is_cut = False
         self._connections = set[_Connection]()
         self._silent = set[_Connection]()
-        self._silencing: tuple[bytes, bytes] | None = None
-        self._brought_by_frozen: float | None = None
+        self._silencing: _Silencing | None = None
         self._taking = set[asyncio.Task[None]]()
         self.silenced = 0
         """How many connections have gone silent."""
@@ -96,16 +103,15 @@ class Way:
 
         Such a connection stays silent, whatever is healed.
         """
-        self._silencing = (words, of)
+        self._silencing = _Silencing(words, of)
 
     def freeze_at(self, words: bytes, of: bytes = b"", brought: float = 1.0) -> None:
         """The same, as if its process were frozen then: this share of the request is brought, nothing after."""
-        self.silence_after(words, of)
-        self._brought_by_frozen = brought
+        self._silencing = _Silencing(words, of, brought)
 
     def heal(self) -> None:
         """What was held up arrives; connections still to come find nothing wrong."""
-        self._is_cut, self._silencing, self._brought_by_frozen = False, None, None
+        self._is_cut, self._silencing = False, None
         self._held.clear()
         self._set_gates()
 
@@ -189,16 +195,13 @@ class Way:
         connection.begun = connection.begun or chunk
         if self._silencing is None or connection in self._silent:
             return chunk
-        words, of = self._silencing
-        if words not in chunk or of not in connection.begun:
+        if self._silencing.words not in chunk or self._silencing.of not in connection.begun:
             return chunk
         self.silenced += 1
         self._silent.add(connection)
         connection.gates[Direction.ANSWERS].clear()
-        if self._brought_by_frozen is None:
-            return chunk
-        connection.is_frozen = True
-        return chunk[: int(len(chunk) * self._brought_by_frozen)]
+        connection.is_frozen = self._silencing.brought is not None
+        return chunk if self._silencing.brought is None else chunk[: int(len(chunk) * self._silencing.brought)]
 
 
 class Ways:

@@ -13,7 +13,6 @@ from schemas.points import BalanceOf, HeldByPool
 from tests.running import SECRET_KEY, running, running_without_jobs
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.spread_worker import CITIZENS, POINTS
-from tests.workers.ledger.test_spread import killed_at, posted_ids
 from tests.workers.ledger.two_databases import (
     AWAY,
     PEOPLE,
@@ -22,7 +21,9 @@ from tests.workers.ledger.two_databases import (
     close_days,
     heads,
     is_sound,
+    killed_at,
     live,
+    posted_ids,
     value,
 )
 from tests.workers.ledger.world import FOREVER, START, ask, ask_all, citizen, credit, open_pools

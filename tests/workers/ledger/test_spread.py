@@ -1,31 +1,25 @@
 """Partitions in two databases: answers, sums and proofs as in one, and every transaction in both or in none."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from hub import branches, database, failpoints
+from hub import branches, database
 from hub.branches import Settling
 from hub.clock import AdjustableClock
 from hub.errors import HubError
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
-from schemas.points import BalanceOf, HeldByPool, OutcomesOf, PostingCommand
+from schemas.points import BalanceOf, HeldByPool, PostingCommand
 from schemas.values import LANES
 from schemas.vouchers import VoucherOfNumber
 from tests.reliability import ways
 from tests.running import running, running_without_jobs
 from tests.waiting import wait_until
-from tests.workers.ledger import spread_worker
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.spread_worker import CITIZENS, POINTS
 from tests.workers.ledger.test_holds import at_once, codes
@@ -36,11 +30,12 @@ from tests.workers.ledger.two_databases import (
     close_days,
     heads,
     is_sound,
+    killed_at,
     live,
+    posted_ids,
     value,
 )
 from tests.workers.ledger.world import (
-    AIRLINE,
     FESTIVAL,
     FOREVER,
     LATER,
@@ -63,8 +58,6 @@ HERE, THERE = CITIZENS
 PREPARED: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
 CLAIMED: Final = "SELECT coalesce(array_agg(command_id), '{}') FROM ledger.command_claim"
 DECIDED_AGAINST: Final = "SELECT count(*) FROM hub.decision WHERE NOT is_commit"
-ROOT: Final = Path(__file__).parents[3]
-DEATH_LIMIT_S: Final = 60.0
 SETTLED_LIMIT_S: Final = 60.0
 
 
@@ -302,23 +295,6 @@ async def test_whoever_is_killed_between_the_two_commits_leaves_both_or_none(
         await ask_all(process, *(credit(str(n), CITIZENS[n % 2], POINTS, FOREVER) for n in range(len(answered) + 3)))
         assert (await ask(process, HeldByPool())).totals == {FOREVER: POINTS * (len(answered) + 3)}
         await is_sound(process)
-
-
-def killed_at(failpoint: str, url: str, away_url: str) -> set[str]:
-    """Which credits were answered before the process died there."""
-    ended = subprocess.run(
-        [sys.executable, "-m", spread_worker.__name__, url, away_url],
-        env={**os.environ, failpoints.ENVIRONMENT: failpoint}, cwd=ROOT, capture_output=True, text=True, check=False,
-        timeout=DEATH_LIMIT_S,
-    )  # fmt: skip
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    return set(ended.stdout.split())
-
-
-async def posted_ids(process: HubProcess) -> set[str]:
-    """The commands that have an outcome."""
-    asked = OutcomesOf(party_id=AIRLINE, command_ids=list(map(str, range(spread_worker.LIMIT))))
-    return {outcome.command_id for outcome in (await ask(process, asked)).outcomes}
 
 
 async def test_what_is_decided_against_can_never_be_committed(

@@ -1,11 +1,17 @@
 """Lives in one database and in two, and all that is told of them."""
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 from pydantic import BaseModel
 
+from hub import failpoints
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
 from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
@@ -25,10 +31,13 @@ from schemas.settlement import (
     View,
 )
 from schemas.values import LANES
+from tests.workers.ledger import spread_worker
 from tests.workers.ledger.lives import Lives
 from tests.workers.ledger.world import AIRLINE, CARD, CITY, FOREVER, OTHER_STORE, STORE, TODAY, TOWN, ask, citizen
 from tests.workers.ledger.world_holds import SHOP, STREET
 
+ROOT: Final = Path(__file__).parents[3]
+DEATH_LIMIT_S: Final = 60.0
 AWAY: Final = range(8, LANES)
 PEOPLE: Final = [citizen(n, lane) for n, lane in enumerate((3, 11, 0, 15))]
 LAST: Final = TODAY + timedelta(days=400)
@@ -114,3 +123,20 @@ async def live(lived: Lives, weeks: int = 4) -> None:
         for _ in range(4):
             await lived.live(12)
     await lived.next_day(1)
+
+
+def killed_at(failpoint: str, url: str, away_url: str) -> set[str]:
+    """Which credits were answered before the process died there."""
+    ended = subprocess.run(
+        [sys.executable, "-m", spread_worker.__name__, url, away_url],
+        env={**os.environ, failpoints.ENVIRONMENT: failpoint}, cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=DEATH_LIMIT_S,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    return set(ended.stdout.split())
+
+
+async def posted_ids(process: HubProcess) -> set[str]:
+    """The commands that have an outcome."""
+    asked = OutcomesOf(party_id=AIRLINE, command_ids=list(map(str, range(spread_worker.LIMIT))))
+    return {outcome.command_id for outcome in (await ask(process, asked)).outcomes}
