@@ -5,6 +5,11 @@ from typing import Final
 from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, COUPONS_USED, REVOKED
 from workers.ledger.closing_statements import DAYS_CLOSED, MONTHS_CLOSED
 
+JOIN_WHOLE_TABLES: Final = """
+SELECT set_config('enable_nestloop', 'off', true), set_config('work_mem', '64MB', true)
+"""
+"""For a transaction. Generic plans know nothing of a partition's size, and would look up each transfer's accounts."""
+
 HEAD: Final = """
 SELECT h.block, h.hash, h.next_account,
     coalesce((SELECT max(b.block) FROM ledger.block AS b WHERE b.partition = $1), 0) AS last_block
@@ -92,8 +97,9 @@ LEFT JOIN ledger.lot AS dl ON dl.partition = $1 AND dl.account = t.debit
 LEFT JOIN ledger.lot AS cl ON cl.partition = $1 AND cl.account = t.credit
 LEFT JOIN ledger.contra AS dc ON dc.partition = $1 AND dc.account = t.debit
 LEFT JOIN ledger.contra AS cc ON cc.partition = $1 AND cc.account = t.credit
-LEFT JOIN LATERAL (SELECT r.citizen_id, substring(cc.name FROM '^expired:(.*)') AS pool
-    FROM ledger.revoked AS r WHERE r.citizen_id = o.citizen_id) AS gone ON true
+LEFT JOIN ledger.revoked AS r ON r.citizen_id = o.citizen_id
+CROSS JOIN LATERAL (SELECT r.citizen_id,
+    CASE WHEN r.citizen_id IS NOT NULL THEN substring(cc.name FROM '^expired:(.*)') END AS pool) AS gone
 WHERE t.partition = $1 AND (
     coalesce(dl.citizen_id, o.citizen_id) <> o.citizen_id OR coalesce(cl.citizen_id, o.citizen_id) <> o.citizen_id
     OR coalesce(CASE t.kind
@@ -197,7 +203,7 @@ WITH said AS (
         CASE min(kind) FILTER (WHERE kind IN (21, 22, 31, 32, 33, 41, 42))
             WHEN 21 THEN 'taken' WHEN 31 THEN 'taken' WHEN 41 THEN 'taken' WHEN 22 THEN 'expired'
             WHEN 32 THEN 'returned' WHEN 33 THEN 'returned' WHEN 42 THEN 'returned' ELSE 'open' END AS state
-    FROM ledger.outcome WHERE partition = $1 AND hold_id IS NOT NULL AND code IS NULL GROUP BY hold_id
+    FROM ledger.outcome WHERE partition = $1 AND kind > 10 AND hold_id IS NOT NULL AND code IS NULL GROUP BY hold_id
 ), stored AS (
     SELECT h.hold_id, h.points, h.taken, h.refunded, h.remaining,
         CASE WHEN h.state = 'expired' AND h.kind <> 'voucher' AND r.citizen_id IS NOT NULL THEN 'returned'
@@ -245,3 +251,5 @@ RULES: Final = (
     VOLUMES, HOLDS, SET_ASIDE, ROLLUPS, DAYS_CLOSED, MONTHS_CLOSED,
 )  # fmt: skip
 """Each finds at most one row (table, key, what); $1 is the partition. Their order is the order of naming."""
+READ_THE_JOURNAL: Final = frozenset({BALANCES, ALLOWED, ROLLUPS})
+"""Those that join every transfer of the partition."""

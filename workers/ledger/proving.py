@@ -168,5 +168,7 @@ async def _checkpoint_fault(reading: Reading, partition: int, checkpoints: Seque
 
 async def _first_fault(reading: Reading, rule: str, *args: object) -> Fault | None:
     async with reading.snapshot() as snapshot:
+        if rule in audit_statements.READ_THE_JOURNAL:
+            await snapshot.fetch_row(audit_statements.JOIN_WHOLE_TABLES)
         found = await snapshot.fetch_row(rule, *args)
     return None if found is None else Fault.model_validate(dict(found))

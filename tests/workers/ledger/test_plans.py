@@ -10,7 +10,11 @@ import asyncpg
 import pytest
 
 from hub.database import SESSION
+from hub.transaction import WHOLE_TABLES
+from schemas.values import LANES
 from workers.ledger import history_statements, statements
+from workers.ledger.audit_state_statements import CORRECTED, CORRECTIONS, COUPONS, COUPONS_USED, REVOKED
+from workers.ledger.audit_statements import HOLDS
 
 ROWS: Final = 5_000
 """Rows in all, of which two are asked for."""
@@ -38,6 +42,10 @@ INSERT INTO ledger.outcome (party_id, command_id, request_hash, partition, block
     balances, posted_on)
 SELECT md5('0')::uuid, n, '', 3, 1, n, md5(((n + 1) / 2)::text)::uuid, 1, 1, '{}', '2026-01-10'
 FROM generate_series($1::int, $2::int) AS n
+""",
+    "transfer": """
+INSERT INTO ledger.transfer (partition, block, line, outcome, kind, debit, credit, points, business_date)
+SELECT 3, 1, n, n, 1, 1, 2, 1, '2026-01-10' FROM generate_series($1::int, $2::int) AS n
 """,
 }
 TWO: Final[Mapping[str, tuple[str, str]]] = {
@@ -107,3 +115,18 @@ async def test_two_rows_are_found_without_reading_the_others(
 
     assert max(rows_read(plan)) == 2, json.dumps(plan)
     assert "Seq Scan" not in json.dumps(plan)
+
+
+@pytest.mark.parametrize("rule", [COUPONS, COUPONS_USED, REVOKED, CORRECTIONS, CORRECTED, HOLDS])
+async def test_the_proof_asks_rare_kinds_without_reading_the_others(
+    connection: "asyncpg.Connection[asyncpg.Record]", rule: str
+) -> None:
+    for table in ("outcome", "transfer"):
+        await connection.execute(FILLS[table], 1, ROWS)
+        await connection.execute(f"ANALYZE ledger.{table}")
+    async with connection.transaction():
+        await connection.execute(WHOLE_TABLES)
+        await connection.execute(f"PREPARE asked (smallint) AS {rule}")
+        plan = json.loads(await connection.fetchval("EXPLAIN (ANALYZE, FORMAT json) EXECUTE asked (3)"))[0]["Plan"]
+
+    assert max(rows_read(plan)) <= LANES, json.dumps(plan)
