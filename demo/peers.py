@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from demo.ports import free_port
 from hub.errors import PermanentError
 from schemas.id_links import CALLBACK
 
@@ -142,10 +142,3 @@ async def run_to_end(module: str, arguments: Sequence[str], timeout_s: float) ->
         if await process.wait() != 0:
             raise PeerFailedError(f"{module}: {lines[-1] if lines else ''}")
         return lines
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -8,12 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo.peers import CHECKOUT, PeerFailedError, free_port, peer
+from demo.peers import CHECKOUT, PeerFailedError, peer
+from demo.ports import free_port
 from hub.clock import SharedClock
 from hub.component import Component, Context, Installed
 from hub.process import HubProcess
@@ -46,6 +47,14 @@ async def broker() -> AsyncIterator[str]:
         yield json.loads(line)["amqp_url"]
 
 
+class _Started(NamedTuple):
+    """A process, and the port where it says how it is."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    name: str
+
+
 class Apart:
     """Settings that all processes share, and the processes."""
 
@@ -59,6 +68,7 @@ class Apart:
     async def running(self, components: list[str]) -> AsyncIterator[None]:
         """Two processes of each, ready; ended when the block is left."""
         second = [(component,) for component in components if component not in FRONT]
+        started: list[_Started] = []
         async with AsyncExitStack() as stack:
             for hosted in (*((component,) for component in components), *second, FRONT):
                 door = free_port() if hosted is FRONT or hosted[0] in DOORS else None
@@ -66,9 +76,10 @@ class Apart:
                     self.urls[component].append(f"http://{HOST}:{door}")
                 # What a card signs names the hub as its terminal reached it, whichever process made it sign.
                 known_as = {"public_url": self.urls["terminal"][0]} if hosted[0] == "terminal" else {}
-                self._inside.append(await stack.enter_async_context(self._one(hosted, door, known_as)))
+                started.append(await stack.enter_async_context(self._one(hosted, door, known_as)))
             async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession() as session:
-                await asyncio.gather(*(_ready(session, port) for port in self._inside))
+                await asyncio.gather(*(_ready(session, one) for one in started))
+            self._inside = [one.port for one in started]
             yield
 
     async def carried(self) -> dict[str, int]:
@@ -86,14 +97,14 @@ class Apart:
     @asynccontextmanager
     async def _one(
         self, components: Sequence[str], door: int | None, known_as: Mapping[str, str]
-    ) -> AsyncIterator[int]:
-        """One process, with a door on that port if there is one; yields its inside port."""
+    ) -> AsyncIterator[_Started]:
+        """One process, with a door on that port if there is one."""
         inside = free_port()
         arguments = ["-m", "hub", "run", "--no-migrate", *components, *([] if door else ["--no-http"])]
         environment = self._environment(http_port=door or free_port(), inside_port=inside, **known_as)
         process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=CHECKOUT, env=environment)
         try:
-            yield inside
+            yield _Started(process, inside, "+".join(components))
         finally:
             await _end(process)
 
@@ -122,10 +133,13 @@ def _nothing(_context: Context) -> Component:
     return Component(name="hub")
 
 
-async def _ready(session: aiohttp.ClientSession, port: int) -> None:
+async def _ready(session: aiohttp.ClientSession, started: _Started) -> None:
+    """Wait until it is. Raises PeerFailedError."""
     while True:
+        if started.process.returncode is not None:
+            raise PeerFailedError(f"{started.name}: it ended with {started.process.returncode}")
         with suppress(aiohttp.ClientError):
-            async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            async with session.get(f"http://127.0.0.1:{started.port}/readyz") as answer:
                 if answer.ok:
                     return
         await asyncio.sleep(POLL_S)

@@ -39,7 +39,8 @@ from demo.acts import (
     unlinking,
 )
 from demo.oracle import expect
-from demo.peers import PartnerKey, free_port, mailbox, member_log_in
+from demo.peers import PartnerKey, mailbox, member_log_in
+from demo.ports import free_port
 from demo.processes import Apart, broker
 from demo.stage import Stage
 from demo.terminals import VirtualTerminals, virtual_terminals

@@ -101,7 +101,7 @@ class SharedClock:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._read_ns = 0
+        self._read = (0, 0)
         self._ahead = timedelta()
 
     @classmethod
@@ -113,10 +113,10 @@ class SharedClock:
 
     def now(self) -> datetime:
         """The present instant of this clock, aware, in UTC."""
-        changed_ns = self._file.stat().st_mtime_ns
-        if changed_ns != self._read_ns:
+        found = self._file.stat()
+        if (found.st_ino, found.st_mtime_ns) != self._read:  # of two writes in one tick of the kernel, the time is one
             self._ahead = timedelta(microseconds=int(self._file.read_text(encoding="ascii")))
-            self._read_ns = changed_ns
+            self._read = found.st_ino, found.st_mtime_ns
         return datetime.now(UTC) + self._ahead
 
     def business_date(self) -> date:

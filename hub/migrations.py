@@ -12,6 +12,7 @@ import importlib.resources
 import importlib.util
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.resources.abc import Traversable
 from itertools import zip_longest
 from pathlib import Path
@@ -30,6 +31,7 @@ _FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+\.sql")
 # Any number will do, as long as nobody else in the database uses it.
 _LOCK_KEY = 0x6D796B6579
 _LOCK_TIMEOUT_S = 300
+_TRIES = 5
 _CONNECT_TIMEOUT_S = 30
 
 _NO_HUB = (
@@ -268,6 +270,14 @@ async def _pending(connection: asyncpg.Connection, component: str, files: Sequen
 
 
 async def _apply(connection: asyncpg.Connection, component: str, file: SqlFile) -> Applied:
+    """Again where the hub at work and the file have waited for each other: one of the two had to give way."""
+    for _ in range(_TRIES - 1):
+        with suppress(asyncpg.DeadlockDetectedError):
+            return await _apply_once(connection, component, file)
+    return await _apply_once(connection, component, file)
+
+
+async def _apply_once(connection: asyncpg.Connection, component: str, file: SqlFile) -> Applied:
     async with connection.transaction():
         await connection.execute(_SET_LOCAL_SQL, "search_path", component)
         await connection.execute(file.sql)

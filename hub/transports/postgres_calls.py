@@ -90,7 +90,7 @@ class PostgresCalls:
         try:
             async with self._database.connection() as connection:
                 await connection.execute(
-                    ASK, asked.id, asked.receiver, self._calls.process_id, asked.deadline_s, asked.sealed
+                    ASK, asked.id, asked.receiver, self._calls.process_id, asked.left_s, asked.sealed
                 )
         except UNREACHABLE as error:
             if isinstance(error, HubError):

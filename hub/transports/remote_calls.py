@@ -5,6 +5,7 @@ It is sealed because it carries personal data. Each calling process has its own 
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -52,9 +53,14 @@ class Asked:
     def __init__(self, receiver: str, deadline_s: float) -> None:
         self.id = uuid7()
         self.receiver = receiver
-        self.deadline_s = deadline_s
+        self._ends_s = time.monotonic() + deadline_s
         self.sealed = b""
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    @property
+    def left_s(self) -> float:
+        """For how long somebody still waits for it: after that nobody is to do it."""
+        return max(0.0, self._ends_s - time.monotonic())
 
 
 class RemoteCalls:

@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.bench.children import Child, free_port
+from demo.ports import free_port
+from tests.bench.children import Child
 from tests.bench.figures import Measured
 from tests.bench.ordinary import ACCOUNTS, Base, Job
 from tests.bench.ordinary_clients import Job as ClientJob

@@ -17,10 +17,11 @@ from typing import Any, Final
 
 from aiohttp import ClientSession, ClientTimeout
 
+from demo.ports import free_port
 from tests.bench import world
 from tests.bench.books import adding_up
 from tests.bench.checkout_process import KEY_ID, KEY_NUMBER, OFFER, Job
-from tests.bench.children import free_port, started
+from tests.bench.children import started
 from tests.bench.figures import Measured
 from tests.bench.partners import private_key_of
 from tests.bench.seeding import LINKED_CITIZENS

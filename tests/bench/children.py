@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -66,14 +65,6 @@ class Child:
 
 class ChildFailedError(Exception):
     """A process of a measurement ended before it had said what came of it; its own message stands above."""
-
-
-def free_port() -> int:
-    """One that nobody listens on, for a child to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

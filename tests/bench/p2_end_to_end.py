@@ -7,8 +7,9 @@ from statistics import quantiles
 from types import MappingProxyType
 from typing import Any, Final
 
+from demo.ports import free_port
 from tests.bench.books import Books
-from tests.bench.children import Child, free_port, started
+from tests.bench.children import Child, started
 from tests.bench.figures import Measured
 from tests.bench.hub_process import COMPONENTS
 from tests.bench.hub_process import Job as HubJob

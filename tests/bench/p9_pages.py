@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from aiohttp import ClientSession, DummyCookieJar
 
+from demo.ports import free_port
 from hub import migrations
-from tests.bench.children import Child, free_port
+from tests.bench.children import Child
 from tests.bench.figures import Measured
 from tests.bench.portal_process import Job
 from tests.bench.server import Server, create_database

@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from demo.ports import free_port
 from hub import logs, loop, migrations
 from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
@@ -24,7 +25,6 @@ from schemas.card_jobs import PresenceOf
 from schemas.citizens import CitizenBehind
 from schemas.streets import CipherMode, MergeLayout
 from tests.bench.server import started
-from tests.connectors.partner.town import free_port
 from tests.connectors.street.street_world import StreetWorld, agent_process, built
 from tests.connectors.street.test_counter import with_card
 from tests.connectors.street.town import POOL, Town, grant, town

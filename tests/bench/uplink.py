@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
+from demo.ports import free_port
 from hub import logs, loop, migrations
 from hub.bus import Bus
 from reader_agent.page_html import UplinkState
 from reader_agent.uplink import Pauses, Uplink
 from schemas.card_jobs import PresenceOf
 from tests.bench.server import started
-from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import HOST, Hub, Terminal, enrolled, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess
 from tests.reader_agent.desk import MemoryDesk, NoPinPad

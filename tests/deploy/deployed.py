@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from tests.bench.children import free_port
+from demo.ports import free_port
 from tests.deploy.parts import COMMAND, DEPLOY, Service, secrets_of
 from tests.rabbitmq import HOST, Broker
 

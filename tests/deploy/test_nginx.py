@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from tests.bench.children import free_port
+from demo.ports import free_port
 from tests.deploy.parts import DEPLOY, make_secrets, services
 from tests.waiting import wait_until
 

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from standardwebhooks import Webhook
 
+from demo.ports import free_port
 from examples import partner_client
 from examples.partner_client import Hub, NoAnswerError, ProblemError, verified_webhook
-from tests.connectors.partner.town import HOST, free_port
+from tests.connectors.partner.town import HOST
 
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
 BODY = '{"type": "link.ended", "data": {"link_id": "l-1"}}'

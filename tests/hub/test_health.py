@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from demo.ports import free_port
 from hub import health
 from hub.web.app import make_app
 from hub.web.health import Check, health_routes
 from hub.web.server import Door
-from tests.bench.children import free_port
 
 pytestmark = pytest.mark.loopback
 

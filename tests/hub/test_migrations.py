@@ -18,10 +18,12 @@ from hub.migrations import Applied, MigrationRefusedError, MigrationSource, migr
 from hub.roles import MissingRolePasswordError, component_url
 from hub.settings import Settings
 from tests.conftest import Admin, all_sources, with_database
+from tests.waiting import wait_until
 
 STRONG = SecretStr("0123456789abcdef0123456789abcdef")
 
 Writes = Callable[..., MigrationSource]
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = $1::regclass AND NOT granted)"
 
 
 @pytest.fixture
@@ -286,3 +288,25 @@ def test_a_component_connects_as_itself() -> None:
     assert component_url(remote, "ledger", given) == (
         "postgresql://mykey_ledger:correct%3Ahorse%40battery%2F@db.internal:5433/mykey?sslmode=require"
     )
+
+
+async def test_a_file_that_gave_way_to_the_hub_at_work_is_run_again(
+    empty_database_url: str, source: Writes, name: str
+) -> None:
+    """Both hold what the other waits for; PostgreSQL ends whoever waited first, which is the file."""
+    await migrate(empty_database_url, [source(name, n0001_tables="CREATE TABLE a (); CREATE TABLE b ();")])
+    more = source(name, n0002_locks="LOCK TABLE a; LOCK TABLE b; ALTER TABLE b ADD COLUMN c int;")
+    at_work = await asyncpg.connect(empty_database_url)
+    try:
+        async with at_work.transaction():
+            await at_work.execute(f"LOCK TABLE {name}.b")
+            migrating = asyncio.create_task(migrate(empty_database_url, [more]))
+            await wait_until(lambda: _waits(at_work, f"{name}.b"))
+            await at_work.execute(f"LOCK TABLE {name}.a")
+        assert [one.name for one in await migrating] == ["0002_locks.sql"]
+    finally:
+        await at_work.close()
+
+
+async def _waits(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> bool:
+    return bool(await connection.fetchval(WAITING, table))

@@ -15,19 +15,18 @@ from uuid import UUID
 from aiohttp import ClientError, ClientSession
 from cryptography import x509
 
+from demo.ports import free_port
 from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
 from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.card_jobs import PresenceOf
 from schemas.terminals import shown_password
-from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import DEADLINE_S, HOST
 from tests.connectors.terminal.counters import Clerk
 from tests.connectors.terminal.enrolling import CONTACT
 from tests.connectors.terminal.outside import ROOT, TerminalProcess
 from tests.peers.card.authority import Identity
-from tests.reader_agent.test_page import free_port as free_page_port
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 from workers.registry.certificates import generation_of
@@ -137,7 +136,7 @@ async def agent(folder: Path, hub_url: str, environment: Mapping[str, str], *mor
 
     `more` are further lines of its settings.
     """
-    port = free_page_port()
+    port = free_port()
     _set_up(folder, hub_url, port, more)
     async with ClientSession() as client, AsyncExitStack() as stack:
         process = await asyncio.create_subprocess_exec(

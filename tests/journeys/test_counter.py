@@ -13,26 +13,28 @@ from aiohttp import ClientSession
 
 from connectors.terminal import issuing
 from connectors.terminal.issuing import HandedOut
+from demo.ports import free_port
 from hub.process import HubProcess
 from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.libraries import RegisterLibrarySite
 from schemas.terminals import FileTerminalPlan, PlanRow, TerminalKind
 from tests.connectors.library.systems import simulator, site
-from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, HOST, Hub
-from tests.connectors.terminal.counters import ISSUER, Clerk, anchors, open_town
+from tests.connectors.terminal.counters import ISSUER, POLL_S, Clerk, anchors, open_town
 from tests.connectors.terminal.outside import leading_to
 from tests.journeys.counter import Agent, agent, asking, connected, inserted, median_ms, opened, tell, worked
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
 from tests.peers.card.pcscd import Pcscd
 from tests.peers.card.vpcd import VirtualReader
-from tests.waiting import wait_until
+from tests.waiting import quick_enough, wait_until
 
 NUMBER = "180000000011"
 ROUNDS = 20
 JOURNEY_LIMIT_S = 170
+OVER_LIMIT_S = 2.0
+"""After a card is pulled, what was begun with it is over."""
 ROWS = (
     PlanRow(kind=TerminalKind.grant, place="市民課", count=1),
     PlanRow(kind=TerminalKind.service_id, place="中央図書館", issuer_id=ISSUER, count=1),
@@ -129,18 +131,24 @@ async def test_a_citizens_way_from_the_first_card_to_the_end(
     operation_id = await office.clerk.read("change-mykey-id")
     offered = await office.clerk.done(operation_id, "offer", attempt=1)
     await office.clerk.done(operation_id, "change", mykey_id=offered["mykey_id"])
-    operation_id = await office.clerk.read("revoke-mykey-id")
-    assert await office.clerk.done(operation_id, "loss") == {"points": 0, "pools": []}
-    office.reader.remove()
-    began = time.monotonic()
-    await wait_until(lambda: _is_over(office.clerk, operation_id))
-    assert time.monotonic() - began < 2.0
+    await quick_enough(OVER_LIMIT_S, lambda: _pulled(world, office, reissued))
     await _insert(world, office, reissued)
     operation_id = await office.clerk.read("revoke-mykey-id")
     await office.clerk.done(operation_id, "revoke")
     await _insert(world, library, reissued)
     operation_id = await library.clerk.begin("look-up-service-id")
     assert (await library.clerk.ended(operation_id, "waiting"))["code"] == "card_without_mykey_id"
+
+
+async def _pulled(world: World, office: Counter, card: JpkiCard) -> float:
+    """How long after the card is pulled its operation is over, in seconds."""
+    await _insert(world, office, card)
+    operation_id = await office.clerk.read("revoke-mykey-id")
+    assert await office.clerk.done(operation_id, "loss") == {"points": 0, "pools": []}
+    office.reader.remove()
+    began_s = time.monotonic()
+    await wait_until(lambda: _is_over(office.clerk, operation_id), every_s=POLL_S)
+    return time.monotonic() - began_s
 
 
 async def _insert(world: World, at: Counter, card: JpkiCard) -> None:

@@ -31,7 +31,7 @@ from schemas.service_ids import RegisterServiceId
 from schemas.streets import CipherMode, MergeKey, MergeLayout, MergesOf, MergeView, RegisterMergeKey
 from schemas.terminals import FileTerminalPlan
 from tests.connectors.street.town import ISSUER, NUMBER, POOL, ROWS, STREET_ID, registered
-from tests.connectors.street.vectors import key_of, sealing
+from tests.connectors.street.vectors import key_of, sealing, unreadable
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, hubs
 from tests.connectors.terminal.counters import Clerk
 from tests.connectors.terminal.outside import ROOT
@@ -194,7 +194,7 @@ def _wrong_files(shop: Shop, content: bytes) -> dict[str, tuple[bytes, str]]:
     fields = Fields(NUMBER, 999, transaction_number(now, 999_999))
     layout = MergeLayout()
     old = sealing(layout, key=shop.keys["old"]).file_of(fields, "T232343000001")
-    foreign = sealing(layout, key=shop.keys["foreign"]).file_of(fields, "T232343000001")
+    foreign = unreadable(sealing(layout, key=shop.keys["foreign"]), fields, [shop.keys["old"], shop.keys["now"]])
     cases = {"flipped": (altered, "bad_hash"), "torn": (content[:40], "torn"), "old": (old, "old_key")}
     cases["foreign"] = (foreign, "not_decrypted")
     numbers = (transaction_number(now, serial) for serial in range(900_000, 900_010))

@@ -78,7 +78,8 @@ async def test_a_number_is_copied_and_taken_away_again(
     await wait_until(lambda: desktop.clipboard(display) == NUMBER)
     await notifier.close()
     assert desktop.clipboard(display) == ""
-    await notifier.hand_on(job("clipboard", clear_after_s=1))
+    await notifier.hand_on(job("clipboard", clear_after_s=3))
+    await wait_until(lambda: desktop.clipboard(display) == NUMBER)
     await wait_until(lambda: notifier._clipboard._clearing is not None and notifier._clipboard._clearing.done())
     assert desktop.clipboard(display) == ""
 

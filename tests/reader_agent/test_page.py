@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import structlog
 from aiohttp import ClientSession
 
+from demo.ports import free_port
 from reader_agent.enrolment import EnrolmentRefusedError
 from reader_agent.page import Page
 from reader_agent.page_html import Standing
@@ -28,15 +28,6 @@ TERMINAL = EnrolmentAnswer(
     terminal_id="T232343ABCDEF", kind=TerminalKind.point_use, lg_code="232343", place="<b>店</b>", hub_key=""
 )
 ACTS = ("/enrolment", "/pin", "/cancel", "/number")
-
-
-def free_port() -> int:
-    """Below 32768, as the page's port is."""
-    for port in range(23_700, 32_768):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise AssertionError("no port is free")
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
+from demo.ports import free_port
 from reader_agent import running
 from reader_agent.__main__ import main
 from reader_agent.enrolment import TERMINAL_FILE, EnrolledAs
@@ -23,7 +24,6 @@ from reader_agent.settings import Settings
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.terminals import EnrolmentAnswer, TerminalKind
 from schemas.uplink import CardEvent, CardJob, CardResult, NumberJob, NumberResult, ReaderState
-from tests.reader_agent.test_page import free_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.loopback

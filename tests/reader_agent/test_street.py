@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
+from demo.ports import free_port
 from reader_agent.page import Page
 from reader_agent.page_html import Standing
 from reader_agent.street import pairing
@@ -23,7 +24,7 @@ from reader_agent.street.pairing import CODE_TRIES, PAIRING_FILE, Pairing
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.problems import RefusalCode
 from schemas.uplink import FromAgent, StreetCardAsk, StreetCardTold
-from tests.reader_agent.test_page import TERMINAL, free_port
+from tests.reader_agent.test_page import TERMINAL
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.loopback
@@ -179,7 +180,7 @@ async def test_a_hub_that_is_away_or_lost_is_told_as_that(software: Software, hu
 
 
 async def test_a_result_is_forgotten_after_a_while(tmp_path: Path, hub: Hub) -> None:
-    async with beside(tmp_path, hub.asking, kept_s=0.3) as software:
+    async with beside(tmp_path, hub.asking, kept_s=2.0) as software:
         await software.pair()
         read_id = await software.start()
         await software.press("/street-consent", read_id=read_id, answer="yes")

@@ -15,6 +15,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
+from demo.ports import free_port
 from hub.authority import Authority
 from hub.keys import Signer
 from reader_agent import enrolment
@@ -43,7 +44,6 @@ from schemas.uplink import (
     Welcome,
     handshake_text,
 )
-from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, RECIPE, Hub, Terminal, enrolled, hub_key, hubs, read_card
 from tests.connectors.terminal.outside import TerminalProcess, leading_to
 from tests.reader_agent.desk import MemoryDesk, NoPinPad

@@ -25,6 +25,8 @@ from tests.reliability.worker_process import LEASE_S
 LASTS_S: Final = 2.0
 """How long a fault lasts."""
 SLEEP_S: Final = 4 * LEASE_S
+BACK_LIMIT_S: Final = 60.0
+"""After a broker that comes back is heard again by everybody."""
 CALM_S: Final = 0.5
 """Between two faults, so that each meets an installation at work."""
 PACE_S: Final = 0.1
@@ -80,7 +82,7 @@ class Chaos:
         await cluster.begin()
         cluster.pace_s = PACE_S
         await cluster.have_workers()
-        await self._view.wait_for_consumers("mail")
+        await self._view.wait_for_consumers("mail", BACK_LIMIT_S)
         await self._warm_up(seed)
         leaks = await Leaks.now(cluster)
         attack = asyncio.ensure_future(self._attack(plan))
@@ -88,7 +90,7 @@ class Chaos:
         await attack
         healed_s = self._healed_s
         await cluster.have_workers()
-        await self._view.wait_for_consumers("mail")
+        await self._view.wait_for_consumers("mail", BACK_LIMIT_S)
         await cluster.drain()
         cluster.history.heal_to_drained_s = time.monotonic() - healed_s
         return Played(self.fired, await cluster.verdict(), await leaks.found(cluster))
@@ -145,7 +147,7 @@ class Chaos:
             await asyncio.to_thread(self._broker.unblock)
 
     async def _delete_queue(self) -> None:
-        await self._view.wait_for_consumers("mail")
+        await self._view.wait_for_consumers("mail", BACK_LIMIT_S)
         consumed = sorted(name for name in await self._view.consumers() if ".mail." in name)
         await self._view.delete(self._random.choice(consumed))
         await asyncio.sleep(LASTS_S)

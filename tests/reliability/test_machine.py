@@ -90,7 +90,8 @@ class World:
         self.owner = await asyncpg.connect(self._url)
         await self.owner.execute(listener.MAKE_TABLES)
         made = Settings.model_validate({"database_url": self._url, "secret_key": SECRET_KEY})
-        components = [*installed(["ledger"]), listener.INSTALLED]
+        # No job: by a clock that comes back from the future it would close days that are still to come.
+        components = [*(each.without_work() for each in installed(["ledger"])), listener.INSTALLED]
         for clock in self.clocks:
             process = HubProcess(made, clock, components, self._url)
             self.processes.append(await self._stack.enter_async_context(process))

@@ -15,6 +15,7 @@ from typing import Final
 import asyncpg
 import pytest
 
+from demo.ports import free_port
 from hub.clock import SystemClock
 from hub.component import Component, Context, Installed
 from hub.errors import HubError
@@ -24,7 +25,6 @@ from schemas.audit import VerifyLedger
 from schemas.streets import MergeLayout, StartMerge
 from schemas.values import LANES
 from street_software.store import Store
-from tests.connectors.partner.town import free_port
 from tests.connectors.street.street_world import (
     GRANTED,
     StreetWorld,

@@ -71,7 +71,7 @@ async def load_and_dump(cluster: Cluster, backup: Path) -> Dumped:
 
 async def dump(cluster: Cluster, backup: Path) -> Dumped:
     """Take the dump, at a moment when something is not delivered yet."""
-    await wait_until(lambda: len(cluster.history.asked) >= ASKED_BEFORE, 30.0)
+    await wait_until(lambda: sum(one.answer is not None for one in cluster.history.asked) >= ASKED_BEFORE, 30.0)
     (commands,) = section("A dump")[:1]
     connection = await asyncpg.connect(cluster.url)
     try:

@@ -34,7 +34,7 @@ BEFORE, MEANWHILE, AFTER = 30, 12, 30
 """Batches answered before the stop, requests sent away by each door while it lasts, batches answered after it."""
 LOAD_LIMIT_S: Final = 20.0
 RECOVERY_LIMIT_S: Final = 5.0
-TRIES_LIMIT: Final = 200
+ANSWER_LIMIT_S: Final = 90.0
 AGAIN_S: Final = 0.05
 POSTED: Final = "SELECT command_id, points FROM ledger.outcome WHERE party_id = $1 AND code IS NULL"
 CONNECTIONS: Final = """
@@ -69,7 +69,8 @@ class Load:
 
     async def ask(self, door: int, number: int) -> list[Any]:
         """One batch at one door until it is answered."""
-        for _ in range(TRIES_LIMIT):
+        give_up_s = time.monotonic() + ANSWER_LIMIT_S
+        while time.monotonic() < give_up_s:
             try:
                 answer = await self.doors[door].post(batch(number))
             except aiohttp.ClientError:

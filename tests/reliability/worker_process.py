@@ -18,6 +18,7 @@ import structlog
 
 from hub import database
 from hub.clock import AdjustableClock
+from hub.component import Installed
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
@@ -54,6 +55,11 @@ def over(amqp_url: str) -> dict[str, str]:
     return {"transport": "rabbitmq", "amqp_url": amqp_url} if amqp_url else {}
 
 
+def _installed(name: str) -> Installed:
+    """Without its jobs: of two that do not agree on the day, one would close days on which the other still posts."""
+    return listener.INSTALLED if name == listener.INSTALLED.name else installed([name])[0].without_work()
+
+
 async def main(url: str, days: int, components: Sequence[str]) -> None:
     """Load, wait to be told, work until the input ends."""
     loop = asyncio.get_running_loop()
@@ -63,7 +69,7 @@ async def main(url: str, days: int, components: Sequence[str]) -> None:
     transport = over(os.environ.get(AMQP_URL, ""))
     settings = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY, "pool_size": 6, **transport})
     clock = AdjustableClock(START + timedelta(days=days))
-    hosted = [listener.INSTALLED if name == listener.INSTALLED.name else installed([name])[0] for name in components]
+    hosted = [_installed(name) for name in components]
     async with HubProcess(settings, clock, hosted, url):
         say("at work")
         await loop.run_in_executor(None, sys.stdin.readline)

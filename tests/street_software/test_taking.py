@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors.street.layout import Fields, transaction_number
 from schemas.streets import CipherMode
 from street_software.menu import Menu, told
 from street_software.store import StoreError
 from street_software.taking import NoDropFolderError, Taking
-from tests.connectors.street.vectors import key_of
+from tests.connectors.street.vectors import key_of, sealing, unreadable
 from tests.dying import deaths
 from tests.street_software.world import Shop
 
@@ -79,7 +80,10 @@ def test_what_is_no_file_of_ours_goes_to_quarantine_unanswered(what: str, reason
 def spoilt(shop: Shop, what: str, elsewhere: Path) -> Path:
     """A file that is not to be taken."""
     if what == "another street's":
-        return shop.merge(2, key=key_of(CipherMode.cbc, first=99))
+        path, made = shop.merge(2), sealing(shop.layout, key=key_of(CipherMode.cbc, first=99))
+        fields = Fields("520625", 300, transaction_number(shop.now, 2))
+        path.write_bytes(unreadable(made, fields, [key_of(CipherMode.cbc)]))
+        return path
     if what == "ahead":
         shop.later(minutes=30)
         path = shop.merge(2)

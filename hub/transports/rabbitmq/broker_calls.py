@@ -54,7 +54,7 @@ class BrokerCalls:
             message_id=str(asked.id),
             correlation_id=str(self._calls.process_id),
             reply_to=REPLIES,
-            expiration=asked.deadline_s,
+            expiration=asked.left_s,
         )
         await self._publisher.send(CALLS, asked.receiver, message)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from demo.ports import free_port
 from hub.clock import AdjustableClock
 from hub.installed import installed
 from hub.process import HubProcess
@@ -24,7 +25,6 @@ from schemas.offers import ApplyForParty, DealMode, DecideOffer, Offer, PostOffe
 from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPartyKey
 from schemas.points import BalanceOf, CreditPoints
 from schemas.values import scheme_pool
-from tests.connectors.partner.town import free_port
 from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask
 
@@ -145,6 +145,7 @@ async def _settle(process: HubProcess) -> dict[str, bytes]:
         await ask(process, ApplyForParty(lg_code=CITY, party_id=party_id, mode=DealMode.direct, mail=OFFICE))
         await approved(process, party_id, "rice-5kg")
     await ask(process, points_in(CITIZEN, "in"))
+    await process.drained(deadline_s=10)  # what was decided is told before anybody listens
     return keys
 
 

@@ -14,6 +14,7 @@ from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
+from demo.ports import free_port
 from hub.clock import AdjustableClock
 from hub.installed import installed
 from hub.process import HubProcess
@@ -34,7 +35,6 @@ from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServ
 from schemas.streets import RegisterMergeKey, RegisterStreet, RegisterStreetSigner, StartMerge, Street
 from schemas.terminals import PlanRow, TerminalKind
 from schemas.values import scheme_pool
-from tests.connectors.partner.town import free_port
 from tests.connectors.street.vectors import key_of
 from tests.connectors.terminal.agents import Terminal, enrolled
 from tests.connectors.terminal.counters import ticket_of

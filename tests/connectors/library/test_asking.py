@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from demo.ports import free_port
 from hub.database import Row
 from hub.process import HubProcess
 from schemas.libraries import LibrarySite, NotAsked, PatronKnown, PatronWord, RegisterLibrarySite
@@ -36,7 +37,6 @@ from tests.connectors.library.systems import (
     system,
 )
 from tests.connectors.library.test_conversation import silent_once_open
-from tests.connectors.partner.town import free_port
 from tests.running import running
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask, dump_of, rows_of
@@ -111,8 +111,6 @@ async def states(database_url: str) -> dict[str, int]:
 async def test_at_the_counter_the_library_says_yes_or_no_or_why_nothing(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.library.asking.COUNTER_LIMIT_S", 1.0)
-
     def not_asked(reason: NotAsked) -> PatronWord:
         return PatronWord(word=LibraryWord.not_asked, reason=reason)
 
@@ -130,6 +128,7 @@ async def test_at_the_counter_the_library_says_yes_or_no_or_why_nothing(
             await wait_until(lambda: says(process, NotAsked.not_understood))
         async with system(silent_once_open) as port:
             await has_site(process, port, timeout_s=10.0)
+            monkeypatch.setattr("connectors.library.asking.COUNTER_LIMIT_S", 1.0)
             began_s = time.monotonic()
             assert await ask(process, known()) == not_asked(NotAsked.slow)
             assert time.monotonic() - began_s < 3

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from demo.ports import free_port
 from hub.process import HubProcess
 from schemas.connections import ConnectionTested, LibraryReached
 from schemas.libraries import RegisterLibrarySite
 from tests.connectors.library.systems import ISSUER, LOGIN, ONLINE, PASSWORD, answering, simulator, site, system
-from tests.connectors.partner.town import free_port
 from tests.running import running
 
 
@@ -20,7 +20,7 @@ async def process(database_url: str) -> AsyncIterator[HubProcess]:
 
 async def reached(process: HubProcess, port: int, **changes: object) -> ConnectionTested:
     """The test of a site with these settings."""
-    await process.bus.call(RegisterLibrarySite(site=site(port, timeout_s=0.5, **changes)), 10)
+    await process.bus.call(RegisterLibrarySite(site=site(port, timeout_s=2.0, **changes)), 10)
     return await process.bus.call(LibraryReached(issuer_id=ISSUER), 10)
 
 

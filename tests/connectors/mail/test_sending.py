@@ -279,7 +279,7 @@ async def test_a_connection_cut_after_the_data_repeats_the_mail_under_its_own_me
 
 async def test_a_slow_mail_server_is_given_up_and_tried_again(database_url: str, mailbox: Mailbox) -> None:
     await mailbox.misbehave(delay_s=30.0)
-    async with mailing(database_url, mailbox, smtp_timeout_s=0.2) as process:
+    async with mailing(database_url, mailbox, smtp_timeout_s=1.0) as process:
         await say(process, scheme(), citizen(1), credited(citizen_id(1)))
         await wait_until(lambda: _has(process, "scheduled"))
         (waiting,) = await rows(process, WAITING)

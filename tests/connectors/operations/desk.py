@@ -94,6 +94,7 @@ async def hold(probe: Probe) -> list[UUID]:
     async with at_work(probe.url, fake("partner"), mail) as process:
         ids = await say(process, notice(1, key_in(1)), notice(2, key_in(1)))
         await wait_until(are_held)
+        await process.drained(deadline_s=10)  # of what is told of the outage
     return ids
 
 

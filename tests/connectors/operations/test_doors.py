@@ -316,6 +316,7 @@ async def test_a_pause_is_not_doubled(probe: Probe) -> None:
 
 async def test_what_flows_is_added_up_over_processes(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hub.flow.WRITE_EVERY_S", 0.1)
+    monkeypatch.setattr("hub.flow.WINDOW", 50)
     async with (
         desk_at(probe.url, fake("ledger")) as desk,
         at_work(probe.url, fake("mail")),
@@ -328,7 +329,7 @@ async def test_what_flows_is_added_up_over_processes(probe: Probe, monkeypatch: 
         async def flowing() -> Any:  # noqa: ANN401 - any JSON
             components = {one["component"]: one for one in (await desk.get("/flow"))["components"]}
             receivers = {one["receiver"]: one for one in components["mail"]["receivers"]}
-            done = receivers.get("mail", {"done_per_s": 0})["done_per_s"] * 0.5
+            done = receivers.get("mail", {"done_per_s": 0})["done_per_s"] * 0.1 * 50
             return (components["mail"], receivers["mail"]) if done == pytest.approx(160) else None
 
         component, receiver = await wait_until(flowing)

@@ -9,8 +9,8 @@ from connectors.operations.desk import desk_of
 from connectors.operations.flowing import flow_of
 from connectors.operations.screen import drawn, look
 from connectors.operations.shapes import Complaint
+from demo.ports import free_port
 from hub.settings import Settings
-from tests.bench.children import free_port
 from tests.connectors.operations.desk import OPERATIONS, Desk, desk_at, hold, park
 from tests.hub.parts import Probe, at_work, fake
 from tests.running import SECRET_KEY

@@ -13,7 +13,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.connectors.partner.town import HOST, free_port
+from demo.ports import free_port
+from tests.connectors.partner.town import HOST
 
 SILENT: Final = 0
 """Instead of a status: the request is taken in, and not answered as long as the endpoint lives."""

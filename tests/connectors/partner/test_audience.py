@@ -91,11 +91,10 @@ async def test_a_story_three_weeks_ahead_still_takes_signatures_of_today(databas
 
 
 async def test_each_partner_has_its_own_rate(database_url: str) -> None:
-    async with town(database_url, partner_requests_per_s=1.0) as opened:
+    async with town(database_url, partner_requests_per_s=0.001) as opened:
         airline, card = opened.partner("airline"), opened.partner("card")
-        statuses = [(await airline.ask("GET", "/transfers/t-1")).status for _ in range(4)]
-        assert statuses[:2] == [404, 404]
-        assert 429 in statuses[2:]
+        statuses = [(await airline.ask("GET", "/transfers/t-1")).status for _ in range(3)]
+        assert statuses == [404, 429, 429]
         limited = await airline.ask("GET", "/transfers/t-1")
         assert int(limited.headers["Retry-After"]) >= 1
         assert (await card.ask("GET", "/transfers/t-1")).status == 404

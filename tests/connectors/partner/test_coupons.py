@@ -11,8 +11,10 @@ from hub.keys import Keys
 from schemas.grants import COUPON_KEY, CouponOf, CreditCoupon
 from tests.connectors.partner.town import CARD_COMPANY, DEADLINE_S, SCHEME, Partner, Town
 from tests.running import SECRET_KEY
+from tests.waiting import quick_enough
 
 NUMBER = "CARD-2017-0001"
+APART_LIMIT_S: Final = 0.005
 
 
 async def ask(partner: Partner, path: str, body: object, status: int = 200) -> Any:  # noqa: ANN401 - whatever was answered
@@ -100,12 +102,17 @@ async def test_unknown_used_and_expired_codes_take_the_same_time(hub_town: Town,
     batch = {"coupons": [coupon("USEDCODE0001"), coupon("PASTCODE0001", last_day="2017-01-01")]}
     await ask(card_company, "/coupons", batch)
     assert await use(hub_town, "USEDCODE0001", 1) is None
+    await quick_enough(APART_LIMIT_S, lambda: _apart_s(hub_town))
+
+
+async def _apart_s(hub_town: Town) -> float:
+    """How far apart it is, in the median, what it takes to hear that each of them is not good."""
     took_s: dict[str, list[float]] = {"USEDCODE0001": [], "PASTCODE0001": [], "NONECODE0001": []}
     for _ in range(40):
         for code, measured in took_s.items():
             asked = CouponOf(party_id=CARD_COMPANY, code_hash=hashed(code))
-            begun = time.perf_counter()
+            begun_s = time.perf_counter()
             assert (await hub_town.process.bus.call(asked, DEADLINE_S)).offer is None
-            measured.append(time.perf_counter() - begun)
-    medians = [statistics.median(measured) for measured in took_s.values()]
-    assert max(medians) - min(medians) < 0.005
+            measured.append(time.perf_counter() - begun_s)
+    medians_s = [statistics.median(measured) for measured in took_s.values()]
+    return max(medians_s) - min(medians_s)

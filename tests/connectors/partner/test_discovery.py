@@ -11,7 +11,8 @@ from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
 from connectors.partner.id_link.discovery import REFETCH_BURST, REFETCH_PER_S, Discovery, UnfitProviderError
 from connectors.partner.outbound import AwayError, ForbiddenAddressError, Outbound
-from tests.connectors.partner.town import HOST, free_port
+from demo.ports import free_port
+from tests.connectors.partner.town import HOST
 
 pytestmark = pytest.mark.loopback
 

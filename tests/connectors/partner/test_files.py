@@ -41,7 +41,7 @@ async def finished(partner: Partner, place: str) -> dict[str, Any]:
         file: dict[str, Any] = await partner.get(place.removeprefix("/api/partner"))
         return file if file["state"] == "finished" else {}
 
-    return await wait_until(it_is, deadline_s=20)
+    return await wait_until(it_is, deadline_s=60)
 
 
 async def all_results(partner: Partner, file_id: str, limit: int = 1_000) -> list[Any]:

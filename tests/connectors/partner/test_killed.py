@@ -10,9 +10,10 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
+from demo.ports import free_port
 from hub.clock import SystemClock
 from tests.connectors.partner.test_files import csv_file, finished, row
-from tests.connectors.partner.town import CITIZENS, HOST, Answer, Partner, free_port, settle
+from tests.connectors.partner.town import CITIZENS, HOST, Answer, Partner, settle
 from tests.running import SECRET_KEY, running
 from tests.waiting import wait_until
 

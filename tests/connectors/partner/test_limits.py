@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from connectors.partner.files import PATH, UPLOADS_LIMIT, UPLOADS_OF_PARTY_LIMIT
-from hub.web.backlog import WINDOW_S
+from hub.web.backlog import BUSY, WINDOW_S
 from schemas.parties import LimitParty, PartyLimits
 from tests.connectors.partner.test_files import csv_file, row
 from tests.connectors.partner.town import AIRLINE, DEADLINE_S, Answer, Partner, Town, town, transfer
@@ -18,8 +18,8 @@ from tests.waiting import wait_until
 
 STAND_STILL: Final = "SELECT FROM ledger.head FOR UPDATE"
 WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mykey_ledger' AND wait_event_type = 'Lock'"
-ENOUGH: Final = 20
-"""More than tell how fast the ledger is."""
+ENOUGH: Final = BUSY
+"""As many as let the door begin to measure; of more, the last ones might be sent away themselves."""
 
 
 @asynccontextmanager

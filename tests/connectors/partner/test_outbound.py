@@ -25,8 +25,9 @@ from connectors.partner.outbound import (
     PublicResolver,
     is_public,
 )
+from demo.ports import free_port
 from tests.certificates import self_signed
-from tests.connectors.partner.town import HOST, free_port
+from tests.connectors.partner.town import HOST
 
 REAL: Final = "https://hub.example"
 REHEARSAL: Final = "http://127.0.0.1:8080"

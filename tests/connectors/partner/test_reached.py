@@ -49,7 +49,7 @@ async def test_while_the_connector_is_paused_its_door_says_when_to_come_again(
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(PAUSE)
-        await wait_until(lambda: hub_town.process.pauses.has("partner"), 1.5)
+        await wait_until(lambda: hub_town.process.pauses.has("partner"))
         answer = await airline.post('{"transfers": []}')
         await connection.execute("DELETE FROM hub.pause")
     finally:
@@ -57,6 +57,6 @@ async def test_while_the_connector_is_paused_its_door_says_when_to_come_again(
 
     assert (answer.status, answer.json["type"]) == (503, "/api/#problem-unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
-    await wait_until(lambda: not hub_town.process.pauses.has("partner"), 1.5)
+    await wait_until(lambda: not hub_town.process.pauses.has("partner"))
     (outcome,) = await airline.batch(transfer("t-1"))
     assert outcome["status"] == "posted"

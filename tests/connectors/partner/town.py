@@ -1,7 +1,6 @@
 """A small town for the partners' tests: a hub at work behind its door, citizens with links, partners with keys."""
 
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from yarl import URL
 
+from demo.ports import free_port
 from hub.clock import AdjustableClock, Clock
 from hub.component import Component
 from hub.installed import installed
@@ -202,11 +202,3 @@ def _citizen(number: int) -> RegisterCitizen:
         base_lg_code=SCHEME,
         choices=MailChoices(),
     )
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        port: int = one.getsockname()[1]
-        return port

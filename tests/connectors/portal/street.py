@@ -12,11 +12,12 @@ from uuid import UUID
 from aiohttp import ClientSession, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from demo.ports import free_port
 from hub.clock import AdjustableClock
 from schemas.id_links import CALLBACK, MembershipCheck, OpenIdProvider, SetUpLinkage
 from schemas.links import Linkage, PresentParty
 from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPartyKey
-from tests.connectors.partner.town import Partner, free_port
+from tests.connectors.partner.town import Partner
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.town import AIRLINE, NOW, Town, town
 from tests.peers.openid.provider import make_app

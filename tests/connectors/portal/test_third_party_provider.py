@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import ClientSession
 
+from demo.ports import free_port
 from schemas.id_links import CALLBACK, OpenIdProvider, SetUpLinkage
-from tests.connectors.partner.town import free_port
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.street import CLIENT_ID, Parties
 from tests.connectors.portal.town import AIRLINE

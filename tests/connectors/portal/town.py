@@ -12,6 +12,7 @@ from uuid import UUID
 
 from aiohttp import ClientSession, DummyCookieJar
 
+from demo.ports import free_port
 from hub.clock import AdjustableClock, Clock
 from hub.installed import installed
 from hub.process import HubProcess
@@ -22,7 +23,6 @@ from schemas.municipalities import RegisterScheme, RegisterSupportEvent
 from schemas.parties import PartyKind, RegisterParty
 from schemas.points import BalanceOf, CreditPoints
 from schemas.values import RESERVE
-from tests.connectors.partner.town import free_port
 from tests.connectors.portal.browser import Browser, Page
 from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask

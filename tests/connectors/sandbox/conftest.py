@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.connectors.partner.town import HOST, free_port
+from demo.ports import free_port
+from tests.connectors.partner.town import HOST
 
 START_LIMIT_S = 140.0
 STOP_LIMIT_S = 60.0

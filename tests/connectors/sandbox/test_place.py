@@ -10,9 +10,9 @@ from aiohttp import ClientSession
 from connectors.sandbox import commands, place
 from connectors.sandbox.hosting import sandbox
 from connectors.sandbox.place import SandboxRefusedError
+from demo.ports import free_port
 from hub import migrations
 from hub.installed import UnknownComponentError, installed
-from tests.connectors.partner.town import free_port
 from tests.connectors.sandbox.somebody import Somebody
 from tests.running import SECRET_KEY
 

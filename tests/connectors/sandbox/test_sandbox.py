@@ -13,7 +13,8 @@ from aiohttp import ClientConnectionError, ClientSession, DummyCookieJar, web
 from connectors.sandbox.faults import OF_WEBHOOKS, ORDERS_LIMIT
 from connectors.sandbox.people import PASSWORD
 from connectors.sandbox.shapes import FaultKind
-from tests.connectors.partner.town import HOST, free_port
+from demo.ports import free_port
+from tests.connectors.partner.town import HOST
 from tests.connectors.portal.browser import Browser
 from tests.connectors.portal.town import log_in
 from tests.connectors.sandbox.somebody import Somebody, transfer

@@ -6,13 +6,18 @@ Keys and numbers are of no street. A vendor checks its own program with them: wh
 import base64
 import json
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
+from cryptography.hazmat.primitives.padding import PKCS7
 
-from connectors.street.cipher import Sealing
+from connectors.street.cipher import IV_BYTES, Sealing
 from connectors.street.layout import Fields
 from hub.keys import Signer
 from schemas.streets import CipherMode, IdKind, MergeKey, MergeLayout
@@ -51,6 +56,25 @@ def sealing(layout: MergeLayout, **changes: Any) -> Sealing:  # noqa: ANN401 - t
     """Of the vectors' street."""
     made: dict[str, Any] = {"street": STREET, "layout": layout, "key": key_of(layout.mode), "signer": SIGNER}
     return Sealing(**made | changes)
+
+
+def unreadable(made: Sealing, fields: Fields, keys: Iterable[MergeKey]) -> bytes:
+    """A file of CBC that none of these keys decrypts; of others a wrong key sees a right padding, once in 256 times."""
+    while True:
+        content = made.file_of(fields, TERMINAL)
+        if not any(_is_padded(content, key) for key in keys):
+            return content
+
+
+def _is_padded(content: bytes, key: MergeKey) -> bool:
+    decryptor = Cipher(AES(key.cipher_key), CBC(content[:IV_BYTES])).decryptor()
+    unpadder = PKCS7(AES.block_size).unpadder()
+    try:
+        unpadder.update(decryptor.update(content[IV_BYTES:]))
+        unpadder.finalize()
+    except ValueError:
+        return False
+    return True
 
 
 def vectors() -> dict[str, Any]:

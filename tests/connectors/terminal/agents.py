@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import BaseModel
 
 from connectors.terminal.component import UPLINK_SIGNER
+from demo.ports import free_port
 from hub.bus import Bus
 from hub.clock import Clock, SystemClock
 from hub.installed import installed
@@ -48,7 +49,6 @@ from schemas.uplink import (
     Welcome,
     handshake_text,
 )
-from tests.connectors.partner.town import free_port
 from tests.running import SECRET_KEY
 
 HOST: Final = "127.0.0.1"

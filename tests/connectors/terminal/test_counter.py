@@ -21,7 +21,7 @@ from tests.connectors.terminal.counters import Clerk, Town, creation, town
 from tests.journeys.counter import tell
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import FelicaCard, JpkiCard
-from tests.waiting import wait_until
+from tests.waiting import quick_enough, wait_until
 
 SESSIONS = "SELECT count(*) FROM registry.session"
 SERIAL = "SELECT serial_sealed FROM registry.service_id"
@@ -246,12 +246,11 @@ async def test_an_agent_that_signs_with_another_card_under_the_same_insertion_is
 
 
 async def test_a_card_that_is_pulled_ends_all_within_a_second(here: Town) -> None:
-    office, library, card = here.office, here.library, here.card()
+    office, library, card, operations = here.office, here.library, here.card(), list[str]()
     office.insert(card)
     await office.clerk.create("ABCD2345")
-    operation_id, took_s = "", [ENDED_LIMIT_S]
-    # The machine may be busy with something else just then; it is not three times in a row.
-    while took_s[-1] >= ENDED_LIMIT_S and len(took_s) <= 3:
+
+    async def ends() -> float:
         library.insert(card)
         operation_id = await library.clerk.read("register-service-id")
         assert await _rows(here, SESSIONS) == 1
@@ -261,10 +260,12 @@ async def test_a_card_that_is_pulled_ends_all_within_a_second(here: Town) -> Non
             view = await library.clerk.at(hub).ended(operation_id, "proven")
             assert (view["state"], view["code"], view["name"]) == ("over", "card_removed", None)
         await wait_until(lambda: _is_none(here, SESSIONS))
-        took_s.append(time.monotonic() - began_s)
-    assert took_s[-1] < ENDED_LIMIT_S, took_s
+        operations.append(operation_id)
+        return time.monotonic() - began_s
+
+    await quick_enough(ENDED_LIMIT_S, ends)
     library.insert(card)
-    await over(library.clerk, operation_id, "card_removed")
+    await over(library.clerk, operations[-1], "card_removed")
 
 
 async def _is_none(here: Town, sql: str) -> bool:

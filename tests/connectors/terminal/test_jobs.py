@@ -50,7 +50,7 @@ from tests.connectors.terminal.agents import (
     read_card,
     signed,
 )
-from tests.waiting import wait_until
+from tests.waiting import quick_enough, wait_until
 
 REMOVED = "SELECT body, id FROM hub.message WHERE type = 'jp.mykey.card-jobs.card-removed.v1' ORDER BY id"
 
@@ -240,7 +240,7 @@ async def test_another_terminal_cannot_answer(town: Town) -> None:
 
 async def test_a_job_is_good_for_as_long_as_it_says(town: Town) -> None:
     agent = await town.agent()
-    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, limit_s=0.3)))
+    asking = asyncio.create_task(_asked(town.first, read_card(town.terminal, limit_s=2.0)))
     job = await agent.card_job()
     assert await asking == CardAnswer(outcome=Outcome.expired)
     with capture_logs() as logged:
@@ -343,12 +343,17 @@ async def test_the_terminals_of_a_dead_process_are_away(town: Town, monkeypatch:
 async def test_what_happens_at_the_reader_is_told_within_a_second(town: Town) -> None:
     agent, card, next_card = await town.agent(), uuid4(), uuid4()
     await agent.say(ReaderState(connected=True))
-    await agent.say(CardEvent(what="inserted", insertion=card))
-    await _becomes(town.presence, lambda found: (found.has_reader, found.insertion) == (True, card))
-    began_s = time.monotonic()
-    await agent.say(CardEvent(what="removed", insertion=card))
-    await _becomes(town.removed, lambda told: told == [card])
-    assert time.monotonic() - began_s < 1
+
+    async def removed() -> float:
+        before = await town.removed()
+        await agent.say(CardEvent(what="inserted", insertion=card))
+        await _becomes(town.presence, lambda found: (found.has_reader, found.insertion) == (True, card))
+        began_s = time.monotonic()
+        await agent.say(CardEvent(what="removed", insertion=card))
+        await _becomes(town.removed, lambda told: told == [*before, card])
+        return time.monotonic() - began_s
+
+    await quick_enough(1.0, removed)
     assert (await town.presence()).insertion is None
     for insertion in (next_card, card):
         await agent.say(CardEvent(what="inserted", insertion=insertion))

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 from aiohttp import ClientSession
 
+from demo.ports import free_port
 from schemas.card_jobs import CardAnswer
 from schemas.uplink import CardJob
-from tests.connectors.partner.town import free_port
 from tests.connectors.terminal.agents import HOST, Agent, Hub, Terminal, enrolled, hubs, read_card, signed
 from tests.connectors.terminal.outside import TerminalProcess
 from tests.waiting import wait_until

@@ -1,17 +1,22 @@
 """The conformance suite: every test here runs once for each transport."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from hub.process import HubProcess
+from schemas.values import LANES
 from tests.hub.parts import Probe, at_work
+from tests.hub.transports.rabbitmq.broker_view import BrokerView
+from tests.waiting import wait_until
 
 TRANSPORTS: Final = ("postgres", "rabbitmq")
 
+Ready: TypeAlias = Callable[[], Awaitable[None]]
 Start: TypeAlias = Callable[..., AbstractAsyncContextManager[HubProcess]]
 
 
@@ -21,6 +26,23 @@ def transport(request: pytest.FixtureRequest) -> dict[str, object]:
     if request.param == "postgres":
         return {}
     return {"transport": "rabbitmq", "amqp_url": request.getfixturevalue("amqp_url")}
+
+
+@pytest.fixture
+def ready(request: pytest.FixtureRequest, transport: dict[str, object], probe: Probe) -> Ready:
+    """Wait until mail's lanes are all owned, and with a broker, have each their consumer."""
+
+    async def owned() -> None:
+        await wait_until(partial(_owns_all, probe))
+        if transport:
+            vhost = unquote(urlsplit(str(transport["amqp_url"])).path[1:])
+            await BrokerView(request.getfixturevalue("broker"), vhost).wait_for_consumers("mail")
+
+    return owned
+
+
+async def _owns_all(probe: Probe) -> bool:
+    return sum((await probe.owners()).values()) == LANES
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from hub.errors import DeadlineExceededError, PermanentError, TransientError, Un
 from hub.runner import WrongAnswersError
 from hub.tracing import TRACE, Trace
 from hub.transaction import Reading, Transaction
-from hub.transports.remote_calls import RemoteFailedError, RemoteRefusedError
+from hub.transports.remote_calls import Asked, RemoteFailedError, RemoteRefusedError
 from schemas.citizens import CheckMyKeyId
 from schemas.message import Answered
 from schemas.points import BalanceOf, Balances, PostingAnswer
@@ -232,6 +233,17 @@ async def test_the_kind_of_an_error_is_told_to_another_process(
     if isinstance(raised.value, RemoteRefusedError):
         assert raised.value.retry_after_s == 7
         assert str(raised.value) == str(error)
+
+
+async def test_a_call_is_carried_for_as_long_as_it_is_still_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for its whole deadline: part of that may be over before it is on its way."""
+    now_s = [100.0]
+    monkeypatch.setattr("hub.transports.remote_calls.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    asked = Asked("ledger", 0.5)
+    now_s[0] += 0.25
+    assert asked.left_s == 0.25
+    now_s[0] += 1.0
+    assert asked.left_s == 0.0
 
 
 async def test_with_nobody_there_the_deadline_ends_the_call_and_nobody_does_it_later(

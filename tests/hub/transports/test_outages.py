@@ -29,6 +29,7 @@ SIDES: Final = ("airline", "card")
 OUTAGE_ROWS: Final = "SELECT * FROM hub.outage ORDER BY id"
 SAID: Final = "SELECT count(*) FROM hub.message WHERE type = $1"
 LEASES_RUN_OUT: Final = "UPDATE hub.outage SET probe_after = now()"
+PUT_OFF_BY: Final = "SELECT bool_and(probe_after > now() + make_interval(secs => $1)) FROM hub.outage"
 END_IT: Final = "UPDATE hub.outage SET ended_at = now() WHERE ended_at IS NULL"
 
 
@@ -356,7 +357,10 @@ async def test_of_many_who_would_probe_one_may_and_after_its_lease_another(start
         for _ in range(3):
             await probe.connection.execute(LEASES_RUN_OUT)
             claims = await asyncio.gather(*(one.claim("airline") for one in others))
-            assert len([one for one in claims if one is not None]) <= 1  # none where the process itself was faster
+            claimed = [one for one in claims if one is not None]
+            assert len(claimed) <= 1
+            if not claimed:  # the process itself was faster, and puts the next probe off by what it is told
+                await wait_until(lambda: probe.connection.fetchval(PUT_OFF_BY, 1_000))
         assert await others[0].claim("card") is None
         (row,) = await rows(probe)
         assert row["probes"] == 3
@@ -407,13 +411,13 @@ async def _says(probe: Probe, error: str) -> bool:
 async def test_a_side_that_is_down_holds_up_no_stop(start: Start, probe: Probe) -> None:
     sides = Sides("airline")
     sides.retry_after_s = 3_600
-    began_s = time.monotonic()
     async with start(fake("registry"), two_sides(sides)) as process:
         await say(process, notice(1, key_in(1)), notice(2, key_in(2)))
         await wait_until(lambda: is_held(probe, 1))
         await wait_until(lambda: sides.done == [2])
+        began_s = time.monotonic()
 
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 10
 
 
 def test_probes_come_to_lie_further_apart_up_to_the_limit_or_what_is_asked_for() -> None:

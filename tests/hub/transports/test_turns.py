@@ -46,11 +46,15 @@ class Endpoints:
         return [n for n in self.done if n % 2 == side]
 
 
-@pytest.fixture
-def quick_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slow is what takes longer than a moment."""
-    monkeypatch.setattr(outside_module, "TURN_LIMIT_S", 0.05)
-    monkeypatch.setattr(outside_module, "SLOW_REST_S", 0.2)
+class Stopwatch:
+    """Time passes for the transport only when the slow one answers for the first time."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return 2 * outside_module.TURN_LIMIT_S if self._endpoints.may_answer.is_set() else 0.0
 
 
 async def test_what_is_for_one_destination_goes_out_in_order_one_by_one(start: Start) -> None:
@@ -65,10 +69,13 @@ async def test_what_is_for_one_destination_goes_out_in_order_one_by_one(start: S
     assert endpoints.most == {SLOW: 1, QUICK: 1}
 
 
-@pytest.mark.usefixtures("quick_turns")
-async def test_a_slow_destination_holds_up_nobody_else(start: Start, probe: Probe) -> None:
+async def test_a_slow_destination_holds_up_nobody_else(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All in one lane. Two hundred for the quick one get through while the slow one answers once."""
     endpoints = Endpoints()
+    monkeypatch.setattr(outside_module, "SLOW_REST_S", 0.2)
+    monkeypatch.setattr(outside_module, "time", Stopwatch(endpoints))
     mail = fake("mail", outside=endpoints, outside_limit=8, outside_in_turn=True, destination_of=side_of)
     async with start(fake("registry"), mail) as process:
         await say(process, *(notice(n, key_in(1)) for n in range(1, 401)))

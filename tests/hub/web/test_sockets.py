@@ -32,7 +32,7 @@ async def echo(socket: Socket) -> None:
 @pytest.fixture
 async def door() -> AsyncIterator[tuple[Door, ClientSession]]:
     ended.clear()
-    group = audience(authenticate=None, room=WaitingRoom(2), at_once=AtOnce(2), address_rate=RateLimiter(1, 5))
+    group = audience(authenticate=None, room=WaitingRoom(2), at_once=AtOnce(2), address_rate=RateLimiter(0.001, 5))
     async with serving([socket_route(group, "/talk", echo, "Talk", "会話", LIMITS)]) as opened:
         yield opened
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from demo.peers import CHECKOUT, free_port
+from demo.peers import CHECKOUT
+from demo.ports import free_port
 from demo.world import CITIZENS_FILE, DATA, SCHEMES_FILE, World
 
 CITIZENS: Final = 30

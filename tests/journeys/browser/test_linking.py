@@ -17,7 +17,7 @@ def test_an_account_is_linked_and_the_link_is_ended(site: Site, browser: Browser
         log_in(walker, site.people, who)
         page = walker.page
         walker.go("/my/services")
-        page.locator(".mk-partner", has_text="電力会社").get_by_role("link").last.click()
+        walker.lead(page.locator(".mk-partner", has_text="電力会社").get_by_role("link").last)
         walker.see("link")
         page.get_by_role("button", name="IDを連携する").click()
         page.wait_for_url("http://localhost:*/authorize*")

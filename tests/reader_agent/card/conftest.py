@@ -12,8 +12,6 @@ from tests.reader_agent.card.counter import Counter, Reader, listening
 from tests.reader_agent.card.in_memory import in_memory_desk
 from tests.waiting import wait_until
 
-SILENCE_LIMIT_S = 1.5
-"""Longer than any virtual card needs, so that a silent one does not keep the tests."""
 CARD_WAIT_S = 0.3
 
 
@@ -34,7 +32,7 @@ async def at_the_counter(kind: str, request: pytest.FixtureRequest) -> AsyncIter
     with pytest.MonkeyPatch.context() as patch:
         for name, value in pcscd.environment.items():
             patch.setenv(name, value)
-        async with open_desk(typed, pcscd.readers[0].name, CARD_WAIT_S, SILENCE_LIMIT_S) as desk:
+        async with open_desk(typed, pcscd.readers[0].name, CARD_WAIT_S) as desk:
             yield desk, pcscd.readers[0], typed
 
 

@@ -10,7 +10,7 @@ from schemas.uplink import Outcome, ReaderState
 from tests.peers.card.authority import CardAuthority, Identity
 from tests.peers.card.card import Card, FelicaCard, JpkiCard, PulledError, Quirks, SilentError
 from tests.reader_agent.card.counter import Citizen, Counter, is_signed
-from tests.waiting import wait_until
+from tests.waiting import quick_enough, wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -167,16 +167,21 @@ async def test_a_card_pulled_in_the_middle(counter: Counter, taro: Identity, ins
 
 
 async def test_a_card_pulled_while_the_pin_is_typed(counter: Counter, taro: Identity) -> None:
-    await counter.insert(JpkiCard(taro))
-    citizen = Citizen(waits=True)
-    proving = asyncio.create_task(counter.prove(citizen))
-    await wait_until(lambda: citizen.asked)
-    pulled_at = time.monotonic()
-    counter.reader.remove()
-    result = await proving
-    assert result.outcome is Outcome.removed
-    assert result.signature is None
-    assert time.monotonic() - pulled_at < 1.0
+    async def told() -> float:
+        await counter.insert(JpkiCard(taro))
+        citizen = Citizen(waits=True)
+        proving = asyncio.create_task(counter.prove(citizen))
+        await wait_until(lambda: citizen.asked)
+        began_s = time.monotonic()
+        counter.reader.remove()
+        result = await proving
+        took_s = time.monotonic() - began_s
+        assert result.outcome is Outcome.removed
+        assert result.signature is None
+        await wait_until(lambda: not counter.is_card_in)
+        return took_s
+
+    await quick_enough(1.0, told)
 
 
 async def test_a_card_changed_while_the_pin_is_typed(counter: Counter, taro: Identity, hanako: Identity) -> None:
@@ -332,11 +337,17 @@ async def test_a_released_card_is_not_held_on_for_its_signature_certificate(coun
 
 async def test_cards_and_the_reader_are_told_of(counter: Counter, taro: Identity) -> None:
     assert counter.told == [ReaderState(connected=True)]
-    first = await counter.insert(JpkiCard(taro))
-    removed_at = time.monotonic()
-    assert await counter.remove() == first
-    assert time.monotonic() - removed_at < 1.0
-    assert await counter.insert(JpkiCard(taro)) != first
+
+    async def told() -> float:
+        first = await counter.insert(JpkiCard(taro))
+        began_s = time.monotonic()
+        assert await counter.remove() == first
+        took_s = time.monotonic() - began_s
+        assert await counter.insert(JpkiCard(taro)) != first
+        await counter.remove()
+        return took_s
+
+    await quick_enough(1.0, told)
 
 
 async def test_who_asks_later_is_told_what_is_in(counter: Counter, taro: Identity) -> None:

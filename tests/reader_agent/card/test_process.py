@@ -22,7 +22,7 @@ from tests.peers.card.card import JpkiCard, Quirks, SilentError
 from tests.peers.card.pcscd import Pcscd
 from tests.peers.card.vpcd import VirtualReader
 from tests.reader_agent.card.counter import Citizen, Counter, is_signed, listening
-from tests.waiting import wait_until
+from tests.waiting import quick_enough, wait_until
 
 ROOT: Final = Path(__file__).parents[3]
 ROUNDS: Final = 10
@@ -90,12 +90,15 @@ async def test_cards_are_noticed_within_a_second_and_the_service_goes_and_comes(
         for name, value in own.environment.items():
             monkeypatch.setenv(name, value)
         async with counter_at(own.readers[0]) as counter:
-            put_in_at = time.monotonic()
-            insertion = await counter.insert(JpkiCard(taro))
-            assert time.monotonic() - put_in_at < 1.0
-            pulled_at = time.monotonic()
-            assert await counter.remove() == insertion
-            assert time.monotonic() - pulled_at < 1.0
+
+            async def noticed() -> float:
+                began_s = time.monotonic()
+                insertion = await counter.insert(JpkiCard(taro))
+                put_in_s = time.monotonic()
+                assert await counter.remove() == insertion
+                return max(put_in_s - began_s, time.monotonic() - put_in_s)
+
+            await quick_enough(1.0, noticed)
             own.stop()
             await wait_until(lambda: counter.told[-1] == ReaderState(connected=False))
             assert (await counter.prove(Citizen())).outcome is Outcome.reader_failed

@@ -62,8 +62,8 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def books(ledger: HubProcess, clock: AdjustableClock) -> HubProcess:
-    """Six blocks of partition 0 with every operation in them, and some of partition 1."""
+async def books(by_hand: None, ledger: HubProcess, clock: AdjustableClock) -> HubProcess:  # noqa: ARG001 - before it
+    """Six blocks of partition 0 with every operation in them, and some of partition 1; no job runs by itself."""
     await ask_all(ledger, credit("1", ME, 100), credit("2", ME, 70, DATED), credit("3", ME, 5, party_id=CARD))
     await ask_all(ledger, move("4", ME, 30, FESTIVAL), use("5", ME, 10, FESTIVAL), refusal("6", ME), use("7", ME, 9))
     await ask_all(ledger, credit("8", OTHER, 40, FOREVER), use("9", OTHER, 15))

@@ -117,6 +117,7 @@ async def cut_short(work: Coroutine[None, None, None]) -> BaseException | None:
     return ended
 
 
+@pytest.mark.usefixtures("by_hand")
 async def test_a_writer_cancelled_at_any_statement_leaves_nothing_and_lets_its_lock_go(
     ledger: HubProcess, clock: AdjustableClock
 ) -> None:

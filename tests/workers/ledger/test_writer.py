@@ -226,6 +226,7 @@ async def test_a_caller_that_goes_away_holds_nothing_up(ledger: HubProcess) -> N
     assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {"reserve": 100}
 
 
+@pytest.mark.usefixtures("by_hand")
 @pytest.mark.parametrize(
     "prepare, days, least", [(first_six, 0, 8), (holds_and_ends, 60, 18)], ids=["plain", "with-holds"]
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import aio_pika
@@ -32,6 +33,10 @@ def counted(counter: Counter, receiver: str = "mail") -> float:
     return float(counter.labels(receiver)._value.get())
 
 
+def _have_arrived(count: float) -> bool:
+    return counted(ARRIVED) >= count
+
+
 async def test_every_message_comes_by_the_broker(
     start: Start, probe: Probe, view: BrokerView, ready: Ready, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,8 +44,9 @@ async def test_every_message_comes_by_the_broker(
     async with start(fake("registry")) as sender, start(fake("mail")) as receiver:
         await ready()
         arrived, read = counted(ARRIVED), counted(FROM_STORE)
-        for n in range(1, 101):
+        for n in range(1, 101):  # one by one: who is behind reads what has not yet come
             await say(sender, credited(n, key_in(n % LANES)))
+            await wait_until(partial(_have_arrived, arrived + n))
         await receiver.drained(DRAIN_LIMIT_S)
         assert counted(ARRIVED) - arrived == 100
         assert counted(FROM_STORE) - read <= FIRST_LOOKS
