@@ -55,6 +55,14 @@ _TEST_SERVER_SETTINGS = {"fsync": "off", "full_page_writes": "off", "autovacuum_
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
+# Without settings structlog has rich draw tracebacks with all locals: half a second of the loop for each, in an outage.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
 _MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - a folder of the test server's own is made in it
 _MEMORY_LEAST_BYTES = 4 * 1024**3
 

@@ -55,7 +55,8 @@ async def test_the_users_of_the_definitions_can_do_all_that_their_components_do(
         await view.wait_for_consumers("mail")
         await wait_until(lambda: _is_called(view, "ledger"), LIMIT_S)
         await wait_until(lambda: not any(one.complaint() for one in (asking, answering, receiver)), LIMIT_S)
-        await probe.connection.execute("DROP TABLE hub.call, hub.reply")
+        for table in ("call", "reply"):  # by the broker, or not at all
+            await probe.connection.execute(f"ALTER TABLE hub.{table} ADD CHECK (false) NOT VALID")
         assert (await asking.bus.call(credit(1), LIMIT_S)).points == 1
         before = ARRIVED.labels("mail")._value.get()
         await say(asking, credited(1, key_in(1)))
