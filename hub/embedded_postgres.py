@@ -70,7 +70,6 @@ trap 'kill -INT "$server"' HUP INT TERM
 watcher=$!
 while wait "$server"; status=$?; kill -0 "$server" 2>/dev/null; do :; done
 kill "$watcher" 2>/dev/null
-wait "$watcher" 2>/dev/null
 exit "$status"
 """
 

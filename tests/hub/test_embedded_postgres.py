@@ -162,12 +162,12 @@ async def test_errors_are_logged_without_the_rows_that_caused_them(folder: Path)
         assert "himitsu" not in log
 
 
-def test_a_stopped_server_leaves_no_process_and_no_socket(used: Path) -> None:
+async def test_a_stopped_server_leaves_no_process_and_no_socket(used: Path) -> None:
     server = EmbeddedPostgres(used)
     server.start()
     assert processes_in(used)
     server.stop()
-    assert processes_in(used) == []
+    await wait_until(lambda: processes_in(used) == [], 10)
     assert not (used / "socket").exists()
     with pytest.raises(EmbeddedPostgresError, match="not running"):
         assert server.url
@@ -224,7 +224,7 @@ async def test_a_guest_joins_and_leaves_the_server_running(used: Path) -> None:
     with EmbeddedPostgres(used) as guest:
         assert await value(guest.url, "SELECT 1") == 1
     end(child)
-    assert processes_in(used) == []
+    await wait_until(lambda: processes_in(used) == [], 10)
 
 
 async def test_a_crashed_server_recovers(folder: Path) -> None:

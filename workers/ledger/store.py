@@ -21,8 +21,8 @@ from workers.ledger.operations import OPERATIONS
 from workers.ledger.remembered import Remembered
 
 VOLUME_OUTCOMES: Final = 1 << 18
-"""So many outcomes of a partition make a volume: about 16 MB of the index by citizen. All partitions write their last
-volumes, so 250 MB of it change; and a history is looked for in each volume, newest first."""
+"""So many outcomes of a partition make a volume: about 18 MB of the index by citizen. All partitions write their last
+volumes, so 290 MB of it change; and a history is looked for in each volume, newest first."""
 FEW: Final = 32
 """So many outcomes, and so many transfers, are written by one statement; more by COPY."""
 Key: TypeAlias = tuple[UUID, str]
