@@ -25,7 +25,7 @@ WHERE receiver = 'mail.outside' AND state = 'held'
 """
 ADDRESSES_KNOWN: Final = "SELECT count(*) AS known FROM mail.recipient"
 LEFT: Final = "SELECT count(*) FROM hub.delivery WHERE receiver LIKE 'mail%'"
-OUTAGE: Final = "SELECT probes, ended_at FROM hub.outage"
+OUTAGE: Final = "SELECT id, probes, ended_at FROM hub.outage"
 CITIZENS: Final = 30
 BEGAN_AT: Final = datetime(2026, 1, 10, 3, 0, 12, tzinfo=UTC)
 ENDED_AT: Final = datetime(2026, 1, 10, 3, 2, 17, tzinfo=UTC)
@@ -105,7 +105,7 @@ async def test_while_the_mail_server_is_down_mails_wait_and_come_once_when_it_is
     assert outage["probes"] >= 1
     ids = server.message_ids()
     assert len(set(ids)) == CITIZENS + 2
-    assert [one for one in ids if one.startswith("<outage.")] == ["<outage.1.ended@mykey.example>"]
+    assert [one for one in ids if one.startswith("<outage.")] == [f"<outage.{outage['id']}.ended@mykey.example>"]
 
 
 async def _knows_all(process: HubProcess) -> bool:
