@@ -33,7 +33,7 @@ def ready(request: pytest.FixtureRequest, transport: dict[str, object], probe: P
     """Wait until mail's lanes are all owned, and with a broker, have each their consumer."""
 
     async def owned() -> None:
-        await wait_until(partial(_owns_all, probe))
+        await wait_until(partial(owns_all, probe))
         if transport:
             vhost = unquote(urlsplit(str(transport["amqp_url"])).path[1:])
             await BrokerView(request.getfixturevalue("broker"), vhost).wait_for_consumers("mail")
@@ -41,7 +41,8 @@ def ready(request: pytest.FixtureRequest, transport: dict[str, object], probe: P
     return owned
 
 
-async def _owns_all(probe: Probe) -> bool:
+async def owns_all(probe: Probe) -> bool:
+    """Whether each lane has an owner."""
     return sum((await probe.owners()).values()) == LANES
 
 

@@ -10,19 +10,14 @@ import asyncpg
 import pytest
 
 from hub.transports.wakes import CHANNEL, NAMES_LIMIT, WakeChannel
-from schemas.values import LANES
 from tests.hub.parts import Probe, credited, fake, say
-from tests.hub.transports.conftest import Ready, Start
+from tests.hub.transports.conftest import Ready, Start, owns_all
 from tests.waiting import wait_until
 
 CUT_LISTENERS: Final = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'mykey-hub-wake'
 """
-
-
-async def _owns_all(probe: Probe) -> bool:
-    return sum((await probe.owners()).values()) == LANES
 
 
 async def _heard(probe: Probe) -> "tuple[asyncpg.Connection[asyncpg.Record], list[str]]":
@@ -47,7 +42,7 @@ async def test_another_process_hears_at_once(
 async def test_one_process_tells_nobody_of_what_it_does_itself(start: Start, probe: Probe) -> None:
     listener, heard = await _heard(probe)
     async with start(fake("registry"), fake("mail")) as process:
-        await wait_until(lambda: _owns_all(probe))
+        await wait_until(lambda: owns_all(probe))
         for n in range(1, 11):
             await say(process, credited(n))
         await process.drained(5)
@@ -71,7 +66,7 @@ async def test_hints_are_gathered(start: Start, probe: Probe, monkeypatch: pytes
 
 async def test_without_hints_polling_carries_everything(start: Start, probe: Probe) -> None:
     async with start(fake("registry")) as sender, start(fake("mail")) as process:
-        await wait_until(lambda: _owns_all(probe))
+        await wait_until(lambda: owns_all(probe))
         await probe.connection.execute(CUT_LISTENERS)
         await say(sender, *(credited(n) for n in range(1, 21)))
         await process.drained(10)

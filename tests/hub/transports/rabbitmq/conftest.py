@@ -1,16 +1,13 @@
 """RabbitMQ only: `start` starts processes on the test's own virtual host, `view` looks into it."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.hub.transports.conftest import Ready
 from tests.hub.transports.rabbitmq.broker_view import BrokerView
 from tests.rabbitmq import Broker
-
-Ready: TypeAlias = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from hub.transports.rabbitmq import broker_calls, consumer, publisher
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, delivery_queue, exchange_of, queue_name
 from schemas.values import LANES
 from tests.hub.parts import Probe, credited, fake, key_in, say
-from tests.hub.transports.conftest import Start
+from tests.hub.transports.conftest import Ready, Start
 from tests.hub.transports.rabbitmq.broker_view import BrokerView
-from tests.hub.transports.rabbitmq.conftest import Ready
 from tests.hub.transports.rabbitmq.load import loaded
 from tests.rabbitmq import Broker
 from tests.waiting import wait_until

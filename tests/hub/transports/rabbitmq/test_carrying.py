@@ -17,9 +17,8 @@ from hub.transports.rabbitmq import publisher as publisher_module
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, queue_name
 from schemas.values import LANES
 from tests.hub.parts import Probe, credit, credited, fake, key_in, record, say
-from tests.hub.transports.conftest import Start
+from tests.hub.transports.conftest import Ready, Start
 from tests.hub.transports.rabbitmq.broker_view import READY_LIMIT_S, BrokerView, Waiting
-from tests.hub.transports.rabbitmq.conftest import Ready
 from tests.waiting import wait_until
 
 DRAIN_LIMIT_S: Final = 60.0
