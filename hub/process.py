@@ -30,7 +30,7 @@ from hub.roles import component_url
 from hub.runner import Runner
 from hub.sealing import PURPOSE
 from hub.settings import Settings
-from hub.supervision import end, for_ever
+from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever
 from hub.tracing import TRACE, Trace
 from hub.transports.jobs import JobRunner
 from hub.transports.outside import OutsideReceiver
@@ -49,8 +49,6 @@ SIGNAL: Final = "!"
 """Between a component's name and what it signals, as it is told to other processes; no receiver's name has one."""
 DRAIN_POLL_S: Final = 0.02
 STOP_LIMIT_S: Final = 30.0
-CANCEL_AGAIN_S: Final = 3.0
-"""Longer than a loop takes to close its connections."""
 
 DUE: Final = """
 SELECT EXISTS (SELECT FROM hub.delivery WHERE split_part(receiver, '.', 1) = ANY ($1) AND (state = 'due'
@@ -201,7 +199,7 @@ class HubProcess(Bus):
                 await self._stop_working()
         except TimeoutError:
             log.warning("stop_limit_reached", limit_s=STOP_LIMIT_S)
-        await end(self._tasks, CANCEL_AGAIN_S)
+        await end_tasks(self._tasks, CANCEL_AGAIN_S)
         await self._close_databases()
 
     async def _stop_working(self) -> None:

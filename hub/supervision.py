@@ -9,6 +9,8 @@ import structlog
 log = structlog.get_logger()
 
 RESTART_PAUSE_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 3.0
+"""Longer than a loop takes to close its connections."""
 CANCELS_LIMIT: Final = 20
 
 
@@ -20,7 +22,7 @@ async def for_ever(name: str, loop: Callable[[], Coroutine[Any, Any, None]]) -> 
         await asyncio.sleep(RESTART_PAUSE_S)
 
 
-async def end(tasks: Iterable["asyncio.Future[None]"], again_s: float) -> None:
+async def end_tasks(tasks: Iterable["asyncio.Future[Any]"], again_s: float) -> None:
     """Cancel, and after `again_s` again: a library may swallow a cancellation that comes as it is answered."""
     left = {task for task in tasks if not task.done()}
     for _ in range(CANCELS_LIMIT):

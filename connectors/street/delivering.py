@@ -11,7 +11,7 @@ from connectors.street.merge_store import MergeFileDue, MergeStore
 from hub.bus import Bus
 from hub.component import Unasked
 from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
-from hub.supervision import end, tell_failure
+from hub.supervision import end_tasks, tell_failure
 from schemas.card_jobs import DropMergeFiles
 from schemas.message import Envelope
 from schemas.problems import RefusalCode
@@ -99,7 +99,7 @@ class Delivering:
 
     async def close(self) -> None:
         """What is under way is given up: it is done again."""
-        await end(self._tasks, END_AGAIN_S)
+        await end_tasks(self._tasks, END_AGAIN_S)
 
     def _start(self, destination: str) -> None:
         task = asyncio.create_task(self._run(destination))

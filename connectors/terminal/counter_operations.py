@@ -21,7 +21,7 @@ from connectors.terminal.counter_store import CounterStore, Kept, Operation
 from hub.bus import Bus
 from hub.errors import TransientError
 from hub.ids import uuid7
-from hub.supervision import end, tell_failure
+from hub.supervision import end_tasks, tell_failure
 from hub.web.problems import ProblemError
 from schemas.card_jobs import CardAnswer, ReadCard, ReadNumber, ReleaseCard
 from schemas.cards import CardProof, ProveCard, ProvenCard
@@ -155,7 +155,7 @@ class CounterOperations:
 
     async def close(self) -> None:
         """What waits for a card waits no longer."""
-        await end(self._tasks, END_AGAIN_S)
+        await end_tasks(self._tasks, END_AGAIN_S)
 
     async def _refuse(self, operation: Operation, code: str) -> NoReturn:
         await self._over(operation, code)

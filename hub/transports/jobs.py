@@ -9,7 +9,7 @@ import structlog
 
 from hub.component import Job
 from hub.database import UNREACHABLE, Database
-from hub.supervision import for_ever
+from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever
 from hub.transports.lanes import Lanes
 
 log = structlog.get_logger()
@@ -46,11 +46,10 @@ class JobRunner:
     async def stop(self) -> None:
         """Stop between runs or in the middle of one: a job must bear that, as it must bear a crash."""
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+            await end_tasks([self._keeping], CANCEL_AGAIN_S)
         self._lanes.let_go()
         if self._working is not None:
-            await asyncio.gather(self._working, return_exceptions=True)
+            await end_tasks([self._working], CANCEL_AGAIN_S)
         try:
             await self._lanes.release()
         except UNREACHABLE:
@@ -69,7 +68,7 @@ class JobRunner:
 
     async def _repeat(self, after: asyncio.Task[None] | None) -> None:
         if after is not None:
-            await asyncio.wait([after])
+            await end_tasks([after], CANCEL_AGAIN_S)
         while True:
             if self._is_paused():
                 await asyncio.sleep(PAUSED_S)

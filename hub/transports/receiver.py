@@ -27,7 +27,7 @@ from hub.flow import Flow, since_said_ms
 from hub.keys import Sealer
 from hub.retry import is_permanent
 from hub.runner import Failure, Mark, Runner
-from hub.supervision import for_ever, tell_failure
+from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever, tell_failure
 from hub.transaction import Transaction
 from hub.transports.lanes import Lanes
 from hub.transports.port import Arrivals
@@ -87,13 +87,11 @@ class Receiver:
         """Finish what is under way, give the lanes back."""
         self.lanes.let_go()
         if self._polling is not None:
-            self._polling.cancel()
-            await asyncio.gather(self._polling, return_exceptions=True)
+            await end_tasks([self._polling], CANCEL_AGAIN_S)
         # The leases of what is under way are renewed until its end.
         await asyncio.gather(*self._workers.values(), *self._beside, return_exceptions=True)
         if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+            await end_tasks([self._keeping], CANCEL_AGAIN_S)
         try:
             await self.lanes.release()
         except UNREACHABLE:

@@ -16,6 +16,7 @@ BIN: Final = Path(sys.executable).parent
 IN_CONTAINER: Final = "/run/secrets"
 STOP_LIMIT_S: Final = 60.0
 COMMAND_LIMIT_S: Final = 60.0
+LOG_TAIL: Final = 2_000
 
 
 class DeployedBroker(Broker):
@@ -89,6 +90,8 @@ class Container:
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         try:
             return await asyncio.wait_for(process.wait(), COMMAND_LIMIT_S)
+        except TimeoutError:
+            raise AssertionError(f"{self._service['command']} does not end: {self.log[-LOG_TAIL:]}") from None
         finally:
             if process.returncode is None:
                 process.kill()

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from hub import supervision
-from hub.supervision import end, for_ever, tell_failure
+from hub.supervision import end_tasks, for_ever, tell_failure
 from tests.waiting import wait_until
 
 
@@ -83,7 +83,7 @@ async def test_what_swallows_a_cancellation_is_ended_by_the_next() -> None:
     task = asyncio.create_task(for_ever("made up", loop))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    await end([task], 0.01)
+    await end_tasks([task], 0.01)
 
     assert task.cancelled()
     assert len(swallowed) == 2

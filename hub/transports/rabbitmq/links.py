@@ -16,7 +16,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 
 from hub.errors import TransientError
 from hub.metrics import BROKER
-from hub.supervision import end
+from hub.supervision import end_tasks
 
 log = structlog.get_logger()
 
@@ -61,12 +61,13 @@ class Link:
             await asyncio.sleep(again_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, keeps no secret
 
     async def _connect(self) -> AbstractConnection:
-        return await aio_pika.connect(
-            self._url,
-            ssl_context=self._tls,
-            timeout=CONNECT_TIMEOUT_S,
-            client_properties={"connection_name": f"mykey-hub {self.name}"},
-        )
+        # The client's own timeout may swallow a cancellation that comes as the connection is made.
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await aio_pika.connect(
+                self._url,
+                ssl_context=self._tls,
+                client_properties={"connection_name": f"mykey-hub {self.name}"},
+            )
 
     async def _use(self, connection: AbstractConnection) -> None:
         """Work until the connection is lost. Raises what ended the work."""
@@ -78,8 +79,10 @@ class Link:
         finally:
             self._tell(up=False)
             lost.cancel()
-            await _end(working)
-            await _end(asyncio.ensure_future(connection.close()), CLOSE_TIMEOUT_S)
+            try:
+                await _end(working)
+            finally:
+                await _end(asyncio.ensure_future(connection.close()), CLOSE_TIMEOUT_S)
         if working.cancelled() or not working.done():
             raise LinkLostError
         await working
@@ -90,6 +93,8 @@ class Link:
 
 
 async def _end(task: "asyncio.Future[None]", timeout_s: float = 0.0) -> None:
-    """Wait that long, then cancel."""
-    await asyncio.wait([task], timeout=timeout_s)
-    await end([task], CANCEL_AGAIN_S)
+    """Wait that long, then cancel: at once where we are told to stop meanwhile. Nobody else would end it."""
+    try:
+        await asyncio.wait([task], timeout=timeout_s)
+    finally:
+        await end_tasks([task], CANCEL_AGAIN_S)

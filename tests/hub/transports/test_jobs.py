@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+import structlog
 
 from hub.component import Job
 from hub.errors import TransientError
@@ -117,3 +118,25 @@ async def test_a_job_begins_anew_when_its_lease_was_lost_and_won_again_at_once(s
         await probe.connection.execute(TAKE_AWAY, "mail.job.tick", -1.0)
         await wait_until(lambda: job.began == 2)
         assert job.stopped == 1
+
+
+async def test_a_job_that_swallows_a_cancellation_ends_by_the_next(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "CANCEL_AGAIN_S", 0.05)
+    swallowed: list[int] = []
+    begun = asyncio.Event()
+
+    async def run() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.append(1)
+            await asyncio.Event().wait()
+
+    with structlog.testing.capture_logs() as logs:
+        async with start(fake("mail", jobs=[Job("tick", 0.01, run)])):
+            await begun.wait()
+    assert swallowed == [1]
+    assert "stop_limit_reached" not in {one["event"] for one in logs}
