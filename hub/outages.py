@@ -111,6 +111,8 @@ class Outages:
         self._receiver = receiver
         self._database = database
         self._limits = limits
+        self.are_known = False
+        """Whether what others have found was ever looked at."""
         self._open: dict[str, bool] = {}
         """Destination → whether its next probe is due."""
         self._suspected: dict[str, OutsideError] = {}
@@ -184,6 +186,7 @@ class Outages:
         found = {row["destination"]: row["is_ripe"] for row in rows}
         self._ended_s |= {destination: now_s for destination in self._open if destination not in found}
         self._open = found
+        self.are_known = True
         OUTAGES.labels(self._receiver).set(len(found))
         if now_s - self._released_s > RELEASE_EVERY_S:
             if found:

@@ -94,6 +94,8 @@ class OutsideReceiver(Receiver):
 
         Once the lane is no longer ours, or we are told to stop or to pause, nothing more is begun.
         """
+        if not self.outages.are_known:  # a lane may be won before it was first looked
+            await self.outages.refresh(list(self.lanes.epochs))
         slots = asyncio.Semaphore(self.runner.component.outside_limit)
         slow: set[str] = set()
         left = Counter(one.delivery_id for one in due)

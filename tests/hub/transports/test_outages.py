@@ -16,7 +16,7 @@ from hub.component import Unasked
 from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from hub.outages import Outage, OutageLimits
-from hub.transports.outside import PROBES_LIMIT
+from hub.transports.outside import PROBES_LIMIT, OutsideReceiver
 from schemas.message import Envelope
 from schemas.notices import SendNotice
 from schemas.outages import OutageBegan, OutageEnded
@@ -343,6 +343,21 @@ async def test_a_process_that_starts_during_an_outage_sends_probes_only(start: S
         sides.down.clear()
         await probe.connection.execute(LEASES_RUN_OUT)
         await wait_until(lambda: len(sides.done) == 7)
+
+
+async def test_a_process_that_has_just_won_its_lanes_knows_of_an_outage(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = Sides("airline")
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+    monkeypatch.setattr(OutsideReceiver, "_look", lambda _self: asyncio.Event().wait())
+    async with start(fake("registry"), two_sides(sides)) as process:
+        await say(process, notice(3, key_in(2)))
+        await wait_until(lambda: is_held(probe, 2))
+    assert [n for _, n in sides.tried] == [1]
 
 
 async def test_of_many_who_would_probe_one_may_and_after_its_lease_another(start: Start, probe: Probe) -> None:
