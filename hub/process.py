@@ -199,8 +199,9 @@ class HubProcess(Bus):
                 await self._stop_working()
         except TimeoutError:
             log.warning("stop_limit_reached", limit_s=STOP_LIMIT_S)
-        await end_tasks(self._tasks, CANCEL_AGAIN_S)
-        await self._close_databases()
+        finally:
+            await end_tasks(self._tasks, CANCEL_AGAIN_S)
+            await self._close_databases()
 
     async def _stop_working(self) -> None:
         """Take nothing new, finish what is under way; calls last, because handlers may be waiting for them."""

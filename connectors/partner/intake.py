@@ -58,18 +58,18 @@ class FileIntake:
         self, party_id: UUID, idempotency_key: str, media_type: str, sha256: bytes, body: AsyncIterator[bytes]
     ) -> Taken:
         file_id = uuid7()
-        taken = False
         try:
             size_bytes, chunks, rows = await self._keep(file_id, media_type, body)
-            received = Received(file_id, party_id, idempotency_key, media_type, sha256, size_bytes, chunks, rows)
-            failpoints.reach("partner.file_received")
-            taken = await self._store.take(received)
+        except BaseException:
+            await self._store.drop_chunks(file_id)
+            raise
+        failpoints.reach("partner.file_received")
+        received = Received(file_id, party_id, idempotency_key, media_type, sha256, size_bytes, chunks, rows)
+        # Where this fails it may have been taken all the same: its chunks are left to the sweep of those never taken.
+        if await self._store.take(received):
             failpoints.reach("partner.file_taken")
-        finally:
-            if not taken:
-                await self._store.drop_chunks(file_id)
-        if taken:
             return Taken(file_id, rows, sha256)
+        await self._store.drop_chunks(file_id)
         faster = await self._store.taken(party_id, idempotency_key)
         if faster is None:
             raise ProblemError(ProblemCode.unavailable)

@@ -11,6 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from connectors.partner.intake import FileIntake
+from connectors.partner.store import FileStore, Received
+from hub.errors import TransientError
 from hub.web.pages import encode_cursor
 from tests.connectors.partner.town import TIME, Partner, Town, transfer
 from tests.waiting import wait_until
@@ -237,6 +239,25 @@ async def test_two_at_once_with_one_key_take_one_file(
     assert (answer.status, answer.json) == (202, others[0].json)
     await finished(airline, answer.headers["Location"])
     assert await count(hub_town, "SELECT count(DISTINCT file_id) FROM partner.file_chunk") == 1
+    assert await hub_town.balance(1) == {"reserve": 10}
+
+
+async def test_a_file_of_which_nobody_knows_whether_it_was_taken_keeps_its_rows(
+    hub_town: Town, airline: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit's answer does not come."""
+    first_take = FileStore.take
+
+    async def take(self: FileStore, file: Received) -> bool:
+        await first_take(self, file)
+        monkeypatch.setattr(FileStore, "take", first_take)
+        raise TransientError(retry_after_s=1.0)
+
+    monkeypatch.setattr(FileStore, "take", take)
+    assert (await airline.file(csv_file(row("f-1")), "file-1")).status == 503
+    answer = await airline.file(csv_file(row("f-1")), "file-1")
+    assert answer.status == 202
+    assert (await finished(airline, answer.headers["Location"]))["outcomes"]["posted"] == 1
     assert await hub_town.balance(1) == {"reserve": 10}
 
 
