@@ -68,6 +68,8 @@ class JobRunner:
 
     async def _repeat(self, after: asyncio.Task[None] | None) -> None:
         if after is not None:
+            # Cancelled already as its lease was lost: the next cancellation is for what has swallowed that one.
+            await asyncio.wait([after], timeout=CANCEL_AGAIN_S)
             await end_tasks([after], CANCEL_AGAIN_S)
         while True:
             if self._is_paused():

@@ -90,7 +90,7 @@ async def test_a_job_that_failed_runs_again(start: Start, monkeypatch: pytest.Mo
 
 
 class Endless:
-    """A job that runs until it is stopped, and counts its beginnings and ends."""
+    """A job that runs until it is stopped, takes a moment to put things away, and counts its beginnings and ends."""
 
     def __init__(self) -> None:
         self.began = self.stopped = 0
@@ -100,6 +100,7 @@ class Endless:
         try:
             await asyncio.Event().wait()
         finally:
+            await asyncio.sleep(0.02)
             self.stopped += 1
 
 
