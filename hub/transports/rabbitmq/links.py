@@ -73,12 +73,10 @@ class Link:
         """Work until the connection is lost. Raises what ended the work."""
         self._tell(up=True)
         working = asyncio.ensure_future(self._work(connection))
-        lost = asyncio.ensure_future(connection.closed())
         try:
-            await asyncio.wait([working, lost], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([working, _closing(connection)], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._tell(up=False)
-            lost.cancel()
             try:
                 await _end(working)
             finally:
@@ -90,6 +88,13 @@ class Link:
     def _tell(self, *, up: bool) -> None:
         self.is_up = up
         BROKER.labels(self.name).set(up)
+
+
+def _closing(connection: AbstractConnection) -> "asyncio.Future[None]":
+    """What is done once the connection is lost: the client's own `closed` tells only of our closing it."""
+    if connection.transport is None:
+        raise LinkLostError
+    return connection.transport.connection.closing
 
 
 async def _end(task: "asyncio.Future[None]", timeout_s: float = 0.0) -> None:

@@ -1,15 +1,20 @@
-"""A link that is told to stop leaves nothing behind, whatever it was at."""
+"""A link notices at once that its connection is lost, and leaves nothing behind when it is told to stop."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from hub.supervision import end_tasks
 from hub.transports.rabbitmq import links
 from hub.transports.rabbitmq.links import Link
+from tests.rabbitmq import Broker
 from tests.waiting import wait_until
+
+NOTICED_LIMIT_S: Final = 2.0
 
 
 class Closing:
@@ -18,7 +23,8 @@ class Closing:
     def __init__(self) -> None:
         self.is_closing = False
         self.closes: asyncio.Task[Any] | None = None
-        self.lost = asyncio.get_running_loop().create_future()
+        closing = asyncio.get_running_loop().create_future()
+        self.transport = SimpleNamespace(connection=SimpleNamespace(closing=closing))
 
     async def close(self) -> None:
         self.closes = asyncio.current_task()
@@ -27,9 +33,6 @@ class Closing:
             await asyncio.Event().wait()
         finally:
             await asyncio.Event().wait()
-
-    async def closed(self) -> None:
-        await asyncio.shield(self.lost)
 
 
 @pytest.fixture
@@ -51,6 +54,11 @@ async def _return(_connection: object) -> None:
     """Work that is told to stop."""
 
 
+async def _work_for_ever(_connection: object) -> None:
+    """Work that waits for the broker to bring something."""
+    await asyncio.Event().wait()
+
+
 class Stubborn:
     """Work that is not ended by one cancellation."""
 
@@ -63,6 +71,18 @@ class Stubborn:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 self.cancels += 1
+
+
+async def test_a_connection_that_the_broker_closes_is_noticed_at_once(broker: Broker, amqp_url: str) -> None:
+    link = Link("in", amqp_url, None, _work_for_ever)
+    running = asyncio.create_task(link.run())
+    try:
+        await wait_until(lambda: link.is_up)
+        vhost = unquote(urlsplit(amqp_url).path[1:])
+        await asyncio.to_thread(broker.ctl, "close_all_connections", "--vhost", vhost, "gone")
+        await wait_until(lambda: not link.is_up, NOTICED_LIMIT_S)
+    finally:
+        await end_tasks([running], NOTICED_LIMIT_S)
 
 
 async def test_a_link_that_is_told_to_stop_while_it_closes_leaves_nothing_open(connection: Closing) -> None:
