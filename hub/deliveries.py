@@ -47,12 +47,13 @@ WHERE total <= $5 OR total = size ORDER BY id
 """
 """What hub.due gives, a row a delivery and without the messages."""
 STORED: Final = "SELECT * FROM hub.stored($1)"
+# FOR KEY SHARE holds off whoever would win the lane, not its owner's renewals of the lease.
 DONE: Final = """
-WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE)
+WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR KEY SHARE)
 DELETE FROM hub.delivery AS d USING fence WHERE d.id = ANY ($4::bigint[]) RETURNING d.id
 """
 DONE_PART: Final = """
-WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE)
+WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR KEY SHARE)
 UPDATE hub.delivery AS d SET message_ids = ARRAY(
     SELECT id FROM unnest(d.message_ids) WITH ORDINALITY AS u (id, n) WHERE id <> ALL ($5::uuid[]) ORDER BY n)
 FROM fence WHERE d.id = $4 AND d.message_ids @> $5::uuid[] RETURNING d.id
@@ -62,14 +63,14 @@ INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, since, d
 VALUES ($1, $2, $3, ARRAY[$4::uuid], $5, $6, now() + $7::interval, $8, $9)
 """
 HOLD: Final = """
-WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE),
+WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR KEY SHARE),
 down AS (SELECT FROM hub.outage WHERE receiver = $1 AND destination = $4 AND ended_at IS NULL FOR SHARE)
 UPDATE hub.delivery AS d SET state = 'held', destination = $4 FROM fence, down
 WHERE d.id = ANY ($5::bigint[]) AND d.state = 'due' RETURNING d.id
 """
 """Under the outage's lock: once it has ended, nothing more is held for it."""
 HOLD_PART: Final = """
-WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR SHARE),
+WITH fence AS (SELECT FROM hub.lane WHERE receiver = $1 AND lane = $2 AND epoch = $3 FOR KEY SHARE),
 down AS (SELECT FROM hub.outage WHERE receiver = $1 AND destination = $4 AND ended_at IS NULL FOR SHARE),
 part AS (
     UPDATE hub.delivery AS d SET message_ids = ARRAY(

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from hub import failpoints
-from hub.database import UNREACHABLE, Database
+from hub.database import RETRYABLE, UNREACHABLE, Database
 from hub.metrics import OWNED
 from schemas.values import LANES
 
@@ -87,6 +87,8 @@ class Lanes:
         self._is_ending = False
         self._count = count
         self._renewed_s = time.monotonic()
+        self._lapse: asyncio.TimerHandle | None = None
+        """Lets go of all lanes when their leases run out, also while a question to PostgreSQL is not answered."""
 
     async def keep(self) -> None:
         """Renew, win and give back, for ever."""
@@ -98,10 +100,8 @@ class Lanes:
                         await connection.execute(MAKE_LANES, self.receiver, self._count)
                     made = True
                 await self._keep_once()
-            except UNREACHABLE as error:
-                log.warning("lanes_unreachable", receiver=self.receiver, error=type(error).__qualname__)
-                if time.monotonic() - self._renewed_s > LEASE_S:
-                    self._hold({})
+            except (*UNREACHABLE, *RETRYABLE) as error:
+                log.warning("lanes_not_kept", receiver=self.receiver, error=type(error).__qualname__)
             # Not all receivers of all processes in one moment, in which everything else would have to wait.
             await asyncio.sleep(RENEW_S * random.uniform(0.7, 1.0))  # noqa: S311 - spreads load, keeps no secret
 
@@ -112,6 +112,8 @@ class Lanes:
 
     async def release(self) -> None:
         """Give all lanes back, at a graceful end: also such as were won while we were told to stop."""
+        if self._lapse is not None:
+            self._lapse.cancel()
         self._hold({})
         async with self._database.connection() as connection:
             await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
@@ -138,7 +140,16 @@ class Lanes:
                 failpoints.reach("lanes.won")
                 held |= {r["lane"]: r["epoch"] for r in won}
         self._renewed_s = began_s
-        self._hold(held)
+        self._hold_until(began_s + LEASE_S, held)
+
+    def _hold_until(self, end_s: float, held: dict[int, int]) -> None:
+        """Hold them for as long as nobody else can win them: from when PostgreSQL was asked, not from its answer."""
+        if self._lapse is not None:
+            self._lapse.cancel()
+        left_s = end_s - time.monotonic()
+        if left_s > 0.0:
+            self._lapse = asyncio.get_running_loop().call_later(left_s, self._hold, {})
+        self._hold(held if left_s > 0.0 else {})
 
     def _hold(self, held: dict[int, int]) -> None:
         # A renewal under way when we were told to stop would have them all begin again.

@@ -152,10 +152,11 @@ class Receiver:
     async def _work(self, lane: int) -> None:
         """Work on one lane until it is lost."""
         try:
-            while (epoch := self.lanes.epochs.get(lane)) is not None:
+            while lane in self.lanes.epochs:
                 await self._wakes[lane].wait()
                 self._wakes[lane].clear()
-                await self._empty(Place(self.receiver, lane, epoch))
+                if (epoch := self.lanes.epochs.get(lane)) is not None:
+                    await self._empty(Place(self.receiver, lane, epoch))
         finally:
             del self._workers[lane], self._wakes[lane]
 

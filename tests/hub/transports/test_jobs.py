@@ -113,6 +113,19 @@ async def test_a_job_is_stopped_when_its_lease_is_lost(start: Start, probe: Prob
         assert job.began == 1
 
 
+async def test_a_job_is_stopped_when_its_lease_runs_out_while_postgresql_does_not_answer(
+    start: Start, probe: Probe
+) -> None:
+    job = Endless()
+    async with start(fake("mail", jobs=[Job("tick", 1.0, job.run)])):
+        await wait_until(lambda: job.began)
+        async with probe.connection.transaction():
+            await probe.connection.execute("LOCK TABLE hub.lane")
+            await wait_until(lambda: job.stopped, SHORT["LEASE_S"] + 1.0)
+            assert job.began == 1
+        await wait_until(lambda: job.began == 2)
+
+
 async def test_a_job_begins_anew_when_its_lease_was_lost_and_won_again_at_once(start: Start, probe: Probe) -> None:
     job = Endless()
     async with start(fake("mail", jobs=[Job("tick", 1.0, job.run)])):

@@ -5,10 +5,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
 import pytest
+import structlog
 
 from hub import failpoints
 from hub.database import SESSION
@@ -18,7 +20,7 @@ from hub.transports import lanes
 from schemas.message import Envelope
 from schemas.points import PointsCredited
 from schemas.values import LANES
-from tests.hub.parts import Probe, credited, fake, key_in, notice, say
+from tests.hub.parts import Probe, credited, fake, key_in, notice, record, say
 from tests.hub.transports.conftest import Start
 from tests.hub.transports.worker import ENDLESS, SHORT, worker
 from tests.waiting import wait_until
@@ -28,8 +30,9 @@ OUTSIDE: Final = "mail.outside"
 TAKE_OVER_LIMIT_S: Final = LEASE_S + 2 * RENEW_S + 1.0
 TAKE_AWAY: Final = """
 UPDATE hub.lane SET owner = $2, epoch = epoch + 1, lease_until = now() + interval '1 s'
-WHERE receiver = 'mail' AND lane = $1
+WHERE receiver = 'mail' AND lane IN (SELECT lane FROM hub.lane WHERE receiver = 'mail' AND lane = $1 FOR UPDATE)
 """
+LOCK: Final = "LOCK TABLE hub.lane"
 CLOCK_WAS_AHEAD: Final = """
 WITH process AS (INSERT INTO hub.process VALUES (gen_random_uuid(), '{mail}', now() + interval '1 h') RETURNING *)
 INSERT INTO hub.lane (receiver, lane, owner, epoch, lease_until)
@@ -62,6 +65,53 @@ async def test_two_processes_share_the_lanes_and_do_everything_once(start: Start
         await second.drained(10)
 
     assert sorted(await probe.numbers()) == list(range(1, 101))
+
+
+async def test_a_slow_transaction_holds_up_no_lease_and_no_other_lane(start: Start, probe: Probe) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(messages: Sequence[PointsCredited], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        if messages[0].points == ENDLESS:
+            began.set()
+            await may_end.wait()
+
+    async with start(fake("registry"), fake("mail", slowly)) as process:
+        await say(process, credited(ENDLESS, key_in(6)))
+        await asyncio.wait_for(began.wait(), 5)
+        kept = process.receivers_of("mail")[0].lanes
+        for n in range(1, 4):
+            await wait_until(partial(_is_renewed, kept, since_s=time.monotonic()), 6 * RENEW_S)
+            await say(process, credited(n, key_in(7)))
+            await wait_until(partial(_has_done, probe, n), 6 * RENEW_S)
+        may_end.set()
+        await process.drained(5)
+
+
+async def test_lanes_are_let_go_when_their_leases_run_out_also_while_nothing_is_answered(
+    start: Start, probe: Probe
+) -> None:
+    async with start(fake("mail")) as process:
+        kept = process.receivers_of("mail")[0].lanes
+        await wait_until(lambda: len(kept.epochs) == LANES)
+        async with probe.connection.transaction():
+            await probe.connection.execute(LOCK)
+            await wait_until(lambda: not kept.epochs, LEASE_S + 1.0)
+        await wait_until(lambda: len(kept.epochs) == LANES, 6 * RENEW_S)
+
+
+async def test_a_lock_that_is_not_had_in_time_costs_one_renewal(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SESSION, "lock_timeout", "100ms")
+    with structlog.testing.capture_logs() as logs:
+        async with start(fake("mail")) as process:
+            await wait_until(lambda: len(process.receivers_of("mail")[0].lanes.epochs) == LANES)
+            async with probe.connection.transaction():
+                await probe.connection.execute(LOCK)
+                await wait_until(lambda: "lanes_not_kept" in {one["event"] for one in logs})
+            await wait_until(lambda: _shares(probe, LANES), 6 * RENEW_S)
+    assert "loop_failed" not in {one["event"] for one in logs}
 
 
 async def test_a_graceful_stop_ends_what_is_under_way_and_gives_all_lanes_back(start: Start, probe: Probe) -> None:
@@ -219,6 +269,14 @@ async def test_an_owner_that_lost_its_lane_without_noticing_does_nothing_in_it(s
 
 def test_a_frozen_transaction_is_ended_by_the_server_before_long() -> None:
     assert SESSION["idle_in_transaction_session_timeout"] == "20s"
+
+
+def _is_renewed(kept: lanes.Lanes, since_s: float) -> bool:
+    return kept._renewed_s > since_s
+
+
+async def _has_done(probe: Probe, number: int) -> bool:
+    return number in await probe.numbers()
 
 
 async def _owns_all(probe: Probe, process_id: UUID) -> bool:
