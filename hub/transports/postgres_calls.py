@@ -76,6 +76,7 @@ class PostgresCalls:
         self.stands_behind = False
         """Whether calls go another way as a rule, so that their answers need not be looked for here all the time."""
         self._serving: dict[UUID, asyncio.Task[None]] = {}
+        self._taking = asyncio.Lock()
         self._look = asyncio.Event()
         self._stopped = False
         self._held_s = self._swept_s = float("-inf")
@@ -117,6 +118,8 @@ class PostgresCalls:
     async def finish(self) -> None:
         """Take no more, and wait for the calls of others that are in work here."""
         self._stopped = True
+        async with self._taking:  # what is being taken is ours once PostgreSQL has answered
+            pass
         await asyncio.gather(*self._serving.values(), return_exceptions=True)
 
     async def reply(self, call_id: UUID, caller: UUID, sealed: bytes) -> None:
@@ -142,14 +145,15 @@ class PostgresCalls:
 
     async def _take(self, statement: str, *further: object) -> None:
         free = self._at_once_limit - len(self._serving)
-        if free <= 0 or self._stopped:
-            return
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(statement, list(self._served), free, self._calls.process_id, *further)
-        for row in rows:
-            task = asyncio.create_task(self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"]))
-            self._serving[row["id"]] = task
-            task.add_done_callback(partial(self._served_one, row["id"]))
+        async with self._taking:
+            if free <= 0 or self._stopped:
+                return
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(statement, list(self._served), free, self._calls.process_id, *further)
+            for row in rows:
+                task = asyncio.create_task(self._serve_one(row["id"], row["receiver"], row["caller"], row["bodies"]))
+                self._serving[row["id"]] = task
+                task.add_done_callback(partial(self._served_one, row["id"]))
 
     async def _keep(self) -> None:
         """Say what is in work here, take what the dead have left, forget what is over."""

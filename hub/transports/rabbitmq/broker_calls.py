@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from aio_pika import Message
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
 from hub.transports.rabbitmq.links import BROKER_ERRORS
 from hub.transports.rabbitmq.publisher import BrokerUnusableError, Publisher
@@ -45,6 +45,7 @@ class BrokerCalls:
         self._at_once_limit = at_once_limit
         self._stopped = False
         self._serving: set[asyncio.Task[None]] = set()
+        self._consuming: list[tuple[AbstractQueue, str]] = []
 
     async def carry(self, asked: Asked) -> None:
         """Bring a call to whoever hosts its receiver. Raises BrokerUnusableError."""
@@ -68,12 +69,16 @@ class BrokerCalls:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=self._at_once_limit)
         await exchange_of(connection, channel, CALLS)
+        self._consuming.clear()
         gone = asyncio.Event()
         plain = await channel.get_underlay_channel()
         plain.on_consumer_cancel_callbacks.add(lambda _frame: self._cancelled(gone))
         for component in self._served:
             queue = await call_queue(channel, component)
-            await queue.consume(partial(self._came, component), timeout=CONSUME_TIMEOUT_S)
+            if self._stopped:
+                return
+            tag = await queue.consume(partial(self._came, component), timeout=CONSUME_TIMEOUT_S)
+            self._consuming.append((queue, tag))
         while not channel.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -90,11 +95,16 @@ class BrokerCalls:
     async def finish(self) -> None:
         """Take no more, and wait for what is in work; what was brought and not begun goes back to the queue."""
         self._stopped = True
+        with suppress(*BROKER_ERRORS):
+            for queue, tag in self._consuming:
+                await queue.cancel(tag, timeout=CONSUME_TIMEOUT_S)
         if self._serving:
             await asyncio.wait(self._serving)
 
     async def _came(self, component: str, message: AbstractIncomingMessage) -> None:
         if self._stopped:
+            with suppress(*BROKER_ERRORS):
+                await message.nack(requeue=True)
             return
         try:
             call_id, caller = UUID(message.message_id), UUID(message.correlation_id)

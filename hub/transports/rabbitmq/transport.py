@@ -1,5 +1,6 @@
 """The `rabbitmq` transport, with the `postgres` one standing behind it for as long as the broker is away."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -36,11 +37,11 @@ class RabbitTransport:
         self._postgres = postgres
         self._publisher = Publisher(postgres.hint, self._replied)
         self._consumer = Consumer()
-        self._calls = BrokerCalls(
+        self.calls = BrokerCalls(
             postgres.remote, self._publisher, hosting.components, postgres.calls.reply, hosting.calls_at_once
         )
         url, ca_file = settings.amqp_url.get_secret_value(), settings.amqp_ca_file
-        works = {"out": self._publisher.work, "in": self._consumer.work, "calls": self._calls.work}
+        works = {"out": self._publisher.work, "in": self._consumer.work, "calls": self.calls.work}
         self._links = [Link(name, url, ca_file, work) for name, work in works.items()]
         postgres.calls.stands_behind = True
 
@@ -74,7 +75,7 @@ class RabbitTransport:
         remote = self._postgres.remote
         async with remote.asking(receiver, messages, trace, deadline_s) as asked:
             try:
-                await self._calls.carry(asked)
+                await self.calls.carry(asked)
             except BrokerUnusableError:
                 await self._postgres.calls.carry(asked)
             return await remote.answers_to(asked, messages)
@@ -82,8 +83,7 @@ class RabbitTransport:
     async def finish(self) -> None:
         """See Transport."""
         await self._publisher.finish()
-        await self._calls.finish()
-        await self._postgres.finish()
+        await asyncio.gather(self.calls.finish(), self._postgres.finish())
 
     def complaint(self) -> str | None:
         """See Transport."""
@@ -92,4 +92,4 @@ class RabbitTransport:
         return None if self._publisher.takes_all else "the broker does not take everything"
 
     def _replied(self, message: AbstractIncomingMessage) -> None:
-        self._calls.replied(message)
+        self.calls.replied(message)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import SimpleNamespace
 from typing import Any, Final, cast
 from uuid import uuid4
@@ -12,9 +13,12 @@ from pydantic import BaseModel
 
 from hub import calls
 from hub.errors import DeadlineExceededError, PermanentError, TransientError, UnroutableError
+from hub.process import HubProcess
 from hub.runner import WrongAnswersError
 from hub.tracing import TRACE, Trace
 from hub.transaction import Reading, Transaction
+from hub.transports.postgres import PostgresTransport
+from hub.transports.rabbitmq.transport import RabbitTransport
 from hub.transports.remote_calls import Asked, RemoteFailedError, RemoteRefusedError
 from schemas.citizens import CheckMyKeyId
 from schemas.message import Answered
@@ -244,6 +248,34 @@ async def test_a_call_is_carried_for_as_long_as_it_is_still_waited_for(monkeypat
     assert asked.left_s == 0.25
     now_s[0] += 1.0
     assert asked.left_s == 0.0
+
+
+async def test_what_comes_to_one_who_is_told_to_stop_goes_to_the_others(start: Start) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> list[PostingAnswer] | None:
+        began.set()
+        await may_end.wait()
+        return await record("ledger", messages, tx)
+
+    async with start(fake("registry")) as asking, AsyncExitStack() as stopped:
+        process = await stopped.enter_async_context(start(fake("ledger", slowly)))
+        await wait_until(lambda: asking.complaint() is None and process.complaint() is None)
+        first = asyncio.create_task(asking.bus.call(credit(1), LONG_DEADLINE_S))
+        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        stopping = asyncio.create_task(stopped.aclose())
+        await wait_until(lambda: _takes_no_more(process))
+        late = [asyncio.create_task(asking.bus.call(credit(n), DEADLINE_S)) for n in range(2, 12)]
+        async with start(fake("ledger")):
+            assert [answer.points for answer in await asyncio.gather(*late)] == list(range(2, 12))
+            may_end.set()
+            assert (await first).points == 1
+            await stopping
+
+
+def _takes_no_more(process: HubProcess) -> bool:
+    transport = process._transport
+    return isinstance(transport, RabbitTransport | PostgresTransport) and transport.calls._stopped
 
 
 async def test_with_nobody_there_the_deadline_ends_the_call_and_nobody_does_it_later(

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from hub.errors import DeadlineExceededError
 from hub.transaction import Transaction
 from hub.transports import postgres_calls
+from hub.transports.postgres import PostgresTransport
 from hub.transports.postgres_calls import DEAD_AFTER_S, HOLD_EVERY_S, TAKES_LIMIT
 from schemas.points import PostingAnswer
 from tests.hub.parts import Probe, at_work, credit, fake, record
@@ -19,6 +21,11 @@ from tests.waiting import wait_until
 DEADLINE_S: Final = 15.0
 TAKEN_AT: Final = "SELECT taken_at FROM hub.call"
 LEFT_BY_THE_DEAD: Final = "UPDATE hub.call SET taken_by = $1, taken_at = '-infinity', takes = $2"
+LOCK: Final = "LOCK TABLE hub.call IN EXCLUSIVE MODE"
+WAITING: Final = """
+SELECT EXISTS (SELECT FROM pg_stat_activity WHERE usename = 'mykey_ledger' AND wait_event_type = 'Lock'
+    AND datname = current_database() AND query ~ 'hub.call')
+"""
 CALLS: Final = "SELECT count(*) FROM hub.call"
 
 
@@ -57,6 +64,23 @@ async def test_a_call_of_which_processes_die_is_taken_over_only_so_often(probe: 
             with pytest.raises(DeadlineExceededError):
                 await call
     assert await probe.numbers("ledger") == [2]
+
+
+async def test_a_call_that_is_being_taken_as_its_process_is_told_to_stop_is_answered(probe: Probe) -> None:
+    async with at_work(probe.url, fake("registry")) as asking, AsyncExitStack() as stopped:
+        call = asyncio.create_task(asking.bus.call(credit(1), DEADLINE_S))
+        await wait_until(lambda: probe.connection.fetchval(CALLS))
+        other = await probe.again()
+        async with probe.connection.transaction():
+            await probe.connection.execute(LOCK)
+            process = await stopped.enter_async_context(at_work(probe.url, fake("ledger")))
+            await wait_until(lambda: other.connection.fetchval(WAITING))
+            stopping = asyncio.create_task(stopped.aclose())
+            await wait_until(lambda: cast("PostgresTransport", process._transport).calls._stopped)
+        await other.connection.close()
+        await stopping
+        assert await probe.numbers("ledger") == [1]
+        assert (await call).points == 1
 
 
 def test_a_dead_process_is_told_from_a_slow_one_and_its_calls_are_answered_in_time() -> None:
