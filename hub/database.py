@@ -1,8 +1,9 @@
 """A component's way to PostgreSQL: a small pool under the component's own role; one of the few files with asyncpg."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
@@ -28,6 +29,8 @@ ACQUIRE_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 25.0
 """Longer than the server waits for a lock. Whose answer has not come by then is given up with its connection, so that a
 server or a network that has gone silent holds a lane up for no longer."""
+GIVE_UP_TIMEOUT_S: Final = 3.0
+"""How long the server has to roll back, or to end a statement in which we were cancelled; then it is cut off."""
 NOTIFY_TIMEOUT_S: Final = 5.0
 SESSION: Final = {
     "application_name": "mykey-hub",
@@ -130,7 +133,7 @@ class Database:
         """One connection, outside any transaction."""
         if self._pool is None:
             raise TransientError(retry_after_s=1.0)
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection, _given_up_when_silent(connection):
+        async with _acquired(self._pool) as connection:
             yield connection
 
     @asynccontextmanager
@@ -167,18 +170,22 @@ class Database:
                 yield connection
             except BaseException as error:
                 if not isinstance(error, TimeoutError) and connection.is_in_transaction():
-                    await connection.execute("ROLLBACK")
+                    await _rolled_back(connection, connection.execute("ROLLBACK"))
                 raise
 
 
 @asynccontextmanager
-async def _given_up_when_silent(connection: Connection) -> AsyncIterator[None]:
+async def _acquired(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
     """Who has not answered in time is not asked to stop either, and not waited for: asyncpg would do both."""
+    connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     try:
-        yield
+        yield connection
     except TimeoutError:
         connection.terminate()
         raise
+    finally:
+        with suppress(TimeoutError):  # the pool has cut it then
+            await pool.release(connection, timeout=GIVE_UP_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -192,9 +199,18 @@ async def _begun(connection: Connection) -> AsyncIterator[None]:
         connection.terminate()
         raise
     except BaseException:
-        await transaction.rollback()
+        await _rolled_back(connection, transaction.rollback())
         raise
     await transaction.commit()
+
+
+async def _rolled_back(connection: Connection, rollback: Awaitable[object]) -> None:
+    """By the server, or with its connection."""
+    try:
+        async with asyncio.timeout(GIVE_UP_TIMEOUT_S):
+            await rollback
+    except TimeoutError:
+        connection.terminate()
 
 
 def is_retryable(error: BaseException) -> bool:

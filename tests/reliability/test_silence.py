@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import aiohttp
@@ -12,6 +13,8 @@ import pytest
 from yarl import URL
 
 from hub import database, stuck
+from hub.database import Database
+from hub.transaction import Reading
 from schemas.points import PostingStatus
 from tests.connectors.partner.test_killed import hub
 from tests.connectors.partner.town import AIRLINE, CITIZENS, HOST, Answer, Partner, settle, town, transfer
@@ -120,6 +123,29 @@ async def test_who_is_frozen_in_the_middle_of_a_statement_holds_nobody_up_for_lo
         way.cut()
         asking.cancel()
         await asyncio.wait([asking])
+
+
+@pytest.mark.parametrize("begin", [Database.reading, Database.transaction])
+async def test_who_is_cancelled_while_the_database_is_silent_does_not_wait_for_it(
+    begin: Callable[[Database], AbstractAsyncContextManager[Reading]], database_url: str
+) -> None:
+    async with ways.to_postgres(database_url) as way, running(way.url, "ledger") as process:
+        pool = process.database_of("ledger")
+
+        async def ask(words: str) -> object:
+            async with begin(pool) as reading:
+                return await reading.fetch_value(words)
+
+        way.silence_after(b"'lost'", of=b"mykey_ledger")
+        asking = asyncio.ensure_future(ask("SELECT 'lost'"))
+        await wait_until(lambda: way.silenced > 0)
+        way.heal()
+        asking.cancel()
+        await asyncio.wait([asking], timeout=3 * database.GIVE_UP_TIMEOUT_S)
+        assert asking.done()
+        assert asking.cancelled()
+        for _ in range(pool.pool_size):
+            assert await ask("SELECT 'heard'") == "heard"
 
 
 def test_who_has_gone_silent_is_given_up_in_time() -> None:
