@@ -116,7 +116,11 @@ class Spread:
     # who lives where
 
     async def _be_ready(self, here: Reading, *databases: Database) -> None:
-        """See once, in each process, that these databases have what the settings say; `here` is the hub's own."""
+        """See once, in each process, that these databases have what the settings say; `here` is the hub's own.
+
+        Another connection to it might not be had, since whoever waits for us may hold them all; one is needed only to
+        give partitions away, once in a life.
+        """
         if self._ready.issuperset(databases):
             return
         async with self._one_at_a_time:
@@ -125,7 +129,7 @@ class Spread:
                 self._ready.add(self._home)
             for database in databases:
                 if database not in self._ready:
-                    await self._settle_in(database)
+                    await self._settle_in(database, here)
                     self._ready.add(database)
 
     async def _give_away(self, here: Reading) -> None:
@@ -136,7 +140,7 @@ class Spread:
             raise PartitionElsewhereError(f"partitions {unnamed}")
         if len(gone) == len(self._home.away):
             return
-        own, *places = [await _place(database) for database in self.databases]
+        own, places = await _place_of(here), [await _place(database) for database in self._home.others]
         check_different(own, places)
         async with self._home.transaction() as tx:
             rows = await tx.fetch(spread_statements.BEGUN)
@@ -145,12 +149,11 @@ class Spread:
             for database, place in zip(self._home.others, places, strict=True):
                 await _leave(tx, rows, self._living_in(database), place)
 
-    async def _settle_in(self, database: Database) -> None:
+    async def _settle_in(self, database: Database, here: Reading) -> None:
         """What lives in that database stays there, with the rules of all pools; everything else leaves it."""
         staying, place = self._living_in(database), await _place(database)
-        async with self._home.reading() as here:
-            expected = {row["partition"]: row["elsewhere"] for row in await here.fetch(spread_statements.ELSEWHERE)}
-            pools = await here.fetch(spread_statements.POOLS)
+        expected = {row["partition"]: row["elsewhere"] for row in await here.fetch(spread_statements.ELSEWHERE)}
+        pools = await here.fetch(spread_statements.POOLS)
         strangers = [partition for partition in sorted(staying) if expected.get(partition) != place]
         if strangers:
             raise PartitionElsewhereError(f"partitions {strangers}")
@@ -182,7 +185,11 @@ async def _ask(answer: Callable[[Any, Reading], Awaitable[Answer]], query: objec
 
 async def _place(database: Database) -> UUID:
     async with database.reading() as there:
-        place: UUID = await there.fetch_value(spread_statements.PLACE)
+        return await _place_of(there)
+
+
+async def _place_of(there: Reading) -> UUID:
+    place: UUID = await there.fetch_value(spread_statements.PLACE)
     return place
 
 

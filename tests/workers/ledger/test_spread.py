@@ -98,6 +98,18 @@ async def test_two_databases_tell_what_one_tells(
         assert chains == await heads(one_url)
 
 
+async def test_the_first_question_in_a_process_needs_one_connection_at_home(
+    spread: HubProcess, other: HubProcess
+) -> None:
+    await ask(spread, credit("c", THERE, 5, FOREVER))
+    pool = other.database_of("ledger")
+    async with AsyncExitStack() as held:
+        for _ in range(pool.pool_size - 1):
+            await held.enter_async_context(pool.connection())
+        async with asyncio.timeout(database.ACQUIRE_TIMEOUT_S / 2):
+            assert (await ask(other, BalanceOf(citizen_id=THERE))).by_pool == {FOREVER: 5}
+
+
 async def test_a_commands_id_is_its_own_in_all_databases(spread: HubProcess, other: HubProcess) -> None:
     people = [citizen(n, n % LANES) for n in range(48)]
     answers = await at_once((spread, other), *(credit("same", me, 5, FOREVER) for me in people))
