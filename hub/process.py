@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -118,10 +119,10 @@ class HubProcess(Bus):
                 await self._host(one, keys.sealer(PURPOSE))
             routes.check(self.components)
             await self.pauses.look(self._first.database)
+            self._start(keys)
         except BaseException:
             await self._close_databases()
             raise
-        self._start(keys)
         return self
 
     async def _host(self, one: Installed, sealer: Sealer) -> None:
@@ -211,10 +212,11 @@ class HubProcess(Bus):
         await asyncio.gather(*(worker.stop() for hosted in self._hosted.values() for worker in hosted.workers))
         if self._transport is not None:
             await self._transport.finish()
-        for hosted in self._hosted.values():
-            await hosted.calls.close()
-            if hosted.component.close is not None:
-                await hosted.component.close()
+        async with AsyncExitStack() as closing:  # each, whatever becomes of the others
+            for hosted in self._hosted.values():
+                if hosted.component.close is not None:
+                    closing.push_async_callback(hosted.component.close)
+                closing.push_async_callback(hosted.calls.close)
 
     async def _close_databases(self) -> None:
         for hosted in self._hosted.values():

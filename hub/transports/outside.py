@@ -44,6 +44,8 @@ SLOW_REST_S: Final = 5.0
 """For how long."""
 PAUSED_REST_S: Final = 0.5
 """How long a lane rests that needs a component which is paused."""
+PROBE_END_S: Final = 2.0
+"""How long a stop waits for a probe: it hangs, most likely, as whatever went before it."""
 PROBES_LIMIT: Final = 16
 """The most destinations that this process probes at once."""
 
@@ -88,6 +90,18 @@ class OutsideReceiver(Receiver):
         """Destinations that this process sends a probe to."""
         self._probing = Counter[int]()
         """How many probes are under way in a lane."""
+
+    async def stop(self) -> None:
+        """Finish what is under way; a probe is ended before long."""
+        ending = asyncio.get_running_loop().call_later(PROBE_END_S, self._end_probes)
+        try:
+            await super().stop()
+        finally:
+            ending.cancel()
+
+    def _end_probes(self) -> None:
+        for probe in self._beside:
+            probe.cancel()
 
     async def handle(self, place: Place, due: Sequence[Due]) -> bool:
         """Do what is due, in groups; a group's successes and failures are recorded in one transaction.
@@ -256,7 +270,11 @@ class OutsideReceiver(Receiver):
 
     async def _probe_with(self, row: Row, place: Place, destination: str, probes: int) -> None:
         due = Due(row["delivery_id"], row["attempts"], row["since"], row["message_id"], row)
-        ended = await self._send_probe(due, destination)
+        try:
+            ended = await self._send_probe(due, destination)
+        except asyncio.CancelledError:
+            await self.outages.failed(destination, probes)
+            raise
         if ended is None or ended.waits_for is not None:
             await self.outages.failed(destination, probes, None if ended is None else ended.error)
             return

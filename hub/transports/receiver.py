@@ -84,14 +84,20 @@ class Receiver:
         self._polling = asyncio.create_task(for_ever(f"{self.receiver}.poll", self._poll_forever))
 
     async def stop(self) -> None:
-        """Finish what is under way, give the lanes back."""
+        """Finish what is under way, or end it when we are cancelled; give the lanes back."""
         self.lanes.let_go()
         if self._polling is not None:
             await end_tasks([self._polling], CANCEL_AGAIN_S)
-        # The leases of what is under way are renewed until its end.
-        await asyncio.gather(*self._workers.values(), *self._beside, return_exceptions=True)
-        if self._keeping is not None:
-            await end_tasks([self._keeping], CANCEL_AGAIN_S)
+        under_way = [*self._workers.values(), *self._beside]
+        try:
+            # Their leases are renewed until their end.
+            if under_way:
+                await asyncio.wait(under_way)
+        finally:
+            await end_tasks(under_way if self._keeping is None else [*under_way, self._keeping], CANCEL_AGAIN_S)
+            await self._release()
+
+    async def _release(self) -> None:
         try:
             await self.lanes.release()
         except UNREACHABLE:

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 import pytest
 import structlog
@@ -155,17 +154,3 @@ async def test_a_job_that_swallows_a_cancellation_ends_by_the_next(
             await begun.wait()
     assert swallowed == [1]
     assert "stop_limit_reached" not in {one["event"] for one in logs}
-
-
-async def test_a_component_that_fails_as_it_closes_leaves_no_loop_and_no_connection(start: Start) -> None:
-    async def fail() -> None:
-        raise TransientError("the database is away")
-
-    made = fake("mail")
-    failing = replace(made, factory=lambda context: replace(made.factory(context), close=fail))
-    with pytest.raises(TransientError, match="away"):
-        async with start(failing) as process:
-            database = process.database_of("mail")
-    with pytest.raises(TransientError):
-        async with database.connection():
-            pass

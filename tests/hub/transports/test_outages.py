@@ -435,6 +435,31 @@ async def test_a_side_that_is_down_holds_up_no_stop(start: Start, probe: Probe) 
     assert time.monotonic() - began_s < 10
 
 
+async def test_a_probe_that_hangs_holds_up_no_stop_and_another_may_go_at_once(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.transports.outside.PROBE_END_S", 0.2)
+    sides = Sides("airline")
+    hangs = asyncio.Event()
+
+    async def hang(envelope: Envelope) -> Unasked | None:
+        if sides.down:
+            return await sides(envelope)
+        hangs.set()
+        await asyncio.Event().wait()
+        return None
+
+    async with start(fake("registry"), fake("mail", outside=hang, destination_of=side_of)) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(lambda: is_held(probe, 1))
+        sides.down.clear()
+        await asyncio.wait_for(hangs.wait(), 10)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 10
+    assert not await probe.connection.fetchval(PUT_OFF_BY, 1.0)
+    assert await is_held(probe, 1)
+
+
 def test_probes_come_to_lie_further_apart_up_to_the_limit_or_what_is_asked_for() -> None:
     limits = OutageLimits(probe_limit_s=60.0)
     down = OutsideDownError(destination="smtp", retry_after_s=5.0)
