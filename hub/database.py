@@ -248,12 +248,14 @@ async def reachable() -> AsyncIterator[None]:
 async def listening(url: str, channel: str, heard: Callable[[str], None]) -> AsyncIterator[Notify]:
     """A connection that listens on `channel`; yields a function that notifies it. A hint: polling stands behind it."""
     session = {"application_name": "mykey-hub-wake"}
-    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=session)
+    connection = await asyncpg.connect(
+        url, timeout=CONNECT_TIMEOUT_S, command_timeout=NOTIFY_TIMEOUT_S, server_settings=session
+    )
     try:
         await connection.add_listener(channel, lambda _c, _p, _ch, payload: heard(str(payload)))
 
         async def notify(payload: str) -> None:
-            await connection.execute("SELECT pg_notify($1, $2)", channel, payload, timeout=NOTIFY_TIMEOUT_S)
+            await connection.execute("SELECT pg_notify($1, $2)", channel, payload)
 
         yield notify
     finally:

@@ -120,6 +120,8 @@ class Outages:
         self._silent = Counter[str]()
         """Unanswered tries since the last one that was answered."""
         self._ended_s: dict[str, float] = {}
+        self._begun_s: dict[str, float] = {}
+        """When they were told of here; forgotten once everybody is sure to know."""
         self._released_s = 0.0
 
     def is_open(self, destination: str | None) -> bool:
@@ -155,6 +157,7 @@ class Outages:
         for destination, error in list(self._suspected.items()):
             await self._begin(destination, error)
             self._open[destination] = False
+            self._begun_s[destination] = time.monotonic()
             self._suspected.pop(destination, None)
 
     async def _begin(self, destination: str, error: OutsideError) -> None:
@@ -180,10 +183,12 @@ class Outages:
 
         Now and then, see that nothing is open that nothing waits for, and nothing held for what is over.
         """
+        asked_s = time.monotonic()
         async with self._database.connection() as connection:
             rows = await connection.fetch(OPEN, self._receiver, OPEN_LIMIT, lanes)
         now_s = time.monotonic()
-        found = {row["destination"]: row["is_ripe"] for row in rows}
+        self._begun_s = {one: begun_s for one, begun_s in self._begun_s.items() if begun_s > asked_s}
+        found = {row["destination"]: row["is_ripe"] for row in rows} | dict.fromkeys(self._begun_s, False)
         self._ended_s |= {destination: now_s for destination in self._open if destination not in found}
         self._open = found
         self.are_known = True

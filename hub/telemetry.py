@@ -7,6 +7,7 @@ where it is asked for: while it is off, a place that could tell a span asks whet
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from schemas.message import Message
 
 SERVICE: Final = "mykey-hub"
 EXPORT_LIMIT_S: Final = 5.0
-"""How long one export may take, and so how long the end of the process may wait for the collector."""
+"""How long one export may take, and how long the end of the process waits for the collector."""
 LINKS_LIMIT: Final = 128
 """The most links of one span; OpenTelemetry's own default."""
 
@@ -134,7 +135,10 @@ async def exporting(url: str | None, instance: UUID) -> AsyncIterator[None]:
         yield
     finally:
         sink = None
-        await asyncio.to_thread(close)
+        # In a thread of its own: one that waits for a silent collector for longer keeps no process from ending.
+        closing = threading.Thread(target=close, daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, EXPORT_LIMIT_S)
 
 
 def _exporter(url: str, instance: UUID) -> tuple[Sink, Callable[[], None]]:

@@ -1,6 +1,7 @@
 """What an OpenTelemetry collector is told, and that nobody is told anything while it is off."""
 
 import asyncio
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -123,6 +124,19 @@ async def test_a_collector_that_is_away_holds_nothing_up(monkeypatch: pytest.Mon
         assert telemetry.sink is not None
         telemetry.sink(run_span("ledger", "call", [Trace.begun_by(uuid7())], 5, None))
     assert time.monotonic() - began_s < 5
+
+
+@pytest.mark.loopback
+async def test_a_collector_that_says_nothing_does_not_hold_the_end_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "EXPORT_LIMIT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
+        async with exporting(url, uuid4()):
+            assert telemetry.sink is not None
+            for _ in range(2_000):
+                telemetry.sink(run_span("ledger", "call", [Trace.begun_by(uuid7())], 5, None))
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 3 * telemetry.EXPORT_LIMIT_S
 
 
 async def test_while_it_is_off_nobody_is_told_and_nothing_is_imported() -> None:

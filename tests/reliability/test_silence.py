@@ -148,6 +148,19 @@ async def test_who_is_cancelled_while_the_database_is_silent_does_not_wait_for_i
             assert await ask("SELECT 'heard'") == "heard"
 
 
+async def test_who_would_listen_gives_up_when_nobody_says_that_he_may(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "NOTIFY_TIMEOUT_S", 0.3)
+    async with ways.to_postgres(database_url) as way:
+        way.silence_after(b"LISTEN", of=b"mykey-hub-wake")
+        async with asyncio.timeout(GIVEN_UP_S):
+            with pytest.raises(TimeoutError):
+                async with database.listening(way.url, "hub_wake", lambda _text: None):
+                    pass
+        assert way.silenced == 1
+
+
 def test_who_has_gone_silent_is_given_up_in_time() -> None:
     assert float(database.SESSION["lock_timeout"].removesuffix("s")) < database.COMMAND_TIMEOUT_S
     assert database.COMMAND_TIMEOUT_S + database.CONNECT_TIMEOUT_S < RECOVERY_LIMIT_S

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import pytest
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from hub import outages
 from hub.component import Unasked
+from hub.database import Database
 from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from hub.outages import Outage, OutageLimits
@@ -395,6 +396,45 @@ async def test_nothing_is_held_any_more_for_an_outage_that_somebody_has_ended(st
         await probe.connection.execute(END_IT)
         await say(process, notice(7, key_in(1)))
         await wait_until(lambda: sorted(sides.done) == [1, 3, 5, 7], 15)
+
+
+class Late:
+    """A database whose answers to questions arrive when `arrive` is set."""
+
+    def __init__(self, database: Database) -> None:
+        self.transaction = database.transaction
+        self.is_asked, self.arrive = asyncio.Event(), asyncio.Event()
+        self._connection = database.connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["Late"]:
+        async with self._connection() as self._asked:
+            yield self
+
+    async def fetch(self, *question: Any) -> object:  # noqa: ANN401 - the driver's
+        answer = await self._asked.fetch(*question)
+        self.is_asked.set()
+        await self.arrive.wait()
+        return answer
+
+
+async def test_what_was_found_meanwhile_is_not_forgotten_by_an_older_look(start: Start, probe: Probe) -> None:
+    async with start(fake("registry")) as process:
+        database = process.database_of("registry")
+        late = Late(database)
+        ours = outages.Outages(RECEIVER, cast("Database", late), OutageLimits())
+        looking = asyncio.create_task(ours.refresh([]))
+        await late.is_asked.wait()
+        assert ours.blames(OutsideDownError("no connection", destination="airline"), time.monotonic())
+        await ours.begin_suspected()
+        late.arrive.set()
+        await looking
+        assert ours.is_open("airline")
+        await ours.refresh([])
+        assert ours.is_open("airline")
+        await probe.connection.execute(END_IT)
+        await ours.refresh([])
+        assert not ours.is_open("airline")
 
 
 async def test_a_probe_that_hangs_is_given_up_and_counts_as_one_in_vain(
