@@ -57,14 +57,16 @@ class Enrolments:
         return answers
 
     async def _load(self, ids: Sequence[UUID], tx: Transaction) -> dict[UUID, Enrolment]:
+        """Each enrolment as it is, held until the end: a press that another process counts is seen here."""
         await tx.execute(sql.FORGET_ENROLMENTS, tx.now)
+        await tx.execute(sql.OPEN_ENROLMENTS, sorted(set(ids)), tx.now + KEPT_FOR)
         return {
             row["enrolment_id"]: Enrolment(
                 row["offers"],
                 row["failed_checks"],
                 self._opened(row["enrolment_id"], row["candidate_sealed"]),
             )
-            for row in await tx.fetch(sql.ENROLMENTS, ids)
+            for row in await tx.fetch(sql.LOCKED_ENROLMENTS, ids)
         }
 
     async def _taken(self, chosen: Collection[str], tx: Transaction) -> set[str]:

@@ -94,9 +94,15 @@ PARTY_KEY_COLUMNS: Final = ("key_id", "party_id", "algorithm", "public_key", "se
 
 FORGET_ENROLMENTS: Final = "DELETE FROM registry.enrolment WHERE kept_until <= $1"
 
-ENROLMENTS: Final = """
+OPEN_ENROLMENTS: Final = """
+INSERT INTO registry.enrolment (enrolment_id, offers, failed_checks, kept_until)
+SELECT enrolment_id, 0, 0, $2 FROM unnest($1::uuid[]) AS enrolment_id
+ON CONFLICT (enrolment_id) DO NOTHING
+"""
+
+LOCKED_ENROLMENTS: Final = """
 SELECT enrolment_id, offers, failed_checks, candidate_sealed
-FROM registry.enrolment WHERE enrolment_id = ANY($1::uuid[])
+FROM registry.enrolment WHERE enrolment_id = ANY($1::uuid[]) ORDER BY enrolment_id FOR UPDATE
 """
 
 TAKEN: Final = """

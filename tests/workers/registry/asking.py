@@ -1,15 +1,20 @@
 """Shorthands of the registry's tests: what is asked, and what was said after it."""
 
+import asyncio
 import io
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import asyncpg
 
 from hub.process import HubProcess
+from hub.transaction import Transaction
 from schemas.message import Answered
+from tests.waiting import wait_until
 
 Answer = TypeVar("Answer")
 DEADLINE_S = 10.0
+HELD_UP = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind = 'r'"
 
 
@@ -44,3 +49,18 @@ async def dump_of(database_url: str, schema: str) -> bytes:
     finally:
         await connection.close()
     return dump.getvalue()
+
+
+async def asked_meanwhile(
+    process: HubProcess, work: Callable[[Transaction], Awaitable[object]], asked: Answered[Answer]
+) -> Answer:
+    """The answer to what is asked while the registry's `work`, as another process does it, has not committed yet."""
+    async with process.database_of("registry").transaction() as tx:
+        await work(tx)
+        answer = asyncio.create_task(ask(process, asked))
+        await wait_until(lambda: _is_held_up(tx))
+    return await answer
+
+
+async def _is_held_up(tx: Transaction) -> bool:
+    return bool(await tx.fetch_value(HELD_UP))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
 from pydantic import SecretStr
 
 from hub.clock import AdjustableClock
@@ -13,7 +14,7 @@ from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.citizens import Candidate, CheckMyKeyId, OfferMyKeyId
 from tests.running import SECRET_KEY, running
-from tests.workers.registry.asking import ask, rows_of
+from tests.workers.registry.asking import ask, asked_meanwhile, rows_of
 from tests.workers.registry.conftest import BASE, citizen, open_world
 from workers.registry.component import component
 from workers.registry.enrolments import KEPT_FOR, Enrolments
@@ -59,6 +60,16 @@ async def test_three_failed_checks_leave_only_automatic(world: HubProcess) -> No
     ]
     assert (await check(world, ONE, "FREEFREE")).code == "tries_used_up"
     assert (await offer(world, ONE, 1)).free
+
+
+@pytest.mark.parametrize("failed", [0, 1])
+async def test_a_failed_check_that_another_process_counts_meanwhile_counts(world: HubProcess, failed: int) -> None:
+    await ask(world, citizen(1))
+    for _ in range(failed):
+        await check(world, ONE, "00000001")
+    elsewhere, asked = Enrolments(Keys(SECRET_KEY.encode())), CheckMyKeyId(enrolment_id=ONE, mykey_id="00000001")
+    answer = await asked_meanwhile(world, lambda tx: elsewhere.check([asked], tx), asked)
+    assert answer.tries_left == 1 - failed
 
 
 async def test_a_free_choice_is_kept_for_its_enrolment_only(world: HubProcess) -> None:
