@@ -10,6 +10,7 @@ from schemas.id_links import AccountLinked, LinkAccount, LinkIds, LinkIdsOf, Lin
 from schemas.logins import SessionKind
 from schemas.problems import RefusalCode
 from workers.registry import statements as sql
+from workers.registry.citizens import held
 from workers.registry.sessions import Sessions, is_confirmed
 
 
@@ -31,6 +32,8 @@ class AccountLinks:
         if not is_confirmed(session, tx.now):
             return LinkMade(code=RefusalCode.confirm_again)
         citizen_id, party_id = session.subject_id, message.party_id
+        if not await held([citizen_id], tx):
+            return LinkMade(code=RefusalCode.no_session)
         if not await tx.fetch_value(sql.LINKABLE_PARTIES, [party_id]):
             return LinkMade(code=RefusalCode.unknown_party)
         code, link_id = await self._before(message, citizen_id, tx)

@@ -61,7 +61,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 USE_PROOF: Final = "UPDATE registry.card_proof SET used_for = $2 WHERE job_id = $1"
 
-NOTICED_CARD: Final = "SELECT card_id FROM registry.address_notice WHERE citizen_id = $1"
+HELD_NOTICE: Final = "SELECT card_id FROM registry.address_notice WHERE citizen_id = $1 FOR UPDATE"
 
 PUT_ADDRESS_NOTICE: Final = """
 INSERT INTO registry.address_notice (citizen_id, card_id, signature_sealed, chosen_at, updated_at)

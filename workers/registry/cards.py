@@ -25,6 +25,7 @@ from schemas.problems import RefusalCode
 from workers.registry import card_statements as sql
 from workers.registry import proofs, purposes
 from workers.registry.certificates import Anchors, CardName, Certified
+from workers.registry.citizens import held
 from workers.registry.service_ids import ServiceIdentities, forget_serials
 from workers.registry.succession import ANSWER_TIMEOUT_S, Provider, Revocation, Standing
 
@@ -116,7 +117,7 @@ class Cards:
         return citizen_id
 
     async def _renew_notice(self, citizen_id: UUID, card_id: UUID, serial: str, tx: Transaction) -> None:
-        noticed = await tx.fetch_value(sql.NOTICED_CARD, citizen_id)
+        noticed = await tx.fetch_value(sql.HELD_NOTICE, citizen_id)
         if noticed is not None and noticed != card_id:
             await self._put_notice(citizen_id, card_id, serial, tx)
             await self._service_ids.renew_serials(citizen_id, serial, tx)
@@ -131,7 +132,7 @@ class Cards:
         proof = await proofs.check(message.proof_id, allowed, citizen_id, tx)
         if isinstance(proof, RefusalCode):
             return Registered(code=proof)
-        if proof.citizen_id != citizen_id:
+        if proof.citizen_id != citizen_id or not await held([citizen_id], tx):
             return Registered(code=RefusalCode.other_citizen)
         if proof.signature_sealed is None:
             return Registered(code=RefusalCode.card_not_proven)

@@ -1,6 +1,6 @@
 """Citizens: registration, mail choices, base municipality (mission I.6, IV). Names and mail are sealed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -133,6 +133,11 @@ class Citizens:
         flags = "".join("1" if flag else "0" for flag in _flags(message.choices))
         content = (message.mykey_id, message.name, message.mail, message.base_lg_code, flags)
         return self._content_hasher.hash(_UNIT_SEPARATOR.join(content).encode())
+
+
+async def held(citizen_ids: Collection[UUID], tx: Transaction) -> set[UUID]:
+    """Those who have a MyKey ID, which nobody revokes before this transaction ends: what it makes, that will end."""
+    return {row[0] for row in await tx.fetch(sql.HELD_CITIZENS, citizen_ids)}
 
 
 async def change_mail_choices(messages: Sequence[ChangeMailChoices], tx: Transaction) -> list[Registered]:

@@ -9,6 +9,7 @@ from schemas.links import CitizenUnlinked, Link, Links, LinksOf, UnlinkCitizen
 from schemas.municipalities import Registered
 from schemas.problems import RefusalCode
 from workers.registry import statements as sql
+from workers.registry.citizens import held
 
 
 class Book:
@@ -73,7 +74,7 @@ async def linked_citizens_of(query: LinkedCitizensOf, reading: Reading) -> Linke
 async def unlink_citizens(messages: Sequence[UnlinkCitizen], tx: Transaction) -> list[Registered]:
     """What is not there is ended already; refused `unknown_citizen`."""
     citizens = [message.citizen_id for message in messages]
-    known = {row[0] for row in await tx.fetch(sql.CITIZENS, citizens)}
+    known = await held(citizens, tx)
     rows = await tx.fetch(sql.UNLINK, [message.party_id for message in messages], citizens)
     gone = {(row["party_id"], row["citizen_id"]): row["link_id"] for row in rows}
     answers: list[Registered] = []
@@ -98,7 +99,7 @@ async def _load(messages: Sequence[LinkCitizen], tx: Transaction) -> Book:
     citizens = [message.citizen_id for message in messages]
     book = Book()
     book.parties = {row[0] for row in await tx.fetch(sql.LINKABLE_PARTIES, list(set(parties)))}
-    book.citizens = {row[0] for row in await tx.fetch(sql.CITIZENS, citizens)}
+    book.citizens = await held(citizens, tx)
     link_ids = [message.link_id for message in messages]
     for row in await tx.fetch(sql.LINKS_BY_LINK_ID, parties, link_ids):
         book.add(*row)

@@ -26,6 +26,7 @@ from schemas.problems import RefusalCode
 from workers.registry import login_statements as sql
 from workers.registry import proofs, purposes
 from workers.registry.accounts import Account, Accounts, Attempt
+from workers.registry.citizens import held
 from workers.registry.sessions import ID_BYTES, Beginning, Sessions, is_confirmed
 from workers.registry.tries import Counter
 
@@ -98,7 +99,7 @@ class Logins:
         proof = await proofs.check(message.proof_id, allowed, message.login_id, tx)
         if isinstance(proof, RefusalCode):
             return LoggedIn(code=proof)
-        if proof.citizen_id is None:
+        if proof.citizen_id is None or not await held([proof.citizen_id], tx):
             return LoggedIn(code=RefusalCode.card_without_mykey_id)
         kind = SessionKind.counter if is_counters else SessionKind.citizen
         begun = await self._sessions.begin(

@@ -38,8 +38,8 @@ from schemas.service_ids import (
     ServiceIdState,
 )
 from workers.registry import service_id_statements as sql
+from workers.registry.citizens import held
 from workers.registry.issuers import issuers_by_id
-from workers.registry.statements import CITIZENS
 
 _TABLE: Final = "registry.service_id"
 _UNIT_SEPARATOR: Final = "\x1f"
@@ -262,8 +262,7 @@ class ServiceIdentities:
 
     async def _load(self, asked: Sequence[_Asked], tx: Transaction) -> _Book:
         messages = [one.message for one in asked]
-        rows = await tx.fetch(CITIZENS, [message.citizen_id for message in messages])
-        citizens = {row[0] for row in rows}
+        citizens = await held([message.citizen_id for message in messages], tx)
         issuer_ids, hashes = [message.issuer_id for message in messages], [one.number_hash for one in asked]
         rows = await tx.fetch(sql.OWNERS, issuer_ids, hashes)
         owners = {(row["issuer_id"], row["number_hash"]): row["citizen_id"] for row in rows}

@@ -184,8 +184,9 @@ LINKABLE_PARTIES: Final = """
 SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[]) AND kind IN ('partner', 'shop', 'fund')
 """
 
-CITIZENS: Final = """
+HELD_CITIZENS: Final = """
 SELECT citizen_id FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
+ORDER BY citizen_id FOR SHARE
 """
 
 LINKS_BY_LINK_ID: Final = """

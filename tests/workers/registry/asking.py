@@ -58,9 +58,9 @@ async def asked_meanwhile(
     async with process.database_of("registry").transaction() as tx:
         await work(tx)
         answer = asyncio.create_task(ask(process, asked))
-        await wait_until(lambda: _is_held_up(tx))
+
+        async def has_met() -> bool:
+            return answer.done() or bool(await tx.fetch_value(HELD_UP))
+
+        await wait_until(has_met)
     return await answer
-
-
-async def _is_held_up(tx: Transaction) -> bool:
-    return bool(await tx.fetch_value(HELD_UP))

@@ -1,0 +1,124 @@
+"""What is asked for a citizen whose MyKey ID another process revokes just then: nothing of it outlives that."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from hub.keys import Keys
+from hub.process import HubProcess
+from hub.transaction import Transaction
+from schemas.cards import ChooseAddressNotice, ProveCard
+from schemas.citizens import LinkCitizen
+from schemas.id_links import LinkAccount
+from schemas.logins import Confirm, LogInByCard
+from schemas.mykey_ids import RevokeMyKeyId
+from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServiceId
+from tests.running import SECRET_KEY
+from tests.workers.registry.asking import ask, asked_meanwhile, rows_of
+from tests.workers.registry.ca import TERMINAL, Authority, Card
+from tests.workers.registry.conftest import BASE, PARTNER
+from tests.workers.registry.offices import tell
+from tests.workers.registry.people import HOME, PASSWORD, created, proof_of, proven, session_of
+from workers.registry.accounts import Accounts
+from workers.registry.citizens import Citizens
+from workers.registry.lifetimes import Lifetimes
+from workers.registry.sessions import Sessions
+
+Revoking = Callable[[Transaction], Awaitable[object]]
+LIBRARY = Issuer(issuer_id="100001", name="図書館", kind=IssuerKind.library, lg_code=BASE, pattern="[0-9]{8}")
+
+
+@pytest.fixture
+def card(issuers: list[Authority]) -> Card:
+    return issuers[0].card(1)
+
+
+@pytest.fixture
+async def citizen_id(office: HubProcess, card: Card) -> UUID:
+    return await created(office, card, "MYCHOICE")
+
+
+async def revoking(office: HubProcess, card: Card, citizen_id: UUID) -> Revoking:
+    """What another process does, up to its commit."""
+    keys, database = Keys(SECRET_KEY.encode()), office.database_of("registry")
+    sessions = Sessions(keys.hasher("registry.session"))
+    elsewhere = Lifetimes(keys, database, Citizens(keys), Accounts(keys, database), sessions)
+    revoke = RevokeMyKeyId(citizen_id=citizen_id, proof_id=await proof_of(office, card, "revoke-mykey-id"))
+
+    async def work(tx: Transaction) -> None:
+        (answer,) = await elsewhere.revoke([revoke], tx)
+        assert answer.code is None
+
+    return work
+
+
+@pytest.fixture
+async def revoked(office: HubProcess, card: Card, citizen_id: UUID) -> Revoking:
+    return await revoking(office, card, citizen_id)
+
+
+async def test_no_link_is_made(office: HubProcess, revoked: Revoking, citizen_id: UUID, database_url: str) -> None:
+    link = LinkCitizen(citizen_id=citizen_id, party_id=PARTNER, link_id="m-1")
+    assert (await asked_meanwhile(office, revoked, link)).code == "unknown_citizen"
+    assert await rows_of(database_url, "SELECT FROM registry.link") == []
+
+
+@pytest.mark.usefixtures("citizen_id")
+async def test_no_account_is_linked(office: HubProcess, revoked: Revoking, database_url: str) -> None:
+    confirm = Confirm(session=await session_of(office, "MYCHOICE"), source=HOME, password=PASSWORD)
+    session = (await ask(office, confirm)).session
+    assert session is not None
+    link = LinkAccount(session=session, party_id=PARTNER, account_hash=bytes(32))
+    assert (await asked_meanwhile(office, revoked, link)).code == "no_session"
+    assert await rows_of(database_url, "SELECT FROM registry.link") == []
+
+
+async def test_no_number_is_registered(
+    office: HubProcess, revoked: Revoking, citizen_id: UUID, database_url: str
+) -> None:
+    await ask(office, RegisterIssuer(issuer=LIBRARY))
+    register = RegisterServiceId(
+        citizen_id=citizen_id,
+        issuer_id=LIBRARY.issuer_id,
+        number="12345678",
+        terminal_id=TERMINAL,
+        operation_id=uuid4(),
+    )
+    assert (await asked_meanwhile(office, revoked, register)).code == "unknown_citizen"
+    assert await rows_of(database_url, "SELECT FROM registry.service_id") == []
+
+
+async def test_nobody_is_logged_in(office: HubProcess, revoked: Revoking, card: Card, database_url: str) -> None:
+    log_in = LogInByCard(login_id=uuid4(), proof_id=await proof_of(office, card, "log-in"))
+    assert (await asked_meanwhile(office, revoked, log_in)).code == "card_without_mykey_id"
+    assert await rows_of(database_url, "SELECT FROM registry.session") == []
+
+
+async def test_no_serial_is_kept(
+    office: HubProcess, revoked: Revoking, card: Card, citizen_id: UUID, database_url: str
+) -> None:
+    read = await proof_of(office, card, "address-notice", signature_serial="aa01")
+    choice = ChooseAddressNotice(citizen_id=citizen_id, wanted=True, proof_id=read)
+    assert (await asked_meanwhile(office, revoked, choice)).code == "other_citizen"
+    assert await rows_of(database_url, "SELECT FROM registry.address_notice") == []
+
+
+async def test_no_serial_of_a_reissued_card_is_kept(
+    office: HubProcess,
+    card: Card,
+    citizen_id: UUID,
+    issuers: list[Authority],
+    register: Path,
+    database_url: str,
+) -> None:
+    read = await proof_of(office, card, "address-notice", signature_serial="aa01")
+    await ask(office, ChooseAddressNotice(citizen_id=citizen_id, wanted=True, proof_id=read))
+    reissued = issuers[0].card(2)
+    tell(register, successors={"/".join(card.name): "/".join(reissued.name)})
+    assert (await proven(office, reissued, "look-up-service-id", "tap")).signature_due
+    shown = ProveCard(proof=reissued.prove("register-service-id", signature_serial="aa02"))
+    revoked = await revoking(office, reissued, citizen_id)
+    assert (await asked_meanwhile(office, revoked, shown)).citizen_id is None
+    assert await rows_of(database_url, "SELECT FROM registry.address_notice") == []
