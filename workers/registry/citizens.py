@@ -136,7 +136,7 @@ class Citizens:
 
 
 async def held(citizen_ids: Collection[UUID], tx: Transaction) -> set[UUID]:
-    """Those who have a MyKey ID, which nobody revokes before this transaction ends: what it makes, that will end."""
+    """Those who have a MyKey ID, kept from others until this transaction ends: a revocation ends what it makes."""
     return {row[0] for row in await tx.fetch(sql.HELD_CITIZENS, citizen_ids)}
 
 

@@ -186,7 +186,7 @@ SELECT party_id FROM registry.party WHERE party_id = ANY($1::uuid[]) AND kind IN
 
 HELD_CITIZENS: Final = """
 SELECT citizen_id FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
-ORDER BY citizen_id FOR SHARE
+ORDER BY citizen_id FOR NO KEY UPDATE
 """
 
 LINKS_BY_LINK_ID: Final = """

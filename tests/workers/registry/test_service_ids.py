@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from hub.clock import AdjustableClock
+from hub.keys import Keys
 from hub.process import HubProcess
 from schemas.cards import ChooseAddressNotice
 from schemas.municipalities import RegisterScheme
@@ -31,11 +32,11 @@ from schemas.service_ids import (
     ServiceIdsOf,
     ServiceIdState,
 )
-from tests.running import running
+from tests.running import SECRET_KEY, running
 from tests.waiting import wait_until
-from tests.workers.registry.asking import ask, dump_of, rows_of, said
+from tests.workers.registry.asking import ask, asked_meanwhile, dump_of, rows_of, said
 from tests.workers.registry.conftest import BASE, OTHER_BASE, citizen
-from workers.registry.service_ids import end_all_of
+from workers.registry.service_ids import ServiceIdentities, end_all_of
 
 TERMINAL = f"T{BASE}0ABCDE"
 OTHER_TERMINAL = f"T{OTHER_BASE}0ABCDE"
@@ -182,6 +183,26 @@ async def test_in_one_run_each_gets_its_own_answer(town: HubProcess, database_ur
     rows = await rows_of(database_url, HISTORY)
     assert [row["ending"] for row in rows] == ["replaced", None, None]
     assert rows[0]["serial_sealed"] is not None
+
+
+async def test_a_link_that_another_process_ends_meanwhile_has_ended_once(town: HubProcess, database_url: str) -> None:
+    await ask(town, register(A, "11111111"))
+    elsewhere, replacing = ServiceIdentities(Keys(SECRET_KEY.encode())), register(A, "22222222", replaces=True)
+    removing = remove(A)
+    assert (await asked_meanwhile(town, lambda tx: elsewhere.register([replacing], tx), removing)).code is None
+    old, new = await rows_of(database_url, HISTORY)
+    assert (old["ending"], old["ended_operation_id"]) == ("replaced", replacing.operation_id)
+    assert (new["ending"], new["ended_operation_id"]) == ("removed", removing.operation_id)
+    assert (await said(database_url)).count("service-ids.removed") == 2
+
+
+async def test_a_removal_that_is_asked_of_two_processes_at_once_is_done_once(
+    town: HubProcess, database_url: str
+) -> None:
+    await ask(town, register(A, "11111111"))
+    elsewhere, removing = ServiceIdentities(Keys(SECRET_KEY.encode())), remove(A)
+    assert (await asked_meanwhile(town, lambda tx: elsewhere.remove([removing], tx), removing)).code is None
+    assert (await said(database_url)).count("service-ids.removed") == 1
 
 
 async def test_one_number_claimed_by_many_at_once_goes_to_one(town: HubProcess) -> None:
