@@ -1,8 +1,7 @@
 """Logging in, sessions on the server, and asking again who somebody is (mission IV.2, section 3).
 
-A session's id is 128 random bits that the registry draws and tells once; only a keyed hash of it is kept. It stands in
-these messages because a door knows nothing else of whoever comes in; all of them are sealed where they are stored or
-carried.
+A session's id is 128 random bits that the registry draws; only a keyed hash of it is kept. It stands in these messages
+because a door knows nothing else of whoever comes in; all of them are sealed where they are stored or carried.
 """
 
 from datetime import datetime
@@ -88,7 +87,8 @@ class LogInByCard(Command, Answered[LoggedIn]):
 class Confirm(Command, Answered[LoggedIn]):
     """Ask again who it is: by the password, or by a card proven for `confirm`; the session gets a new id.
 
-    Refused `no_session`, `log_in_failed`, `too_many_tries`, `other_citizen`, and as proofs are.
+    Asked again for the old id, the answer is the same for some minutes. Refused `no_session`, `log_in_failed`,
+    `too_many_tries`, `other_citizen`, and as proofs are.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.logins.confirm.v1"
@@ -183,8 +183,9 @@ class EndSessions(Command, Answered[SessionsEnded]):
 class ChangePassword(Command, Answered[LoggedIn]):
     """A new password (画面59), by the old one in a session, or by a card proven for `confirm`.
 
-    All the citizen's sessions end; where `session` was given, a new one has begun. Refused `password_…`, `no_session`,
-    `log_in_failed` (the old one is wrong), `too_many_tries`, `other_citizen`, and as proofs are.
+    All the citizen's sessions end; where `session` was given, a new one has begun. Asked again under its `change_id` it
+    is done once, and the answer is the same for some minutes. Refused `password_…`, `no_session`, `log_in_failed` (the
+    old one is wrong), `too_many_tries`, `other_citizen`, and as proofs are.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.logins.change-password.v1"

@@ -104,7 +104,7 @@ class Parts:
         self.enrolments = Enrolments(keys)
         self.party_keys = PartyKeys(keys)
         self.cards = Cards(keys, anchors, provider, database, context.clock)
-        self.sessions = Sessions(keys.hasher("registry.session"))
+        self.sessions = Sessions(keys)
         self.account_links = AccountLinks(keys, self.sessions)
         accounts = Accounts(keys, database)
         self.logins = Logins(keys, database, accounts, self.sessions)

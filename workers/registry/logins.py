@@ -27,6 +27,7 @@ from workers.registry import login_statements as sql
 from workers.registry import proofs, purposes
 from workers.registry.accounts import Account, Accounts, Attempt
 from workers.registry.citizens import held
+from workers.registry.proofs import Proof
 from workers.registry.sessions import ID_BYTES, Beginning, Sessions, is_confirmed
 from workers.registry.tries import Counter
 
@@ -114,9 +115,7 @@ class Logins:
 
     async def confirm(self, command: Confirm) -> LoggedIn:
         """The session, under a new id, of somebody who was asked again."""
-        asking = await committed(
-            self._database, lambda tx: self._asking(command.session, command.password, command.source, tx)
-        )
+        asking = await committed(self._database, lambda tx: self._who_confirms(command, tx))
         if not isinstance(asking, _Asking):
             return LoggedIn(code=asking)
         account = await self._check(asking)
@@ -124,15 +123,23 @@ class Logins:
             return LoggedIn(code=account)
         return await committed(self._database, lambda tx: self._confirm(command, account, tx))
 
-    async def _confirm(self, command: Confirm, account: Account, tx: Transaction) -> LoggedIn:
+    async def _who_confirms(self, command: Confirm, tx: Transaction) -> _Asking | RefusalCode:
+        return await self._asking(await self._to_confirm(command, tx), command.password, command.source, tx)
+
+    async def _to_confirm(self, command: Confirm, tx: Transaction) -> Session | None:
         session = await self._sessions.alive(command.session, tx.now, tx)
+        return session or await self._sessions.succeeded(command.session, command.key(), tx)
+
+    async def _confirm(self, command: Confirm, account: Account, tx: Transaction) -> LoggedIn:
+        session = await self._to_confirm(command, tx)
         if session is None or session.subject_id != account.citizen_id:
             return LoggedIn(code=RefusalCode.no_session)
         if command.password is None:
             code = await self._use_proof(command.proof_id, session.subject_id, command.key(), tx)
             if code is not None:
                 return LoggedIn(code=code)
-        fresh = await self._sessions.rotate(command.session, tx)
+        fresh = self._sessions.successor(command.session, command.key())
+        await self._sessions.rotate(command.session, fresh, tx)
         return LoggedIn(session=fresh, citizen_id=session.subject_id, ends_at=session.ends_at)
 
     # ------------------------------------------------------------------------------------------------- changes
@@ -141,27 +148,47 @@ class Logins:
         """The new password, once the old one or a card has said who it is; every session ends."""
         asking = await committed(self._database, lambda tx: self._who_changes(command, tx))
         if not isinstance(asking, _Asking):
-            return LoggedIn(code=asking)
+            done = await committed(self._database, lambda tx: self._changed_before(command, tx))
+            return done or LoggedIn(code=asking)
         code = passwords.refusal(command.new_password, [asking.account.mykey_id])
         account = code or await self._check(asking)
         if not isinstance(account, Account):
             return LoggedIn(code=account)
         kept = await passwords.hashed(command.new_password)
-        return await committed(self._database, lambda tx: self._change_password(command, account, kept, tx))
+        return await committed(self._database, lambda tx: self._change_once(command, account, kept, tx))
 
     async def _who_changes(self, command: ChangePassword, tx: Transaction) -> _Asking | RefusalCode:
         if command.session is not None:
-            return await self._asking(command.session, command.old_password, command.source, tx)
+            session = await self._sessions.alive(command.session, tx.now, tx)
+            return await self._asking(session, command.old_password, command.source, tx)
         proof = await proofs.check(command.proof_id, (purposes.CONFIRM,), command.change_id, tx)
         if isinstance(proof, RefusalCode):
             return proof
         account = None if proof.citizen_id is None else await self._accounts.of(proof.citizen_id, tx)
         return RefusalCode.card_without_mykey_id if account is None else _Asking(account, None)
 
-    async def _change_password(self, command: ChangePassword, account: Account, kept: str, tx: Transaction) -> LoggedIn:
-        citizen_id = account.citizen_id
-        if citizen_id is None or not await self._accounts.is_still(account, tx):
+    async def _changed_before(self, command: ChangePassword, tx: Transaction) -> LoggedIn | None:
+        """What this very change was answered, where it was done already and the answer was lost."""
+        if command.session is not None:
+            session = await self._sessions.succeeded(command.session, command.change_id, tx)
+            if session is None:
+                return None
+            successor = self._sessions.successor(command.session, command.change_id)
+            return LoggedIn(session=successor, citizen_id=session.subject_id, ends_at=session.ends_at)
+        proof = await proofs.check(command.proof_id, (purposes.CONFIRM,), command.change_id, tx)
+        return LoggedIn(citizen_id=proof.citizen_id) if isinstance(proof, Proof) and proof.is_used else None
+
+    async def _change_once(self, command: ChangePassword, account: Account, kept: str, tx: Transaction) -> LoggedIn:
+        """Under the account's lock: of two who make the same change one sees what the other has done."""
+        is_still = await self._accounts.is_still(account, tx)
+        done = await self._changed_before(command, tx)
+        if done is not None:
+            return done
+        if account.citizen_id is None or not is_still:
             return LoggedIn(code=RefusalCode.log_in_failed)
+        return await self._change_password(command, account.citizen_id, kept, tx)
+
+    async def _change_password(self, command: ChangePassword, citizen_id: UUID, kept: str, tx: Transaction) -> LoggedIn:
         session = None
         if command.session is not None:
             session = await self._sessions.alive(command.session, tx.now, tx)
@@ -175,10 +202,10 @@ class Logins:
         await self._sessions.end_of(citizen_id, tx)
         await tx.execute(sql.FORGET_DEVICES, [citizen_id])
         tx.emit(PasswordChanged(citizen_id=citizen_id))
-        if session is None:
+        if session is None or command.session is None:
             return LoggedIn(citizen_id=citizen_id)
         again = Beginning(session.kind, citizen_id, session.how, session.terminal_id, session.insertion, confirmed=True)
-        begun = await self._sessions.begin(again, tx)
+        begun = await self._sessions.begin(again, tx, self._sessions.successor(command.session, command.change_id))
         if begun is None:
             return LoggedIn(citizen_id=citizen_id)
         return LoggedIn(session=begun.session, citizen_id=citizen_id, ends_at=begun.ends_at)
@@ -207,10 +234,9 @@ class Logins:
     # ------------------------------------------------------------------------------------------------- in common
 
     async def _asking(
-        self, session_id: str, password: str | None, source: str, tx: Transaction
+        self, session: Session | None, password: str | None, source: str, tx: Transaction
     ) -> _Asking | RefusalCode:
         """Whose session it is; a password that was given counts as a try from here on."""
-        session = await self._sessions.alive(session_id, tx.now, tx)
         if session is None or session.kind is not SessionKind.citizen:
             return RefusalCode.no_session
         account = await self._accounts.of(session.subject_id, tx)

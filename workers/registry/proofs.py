@@ -27,6 +27,8 @@ class Proof(NamedTuple):
     terminal_id: str
     insertion: UUID
     signature_sealed: bytes | None
+    is_used: bool
+    """By this very command."""
 
 
 async def check(
@@ -52,6 +54,7 @@ async def check(
         row["terminal_id"],
         row["insertion"],
         row["signature_sealed"],
+        row["used_for"] is not None,
     )
 
 

@@ -1,16 +1,17 @@
-"""Sessions on the server: 128 random bits told once, kept as a keyed hash; they end by idleness, by time, or by order.
+"""Sessions on the server: 128 random bits, kept as a keyed hash; they end by idleness, by time, or by order.
 
 Every look-up reads what is committed, so that an end is seen by all processes at once.
 """
 
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from hub.database import Database, Row
-from hub.keys import Hasher
+from hub.keys import Keys
 from hub.transaction import Reading, Transaction
 from schemas.logins import (
     EndSessions,
@@ -64,17 +65,18 @@ class Begun(NamedTuple):
 class Sessions:
     """Begins, finds and ends them."""
 
-    def __init__(self, hasher: Hasher) -> None:
-        self._hasher = hasher
+    def __init__(self, keys: Keys) -> None:
+        self._hasher = keys.hasher("registry.session")
+        self._successors = keys.hasher("registry.session-successor")
 
-    async def begin(self, beginning: Beginning, tx: Transaction) -> Begun | None:
-        """A session of its own; None where its card was taken out meanwhile."""
+    async def begin(self, beginning: Beginning, tx: Transaction, successor: str | None = None) -> Begun | None:
+        """A session of its own, under the id `successor` if given; None where its card was taken out meanwhile."""
         if beginning.insertion is not None:
             # Against the very removal that would not see this session yet.
             await tx.execute(sql.HOLD_INSERTION, beginning.insertion)
             if await tx.fetch_value(sql.IS_CARD_REMOVED, beginning.insertion):
                 return None
-        session = secrets.token_urlsafe(ID_BYTES)
+        session = successor or secrets.token_urlsafe(ID_BYTES)
         ends_at = tx.now + WHOLE[beginning.kind]
         await tx.execute(
             sql.BEGIN_SESSION,
@@ -106,11 +108,19 @@ class Sessions:
         row = await reading.fetch_row(sql.SESSION, self._hash(session), now, *_IDLE_LIMITS)
         return None if row is None else _session(row)
 
-    async def rotate(self, session: str, tx: Transaction) -> str:
+    def successor(self, session: str, asked: UUID) -> str:
+        """The id that takes the place of this one by what is asked, the same however often; nobody else can tell it."""
+        drawn = self._successors.hash(session.encode() + asked.bytes)[:ID_BYTES]
+        return urlsafe_b64encode(drawn).rstrip(b"=").decode()
+
+    async def succeeded(self, session: str, asked: UUID, tx: Transaction) -> Session | None:
+        """The session under its new id, where what is asked was done just now: its answer was lost."""
+        found = await self.alive(self.successor(session, asked), tx.now, tx)
+        return found if found is not None and is_confirmed(found, tx.now) else None
+
+    async def rotate(self, session: str, successor: str, tx: Transaction) -> None:
         """The session under a new id, confirmed now; the old id is nobody's."""
-        fresh = secrets.token_urlsafe(ID_BYTES)
-        await tx.execute(sql.ROTATE_SESSION, self._hash(session), self._hash(fresh), tx.now)
-        return fresh
+        await tx.execute(sql.ROTATE_SESSION, self._hash(session), self._hash(successor), tx.now)
 
     async def end(self, messages: Sequence[EndSessions], tx: Transaction) -> list[SessionsEnded]:
         """From the commit on they are over."""

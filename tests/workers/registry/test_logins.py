@@ -31,7 +31,7 @@ from tests.workers.registry.ca import TERMINAL, Authority
 from tests.workers.registry.offices import registry_with
 from tests.workers.registry.people import HOME, PASSWORD, created, log_in, proof_of, session_of
 from workers.registry import tries
-from workers.registry.sessions import IDLE, WHOLE, ForgettingLogins
+from workers.registry.sessions import CONFIRMED_FOR, IDLE, WHOLE, ForgettingLogins
 
 NEW_PASSWORD = "a quite other quince"
 WRONG = "wrong wrong quince"
@@ -299,7 +299,30 @@ async def test_asked_again_the_session_gets_a_new_id(
     assert again.session is not None
     used = Confirm(session=again.session, source=HOME, proof_id=proof_id)
     assert (await ask(office, used)).code == "card_not_proven"
-    assert (await ask(office, by_card)).code == "no_session"
+    assert await ask(office, by_card) == again
+
+
+@pytest.mark.usefixtures("citizen_id")
+async def test_a_confirmation_whose_answer_was_lost_is_asked_again(
+    office: HubProcess, second: HubProcess, clock: AdjustableClock
+) -> None:
+    confirm = Confirm(session=await session_of(office, "MYCHOICE"), source=HOME, password=PASSWORD)
+    confirmed = await ask(office, confirm)
+    assert await ask(second, confirm) == confirmed
+    assert await alive(office, confirmed.session) is not None
+    assert (await ask(second, confirm.model_copy(update={"password": WRONG}))).code == "log_in_failed"
+    clock.advance(CONFIRMED_FOR + timedelta(seconds=1))
+    assert (await ask(second, confirm)).code == "no_session"
+
+
+@pytest.mark.usefixtures("citizen_id")
+async def test_confirmed_by_two_processes_at_once_the_session_has_one_new_id(
+    office: HubProcess, second: HubProcess
+) -> None:
+    confirm = Confirm(session=await session_of(office, "MYCHOICE"), source=HOME, password=PASSWORD)
+    first, other = await asyncio.gather(*(ask(one, confirm) for one in (office, second)))
+    assert first == other
+    assert await alive(office, first.session) is not None
 
 
 @pytest.mark.usefixtures("citizen_id")
@@ -370,3 +393,39 @@ async def test_of_two_changes_by_one_old_password_one_succeeds(office: HubProces
     ]
     codes = [answer.code for answer in await asyncio.gather(*asked)]
     assert codes.count(None) == 1
+
+
+async def test_a_change_whose_answer_was_lost_is_asked_again(
+    office: HubProcess, second: HubProcess, citizen_id: UUID, database_url: str
+) -> None:
+    change = changing(session=await session_of(office, "MYCHOICE"), old_password=PASSWORD)
+    changed = await ask(office, change)
+    assert await ask(second, change) == changed
+    found = await alive(office, changed.session)
+    assert found is not None
+    assert found.subject_id == citizen_id
+    another = change.model_copy(update={"change_id": uuid4()})
+    assert (await ask(second, another)).code == "no_session"
+    assert (await said(database_url)).count("mykey-ids.password-changed") == 1
+
+
+async def test_a_change_by_card_whose_answer_was_lost_is_asked_again(
+    office: HubProcess, second: HubProcess, issuers: list[Authority], citizen_id: UUID, database_url: str
+) -> None:
+    change = changing(proof_id=await proof_of(office, issuers[0].card(1), "confirm"))
+    for process in (office, second):
+        assert (await ask(process, change)).citizen_id == citizen_id
+    assert (await said(database_url)).count("mykey-ids.password-changed") == 1
+
+
+@pytest.mark.usefixtures("citizen_id")
+async def test_a_change_that_is_done_by_two_processes_at_once_is_one(
+    office: HubProcess, second: HubProcess, issuers: list[Authority], database_url: str
+) -> None:
+    by_password = changing(session=await session_of(office, "MYCHOICE"), old_password=PASSWORD)
+    by_card = changing(proof_id=await proof_of(office, issuers[0].card(1), "confirm"), new_password=PASSWORD)
+    for number, change in enumerate((by_password, by_card), start=1):
+        first, other = await asyncio.gather(*(ask(one, change) for one in (office, second)))
+        assert first == other
+        assert first.code is None
+        assert (await said(database_url)).count("mykey-ids.password-changed") == number

@@ -43,8 +43,7 @@ async def citizen_id(office: HubProcess, card: Card) -> UUID:
 async def revoking(office: HubProcess, card: Card, citizen_id: UUID) -> Revoking:
     """What another process does, up to its commit."""
     keys, database = Keys(SECRET_KEY.encode()), office.database_of("registry")
-    sessions = Sessions(keys.hasher("registry.session"))
-    elsewhere = Lifetimes(keys, database, Citizens(keys), Accounts(keys, database), sessions)
+    elsewhere = Lifetimes(keys, database, Citizens(keys), Accounts(keys, database), Sessions(keys))
     revoke = RevokeMyKeyId(citizen_id=citizen_id, proof_id=await proof_of(office, card, "revoke-mykey-id"))
 
     async def work(tx: Transaction) -> None:
