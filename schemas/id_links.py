@@ -100,7 +100,7 @@ class LinkingBegun(Said):
 class BeginLinking(Command, Answered[LinkingBegun]):
     """A citizen wants to link an account. Refused `no_linkage`, `party_away`.
 
-    `linking_id` is the caller's own; asked again under it, the way before is closed.
+    `linking_id` is the caller's own; asked again under it, the way is the same.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.id-links.begin.v1"

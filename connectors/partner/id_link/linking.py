@@ -4,6 +4,7 @@ Nothing that comes back from outside is looked at before it is known to belong t
 log-in that it was begun in, for the first time.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hmac import compare_digest
@@ -17,7 +18,7 @@ from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.discovery import UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError
 from connectors.partner.id_link.linking_store import Linkage, LinkingStore, Taken, hash_of
-from connectors.partner.id_link.openid import Answer, OpenId, Proof, RevocationRefusedError, Secrets, new_secret
+from connectors.partner.id_link.openid import Answer, OpenId, Proof, RevocationRefusedError, Secrets
 from connectors.partner.outbound import DOWN_S, AwayError, ForbiddenAddressError, Outbound, UnreachedError
 from hub.bus import Bus
 from hub.clock import Clock
@@ -69,6 +70,7 @@ class Linkings:
         openid: OpenId,
         outbound: Outbound,
         accounts: Hasher,
+        drawing: Hasher,
         bus: Bus,
         clock: Clock,
         real_now: Callable[[], datetime],
@@ -77,6 +79,7 @@ class Linkings:
         self._openid = openid
         self._outbound = outbound
         self._accounts = accounts
+        self._drawing = drawing
         self._bus = bus
         self._clock = clock
         self._real_now = real_now
@@ -90,11 +93,12 @@ class Linkings:
         return {SetUpLinkage: set_up}
 
     async def begin(self, command: BeginLinking) -> LinkingBegun:
-        """Where to log in at the party."""
+        """Where to log in at the party; begun again it is the same, for the citizen may be under way already."""
         linkage = await self._store.linkage(command.party_id)
         if linkage is None:
             return LinkingBegun(code=RefusalCode.no_linkage)
-        state, known = new_secret(), Secrets(nonce=new_secret(), verifier=new_secret())
+        state, nonce, verifier = (self._drawn(command.linking_id, what) for what in ("state", "nonce", "verifier"))
+        known = Secrets(nonce=nonce, verifier=verifier)
         if not await self._store.begin(command, state, known):
             return LinkingBegun(code=RefusalCode.linking_over)
         try:
@@ -102,6 +106,10 @@ class Linkings:
         except (AwayError, UnfitProviderError, ForbiddenAddressError) as error:
             log.warning("linking_without_way_out", party_id=command.party_id, reason=_reason(error))
             return LinkingBegun(code=RefusalCode.party_away)
+
+    def _drawn(self, linking_id: UUID, what: str) -> str:
+        """256 bits that nobody else can tell, base64url."""
+        return urlsafe_b64encode(self._drawing.hash(f"{linking_id} {what}".encode())).rstrip(b"=").decode()
 
     async def _way_out(self, party_id: UUID, linkage: Linkage, state: str, known: Secrets) -> str:
         if linkage.provider is not None:

@@ -40,6 +40,7 @@ def link_parts(context: Context, outbound: Outbound) -> LinkParts:
         openid=OpenId(outbound, discovery, client_keys, own_url),
         outbound=outbound,
         accounts=accounts,
+        drawing=keys.hasher("partner.linking"),
         bus=context.bus,
         clock=context.clock,
         real_now=real_now,
