@@ -127,7 +127,7 @@ class Lifetimes:
         for link in await tx.fetch(sql.UNLINK, citizen_id):
             tx.emit(CitizenUnlinked(**dict(link)), about)
         await tx.execute(card_sql.RELEASE, [citizen_id], tx.now)
-        await service_ids.end_all_of([citizen_id], tx)
+        await service_ids.end_all_of(citizen_id, tx, about)
         await self._sessions.end_of(citizen_id, tx)
         tx.send(_end_of_points(citizen_id), about)
         tx.emit(MyKeyIdRevoked(citizen_id=citizen_id), about)

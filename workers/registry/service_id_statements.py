@@ -95,7 +95,7 @@ WHERE ended_operation_id = ANY($1::uuid[]) AND ending = 'removed'
 
 REVOKE: Final = """
 UPDATE registry.service_id SET ending = 'revoked', ended_at = $2
-WHERE citizen_id = ANY($1::uuid[]) AND ended_at IS NULL RETURNING entry_id, citizen_id, issuer_id
+WHERE citizen_id = $1 AND ended_at IS NULL RETURNING entry_id, citizen_id, issuer_id
 """
 
 CHECKED: Final = """

@@ -313,10 +313,10 @@ async def service_ids_checked(events: Sequence[ServiceIdConfirmed | ServiceIdDou
     await tx.execute(sql.CHECKED, list(states), list(states.values()))
 
 
-async def end_all_of(citizen_ids: Sequence[UUID], tx: Transaction) -> None:
-    """Their MyKey IDs were revoked: all their links end, and the numbers are free."""
-    for row in await tx.fetch(sql.REVOKE, citizen_ids, tx.now):
-        tx.emit(_removed(row["entry_id"], row["citizen_id"], row["issuer_id"], Ending.revoked))
+async def end_all_of(citizen_id: UUID, tx: Transaction, about: int = 0) -> None:
+    """The MyKey ID was revoked: all its links end, and the numbers are free."""
+    for row in await tx.fetch(sql.REVOKE, citizen_id, tx.now):
+        tx.emit(_removed(row["entry_id"], row["citizen_id"], row["issuer_id"], Ending.revoked), about)
 
 
 async def forget_serials(citizen_id: UUID, tx: Transaction) -> None:

@@ -5,9 +5,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from hub.clock import Clock
+from hub.keys import Keys
 from hub.process import HubProcess
-from tests.running import running
+from tests.running import SECRET_KEY, running
 from tests.workers.registry.ca import Authority
+from workers.registry.accounts import Accounts
+from workers.registry.citizens import Citizens
+from workers.registry.lifetimes import Lifetimes
+from workers.registry.sessions import Sessions
 
 
 def registry_with(
@@ -16,6 +21,12 @@ def registry_with(
     """A registry that takes the cards of the authorities whose anchors lie in the folder."""
     names = ("registry", *components)
     return running(database_url, *names, clock=clock, card_anchors=folder, **settings)
+
+
+def lifetimes_of(process: HubProcess) -> Lifetimes:
+    """As any process of this registry has them."""
+    keys, database = Keys(SECRET_KEY.encode()), process.database_of("registry")
+    return Lifetimes(keys, database, Citizens(keys), Accounts(keys, database), Sessions(keys))
 
 
 def authorities(folder: Path, count: int = 2) -> list[Authority]:

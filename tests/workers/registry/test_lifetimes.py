@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
 
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
+from hub.tracing import Trace
 from schemas.citizens import (
     BaseMunicipalitiesOf,
     ChangeMailChoices,
@@ -29,7 +30,7 @@ from tests.waiting import wait_until
 from tests.workers.registry.asking import ask, rows_of, said
 from tests.workers.registry.ca import TERMINAL, Authority
 from tests.workers.registry.conftest import BASE, NO_SCHEME, PARTNER, open_world
-from tests.workers.registry.offices import registry_with
+from tests.workers.registry.offices import lifetimes_of, registry_with
 from tests.workers.registry.people import HOME, PASSWORD, created, creation, log_in, proof_of, proven, session_of
 
 LIBRARY: Final = Issuer(issuer_id="100001", name="図書館", kind=IssuerKind.library, lg_code=BASE, pattern="[0-9]{8}")
@@ -210,6 +211,31 @@ def _credit(citizen_id: UUID) -> CreditPoints:
         pool=scheme_pool(BASE),
         points=500,
     )
+
+
+class Cause(NamedTuple):
+    """What a run is handed for one of its messages."""
+
+    trace: Trace
+
+
+async def test_of_several_revoked_in_one_run_each_has_its_own_trace(
+    office: HubProcess, issuers: list[Authority]
+) -> None:
+    await ask(office, RegisterIssuer(issuer=LIBRARY))
+    revokes = []
+    for number in (1, 2):
+        citizen_id = await created(office, issuers[0].card(number), f"CHOICE0{number}")
+        theirs = _service_id(citizen_id).model_copy(update={"number": f"1234567{number}"})
+        assert (await ask(office, theirs)).code is None
+        proof_id = await proof_of(office, issuers[0].card(number), "revoke-mykey-id")
+        revokes.append(RevokeMyKeyId(citizen_id=citizen_id, proof_id=proof_id))
+    async with office.database_of("registry").transaction() as tx:
+        tx.causes = [Cause(Trace(revoke.citizen_id, 1)) for revoke in revokes]
+        await lifetimes_of(office).revoke(revokes, tx)
+        traces = [(one.message.key(), one.correlation_id) for one in tx.said]
+    assert len(traces) == 6
+    assert [citizen_id for citizen_id, _ in traces] == [trace_id for _, trace_id in traces]
 
 
 async def test_revoked_in_a_session_only_when_just_confirmed(office: HubProcess, issuers: list[Authority]) -> None:

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from hub.keys import Keys
 from hub.process import HubProcess
 from hub.transaction import Transaction
 from schemas.cards import ChooseAddressNotice, ProveCard
@@ -15,16 +14,11 @@ from schemas.id_links import LinkAccount
 from schemas.logins import Confirm, LogInByCard
 from schemas.mykey_ids import RevokeMyKeyId
 from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServiceId
-from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask, asked_meanwhile, rows_of
 from tests.workers.registry.ca import TERMINAL, Authority, Card
 from tests.workers.registry.conftest import BASE, PARTNER
-from tests.workers.registry.offices import tell
+from tests.workers.registry.offices import lifetimes_of, tell
 from tests.workers.registry.people import HOME, PASSWORD, created, proof_of, proven, session_of
-from workers.registry.accounts import Accounts
-from workers.registry.citizens import Citizens
-from workers.registry.lifetimes import Lifetimes
-from workers.registry.sessions import Sessions
 
 Revoking = Callable[[Transaction], Awaitable[object]]
 LIBRARY = Issuer(issuer_id="100001", name="図書館", kind=IssuerKind.library, lg_code=BASE, pattern="[0-9]{8}")
@@ -42,8 +36,7 @@ async def citizen_id(office: HubProcess, card: Card) -> UUID:
 
 async def revoking(office: HubProcess, card: Card, citizen_id: UUID) -> Revoking:
     """What another process does, up to its commit."""
-    keys, database = Keys(SECRET_KEY.encode()), office.database_of("registry")
-    elsewhere = Lifetimes(keys, database, Citizens(keys), Accounts(keys, database), Sessions(keys))
+    elsewhere = lifetimes_of(office)
     revoke = RevokeMyKeyId(citizen_id=citizen_id, proof_id=await proof_of(office, card, "revoke-mykey-id"))
 
     async def work(tx: Transaction) -> None:

@@ -271,7 +271,7 @@ async def test_what_the_library_says_later_is_kept_while_the_link_stands(town: H
 async def test_with_the_mykey_id_all_its_links_end(town: HubProcess, database_url: str) -> None:
     await town.bus.call_many([register(A, "12345678"), register(A, "12345678", STREET), register(B, "87654321")], 10)
     async with town.database_of("registry").transaction() as tx:
-        await end_all_of([A], tx)
+        await end_all_of(A, tx)
     assert (await ask(town, ServiceIdsOf(citizen_id=A))).service_ids == []
     assert await number_of(town, B) is not None
     assert (await said(database_url)).count("service-ids.removed") == 2
