@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hub.database import Row
+from hub.errors import ContendedError
 from hub.transaction import Reading, Transaction
 from schemas.municipalities import Registered
 from schemas.problems import RefusalCode
@@ -29,7 +30,9 @@ async def register_issuers(messages: Sequence[RegisterIssuer], tx: Transaction) 
             kept[issuer.issuer_id] = changed[issuer.issuer_id] = issuer
         answers.append(Registered(code=code) if code else Registered(id=message.key()))
     if changed:
-        await tx.execute(sql.WRITE_ISSUERS, *map(list, zip(*map(_row, changed.values()), strict=True)))
+        written = await tx.fetch(sql.WRITE_ISSUERS, *map(list, zip(*map(_row, changed.values()), strict=True)))
+        if len(written) < len(changed):
+            raise ContendedError("another process has just registered an issuer otherwise")
     return answers
 
 

@@ -27,6 +27,8 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
 ON CONFLICT (issuer_id) DO UPDATE SET
   name = excluded.name, pattern = excluded.pattern, check_digit = excluded.check_digit,
   notification = excluded.notification, sip2 = excluded.sip2
+WHERE (issuer.kind, issuer.lg_code, issuer.start_stop) = (excluded.kind, excluded.lg_code, excluded.start_stop)
+RETURNING issuer_id
 """
 
 # ------------------------------------------------------------------------------------------------ service IDs

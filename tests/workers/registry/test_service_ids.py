@@ -36,6 +36,7 @@ from tests.running import SECRET_KEY, running
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask, asked_meanwhile, dump_of, rows_of, said
 from tests.workers.registry.conftest import BASE, OTHER_BASE, citizen
+from workers.registry.issuers import register_issuers
 from workers.registry.service_ids import ServiceIdentities, end_all_of
 
 TERMINAL = f"T{BASE}0ABCDE"
@@ -100,6 +101,14 @@ async def test_the_ministry_keeps_issuers_and_terminals_choose_from_them(town: H
     assert of_town.issuers == [renamed]
     assert [one.issuer_id for one in (await ask(town, IssuersOf())).issuers] == [LIBRARY, "100002", STREET]
     assert [one.issuer_id for one in (await ask(town, IssuersOf(issuer_ids=[STREET, "999999"]))).issuers] == [STREET]
+
+
+async def test_an_issuer_that_another_process_registers_meanwhile_otherwise_is_refused(town: HubProcess) -> None:
+    library, street = (issuer("300001", kind) for kind in (IssuerKind.library, IssuerKind.street))
+    first = RegisterIssuer(issuer=library)
+    answer = await asked_meanwhile(town, lambda tx: register_issuers([first], tx), RegisterIssuer(issuer=street))
+    assert answer.code == "id_conflict"
+    assert (await ask(town, IssuersOf(issuer_ids=["300001"]))).issuers == [library]
 
 
 async def test_a_number_is_registered_shown_and_found_again(town: HubProcess, database_url: str) -> None:
