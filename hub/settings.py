@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         smtp_timeout_s: for connecting, and for each of its answers.
         mail_from: the sender of notices.
         mail_from_name: the name beside it.
-        mail_per_domain_s: mails a second to the addresses of one domain, at most.
+        mail_per_domain_s: mails a second to the addresses of one domain, at most, from each process.
         mail_domain_rates: domain → mails a second, where it differs; as JSON in `MYKEY_MAIL_DOMAIN_RATES`.
         dkim_key_file: RSA or Ed25519 key in PEM that mails are signed with; None signs none.
         dkim_selector: the name its public half is published under.
