@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import getpass
 import logging
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import structlog
 
@@ -55,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def program() -> NoReturn:
+    """The command as it is installed: Python itself would wait for a thread that is held by a share that hangs."""
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-agent", description="The card reader's program of a terminal.")
     made.add_argument("--folder", type=Path, default=settings.default_folder(), help="where agent.toml is")
@@ -85,22 +95,29 @@ def _log(level: str) -> None:
 
 
 def _run(loaded: Settings, folder: Path) -> int:
-    async def until_told_to_stop() -> None:
-        told = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, told.set)
-        running = asyncio.create_task(Agent(loaded, folder).run(installed_desk(), installed_uplink()))
-        stopping = asyncio.create_task(told.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if running.done():
-            await running
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    async def run() -> None:
+        try:
+            await _until_told_to_stop(Agent(loaded, folder).run(installed_desk(), installed_uplink()))
+        finally:
+            # As it ends, asyncio waits for the executor's threads: a share that hangs may hold one of those up to now.
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
-    asyncio.run(until_told_to_stop())
+    asyncio.run(run())
     return _STATUS_OK
+
+
+async def _until_told_to_stop(work: Coroutine[None, None, None]) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, told.set)
+    running, stopping = asyncio.create_task(work), asyncio.create_task(told.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if running.done():
+        await running
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def _enrol(loaded: Settings, folder: Path) -> int:
@@ -184,4 +201,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -1,7 +1,9 @@
 """The agent as a whole, with a reader and an uplink of the test's own: enrolled or not, its page is there."""
 
 import asyncio
+import signal
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +30,21 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.loopback
 HUB = "https://hub.example"
+HUNG = """
+import threading
+from reader_agent import __main__
+from reader_agent.enrolment import Identity
+from reader_agent.files.merge_folder import MergeDrop
+
+def hang(*_):
+    print("hung", flush=True)
+    threading.Event().wait()
+
+{hung} = hang
+__main__.program()
+"""
+"""The agent's program beside a share that hangs."""
+END_LIMIT_S = 15.0
 
 
 @dataclass
@@ -88,10 +105,10 @@ async def at_work(
     assert links == []
 
 
-async def shown(client: ClientSession, agent: Agent, text: str) -> None:
+async def shown(client: ClientSession, url: str, text: str) -> None:
     async def shows() -> bool:
         try:
-            async with client.get(agent.page.url) as answer:
+            async with client.get(url) as answer:
                 return text in await answer.text()
         except OSError:
             return False
@@ -104,21 +121,21 @@ async def test_what_is_enrolled_connects_and_shows_what_the_reader_says(tmp_path
     agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
     desk, links = Desk(), list[UplinkParts]()
     async with at_work(agent, desk, links) as client:
-        await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+        await shown(client, agent.page.url, "<dt>センターとの接続</dt><dd>接続中</dd>")
         assert [link.enrolled for link in links] == [enrolled]
-        await shown(client, agent, "見つかりません")
+        await shown(client, agent.page.url, "見つかりません")
         desk.said.put_nowait(ReaderState(connected=True))
         card, other = uuid4(), uuid4()
         for insertion in (card, other):
             desk.said.put_nowait(CardEvent(what="inserted", insertion=insertion))
-        await shown(client, agent, "挿入されています")
+        await shown(client, agent.page.url, "挿入されています")
         desk.said.put_nowait(CardEvent(what="removed", insertion=card))
         await wait_until(desk.said.empty)
-        await shown(client, agent, "挿入されています")
+        await shown(client, agent.page.url, "挿入されています")
         desk.said.put_nowait(CardEvent(what="removed", insertion=other))
-        await shown(client, agent, "ありません")
+        await shown(client, agent.page.url, "ありません")
         desk.said.put_nowait(ReaderState(connected=False))
-        await shown(client, agent, "見つかりません")
+        await shown(client, agent.page.url, "見つかりません")
         again = keep(tmp_path, "T232343ZZZZZZ")
         agent._take(again)
         await wait_until(lambda: [link.enrolled for link in links] == [again])
@@ -164,9 +181,9 @@ async def test_an_uplink_that_fails_by_itself_says_so_and_is_tried_again(
     failing = [error]
     with capture_logs() as logged:
         async with at_work(agent, Desk(), [], failing) as client:
-            await shown(client, agent, text)
+            await shown(client, agent.page.url, text)
             failing.clear()
-            await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+            await shown(client, agent.page.url, "<dt>センターとの接続</dt><dd>接続中</dd>")
     told = [one for one in logged if one["event"] == "uplink_failed"]
     assert told[0] == {"event": "uplink_failed", "error": type(error).__name__, "log_level": "error"}
 
@@ -176,17 +193,17 @@ async def test_who_enrols_anew_does_not_wait_for_what_has_failed(tmp_path: Path)
     agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
     failing: list[Exception] = [OpenToOthersError("values.key")]
     async with at_work(agent, Desk(), [], failing) as client:
-        await shown(client, agent, "鍵ファイル")
+        await shown(client, agent.page.url, "鍵ファイル")
         failing.clear()
         agent._take(keep(tmp_path, "T232343ZZZZZZ"))
-        await shown(client, agent, "<dt>センターとの接続</dt><dd>接続中</dd>")
+        await shown(client, agent.page.url, "<dt>センターとの接続</dt><dd>接続中</dd>")
 
 
 async def test_what_is_not_enrolled_asks_for_it_and_connects_nowhere(tmp_path: Path) -> None:
     agent = Agent(Settings(hub_url=HUB, page_port=free_port()), tmp_path)
     links = list[UplinkParts]()
     async with at_work(agent, Desk(), links) as client:
-        await shown(client, agent, "端末の登録")
+        await shown(client, agent.page.url, "端末の登録")
         assert links == []
 
 
@@ -207,3 +224,31 @@ def test_the_command_line_says_how_it_is(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / TERMINAL_FILE).chmod(0o644)
     assert main([*folder, "status"]) == 1
     assert "OpenToOthersError" in capsys.readouterr().err
+
+
+@asynccontextmanager
+async def hung(folder: Path, what: str, port: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The agent at work, once `what` it does with files hangs; ended when this is left."""
+    (folder / "drop").mkdir()
+    (folder / "agent.toml").write_text(f'hub_url = "{HUB}"\npage_port = {port}\nmerge_folder = "{folder / "drop"}"\n')
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HUNG.format(hung=what), "--folder", str(folder), "run"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert program.stdout is not None
+    try:
+        assert await program.stdout.readline() == b"hung\n"
+        yield program
+    finally:
+        if program.returncode is None:
+            program.kill()
+        await program.wait()
+
+
+@pytest.mark.parametrize("what", ["MergeDrop._found", "Identity.fingerprint"])
+async def test_it_ends_while_a_share_hangs(tmp_path: Path, what: str) -> None:
+    keep(tmp_path)
+    async with hung(tmp_path, what, free_port()) as program:
+        program.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(END_LIMIT_S):
+            assert await program.wait() == 0
