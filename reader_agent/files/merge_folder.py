@@ -59,12 +59,8 @@ class MergeDrop:
         self._wake = asyncio.Event()
         self._forget_at_s = 0.0
         self._last_drop: MergeTrouble | None = None
-        self.trouble: MergeTrouble | None = dropping.look_at(folder)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether this terminal has such a folder at all."""
-        return self._folder is not None
+        self._has_looked = False
+        self.trouble: MergeTrouble | None = MergeTrouble.no_folder if folder is None else MergeTrouble.missing
 
     @property
     def waiting(self) -> int:
@@ -93,11 +89,11 @@ class MergeDrop:
             return [Dropped(name=file.name, trouble=trouble_of(error)) for file in files]
 
     async def connected(self, tell: TellHub) -> None:
-        """A connection has begun: how the folder is, and whatever the hub has not taken."""
+        """A connection has begun: how the folder is, once that is known, and whatever the hub has not taken."""
         self._tell = tell
         self._told.clear()
         self._wake.set()
-        if self.is_there:
+        if self._has_looked:
             await tell(MergeFolder(trouble=self.trouble))
 
     def disconnected(self) -> None:
@@ -150,7 +146,8 @@ class MergeDrop:
         return trouble
 
     async def _show(self, trouble: MergeTrouble | None, waiting_before: int) -> None:
-        is_other, self.trouble = trouble is not self.trouble, trouble
+        is_other = trouble is not self.trouble or not self._has_looked
+        self.trouble, self._has_looked = trouble, True
         if is_other or len(self._waiting) != waiting_before:
             self._changed()
         if is_other:

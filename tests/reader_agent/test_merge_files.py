@@ -99,7 +99,7 @@ async def test_a_file_is_dropped_answered_and_told_until_the_hub_has_it(tmp_path
         (shop.folder / NAME).unlink()
         assert await shop.ask(file()) == [None]  # asked again, because the hub did not hear: it was there already
         assert names(shop.folder) == []
-        assert shop.told == [MergeFolder()]
+        await wait_until(lambda: shop.told == [MergeFolder()])
 
 
 async def test_a_refusal_tells_its_reason_in_one_line(tmp_path: Path) -> None:

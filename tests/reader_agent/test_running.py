@@ -34,6 +34,7 @@ HUNG = """
 import threading
 from reader_agent import __main__
 from reader_agent.enrolment import Identity
+from reader_agent.files import dropping
 from reader_agent.files.merge_folder import MergeDrop
 
 def hang(*_):
@@ -249,6 +250,16 @@ async def hung(folder: Path, what: str, port: int) -> AsyncIterator[asyncio.subp
 async def test_it_ends_while_a_share_hangs(tmp_path: Path, what: str) -> None:
     keep(tmp_path)
     async with hung(tmp_path, what, free_port()) as program:
+        program.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(END_LIMIT_S):
+            assert await program.wait() == 0
+
+
+async def test_its_page_is_there_while_a_share_hangs_from_the_start(tmp_path: Path) -> None:
+    keep(tmp_path)
+    port = free_port()
+    async with hung(tmp_path, "dropping.look_at", port) as program, ClientSession() as client:
+        await shown(client, f"http://127.0.0.1:{port}/", "合算ポイントファイルの受渡しフォルダ")
         program.send_signal(signal.SIGTERM)
         async with asyncio.timeout(END_LIMIT_S):
             assert await program.wait() == 0
