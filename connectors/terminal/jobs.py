@@ -105,10 +105,11 @@ class Jobs:
         return DropAnswer(outcome=result.outcome, files=result.files)
 
     async def release(self, ask: ReleaseCard) -> JobAnswer:
-        """Done too where nothing is held."""
+        """Done too where nothing is held; asked also by a process that is to end, which does not wait for it."""
         _, result = await self._done(ask, ReleaseJob(job_id=uuid7(), limit_s=ask.limit_s))
         answer = _plain(result)
-        return JobAnswer(outcome=Outcome.done) if answer.code is not None else answer
+        is_unknown = self._is_stopped and answer.code == RefusalCode.terminal_gone
+        return answer if answer.code is None or is_unknown else JobAnswer(outcome=Outcome.done)
 
     def ended(self, ended: Ended) -> None:
         """A job has; one that nobody waits for any more is nothing."""
@@ -129,14 +130,20 @@ class Jobs:
 
     async def _done(self, ask: Ask, job: Job) -> tuple[Job, Result | JobAnswer]:
         """The job, or the one that this very ask made before; its result, or why there is none."""
+        is_release = isinstance(job, ReleaseJob)
+        if self._is_stopped and not is_release:
+            return job, JobAnswer(code=RefusalCode.terminal_gone)
         try:
-            made = None if self._is_stopped else await self._store.ask(ask, job)
+            made = await self._store.ask(ask, job)
             if made is None:
                 return job, JobAnswer(code=RefusalCode.terminal_away)
-            return made, await self._result_of(made, has_come_before=made.job_id != job.job_id)
+            result = await self._result_of(made, has_come_before=made.job_id != job.job_id)
         except asyncio.CancelledError:
             self._start(self._take_back(ask))
             raise
+        if self._is_stopped and not is_release and isinstance(result, JobAnswer):
+            self._start(self._take_back(ask))
+        return made, result
 
     async def _result_of(self, job: Job, *, has_come_before: bool) -> Result | JobAnswer:
         waiting = self._waiting.setdefault(job.job_id, asyncio.get_running_loop().create_future())
@@ -144,6 +151,8 @@ class Jobs:
             if has_come_before:
                 for ended in await self._store.ended([job.job_id]):
                     self.ended(ended)
+            if self._is_stopped and not waiting.done():
+                waiting.set_result(None)
             await asyncio.wait([waiting], timeout=job.limit_s)
             if waiting.done():
                 return waiting.result() or JobAnswer(code=RefusalCode.terminal_gone)

@@ -13,10 +13,14 @@ from aiohttp import ClientSession
 from structlog.testing import capture_logs
 
 from connectors.terminal import uplink_store
+from connectors.terminal.jobs import Jobs
 from connectors.terminal.uplink_store import CARDS_LIMIT, UplinkStore
 from hub.keys import Keys
 from schemas.card_jobs import (
+    Ask,
     CardAnswer,
+    DropAnswer,
+    DropMergeFiles,
     HandNumberOn,
     JobAnswer,
     NumberAnswer,
@@ -31,6 +35,8 @@ from schemas.uplink import (
     CardEvent,
     CardResult,
     Closing,
+    Job,
+    MergeFile,
     NotifyJob,
     NotifyResult,
     NumberJob,
@@ -41,6 +47,7 @@ from schemas.uplink import (
 )
 from tests.connectors.terminal.agents import (
     CERTIFICATE,
+    DEADLINE_S,
     SIGNATURE,
     Agent,
     Hub,
@@ -50,6 +57,7 @@ from tests.connectors.terminal.agents import (
     read_card,
     signed,
 )
+from tests.running import SECRET_KEY
 from tests.waiting import quick_enough, wait_until
 
 REMOVED = "SELECT body, id FROM hub.message WHERE type = 'jp.mykey.card-jobs.card-removed.v1' ORDER BY id"
@@ -329,6 +337,71 @@ async def test_a_process_that_ends_keeps_nobody_waiting(database_url: str) -> No
             await agent.card_job()
         assert await asking == CardAnswer(code=RefusalCode.terminal_gone)
         assert time.monotonic() - began_s < 5
+
+
+async def test_what_a_process_that_ends_has_asked_is_taken_back(database_url: str) -> None:
+    async with ClientSession() as session, hubs(database_url, ["registry", "terminal"]) as (kept,):
+        (terminal,) = await enrolled(kept.bus, kept.url)
+        agent = await Agent.dial(session, kept, terminal)
+        async with hubs(database_url, ["terminal"]) as (ending,):
+            asking = asyncio.create_task(_asked(ending, read_card(terminal)))
+            await agent.card_job()
+        assert (await asking).code == RefusalCode.terminal_gone
+        assert isinstance(await agent.job(), ReleaseJob)
+
+
+async def test_an_ask_that_is_just_being_made_as_its_process_ends_is_taken_back(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = await town.agent()
+    jobs = _jobs(town)
+    make = UplinkStore.ask
+
+    async def made_too_late(store: UplinkStore, ask: Ask, job: Job) -> Job | None:
+        made = await make(store, ask, job)
+        jobs.stop()
+        return made
+
+    monkeypatch.setattr(UplinkStore, "ask", made_too_late)
+    async with asyncio.timeout(DEADLINE_S):
+        answer = await jobs.read_card(read_card(town.terminal))
+    assert answer == CardAnswer(code=RefusalCode.terminal_gone)
+    while not isinstance(await agent.job(), ReleaseJob):
+        pass  # it may have been sent before it was taken back
+    await jobs.close()
+
+
+async def test_a_card_is_released_also_by_a_process_that_ends_and_nothing_is_done_that_was_not(town: Town) -> None:
+    agent = await town.agent()
+    ask = read_card(town.terminal)
+    asking = asyncio.create_task(_asked(town.first, ask))
+    await agent.say(signed(await agent.card_job()))
+    await asking
+    jobs = _jobs(town)
+    jobs.stop()
+    release = ReleaseCard(terminal_id=ask.terminal_id, operation_id=ask.operation_id)
+    async with asyncio.timeout(DEADLINE_S):
+        answer = await jobs.release(release)
+    assert answer == JobAnswer(code=RefusalCode.terminal_gone)
+    assert isinstance(await agent.job(), ReleaseJob)
+
+
+async def test_a_process_that_ends_asks_nothing_and_does_not_say_that_the_merge_folder_is_missing(town: Town) -> None:
+    await town.agent()
+    jobs = _jobs(town)
+    jobs.stop()
+    drop = DropMergeFiles(
+        terminal_id=town.terminal.terminal_id, operation_id=uuid4(), files=[MergeFile(name="merge-1.mpf", content=b"1")]
+    )
+    assert await jobs.drop_merge_files(drop) == DropAnswer(code=RefusalCode.terminal_gone)
+    assert await jobs.read_card(read_card(town.terminal)) == CardAnswer(code=RefusalCode.terminal_gone)
+    assert await town.owner.fetchval("SELECT count(*) FROM terminal.job") == 0
+
+
+def _jobs(town: Town) -> Jobs:
+    """As a third process has them."""
+    sealer = Keys(SECRET_KEY.encode()).sealer("terminal.job")
+    return Jobs(UplinkStore(town.first.process.database_of("terminal"), sealer, uuid4()), town.first.url)
 
 
 async def test_the_terminals_of_a_dead_process_are_away(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
