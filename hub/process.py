@@ -98,6 +98,7 @@ class HubProcess(Bus):
         self._hosted: dict[str, _Hosted] = {}
         self._transport: Transport | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     @property
     def components(self) -> list[Component]:
@@ -204,11 +205,17 @@ class HubProcess(Bus):
             await end_tasks(self._tasks, CANCEL_AGAIN_S)
             await self._close_databases()
 
+    def stop_waiting(self) -> None:
+        """Tell the components that this process is to end, once; by itself this is told as it is left."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            for component in self.components:
+                if component.stopping is not None:
+                    component.stopping()
+
     async def _stop_working(self) -> None:
         """Take nothing new, finish what is under way; calls last, because handlers may be waiting for them."""
-        for component in self.components:
-            if component.stopping is not None:
-                component.stopping()
+        self.stop_waiting()
         await asyncio.gather(*(worker.stop() for hosted in self._hosted.values() for worker in hosted.workers))
         if self._transport is not None:
             await self._transport.finish()

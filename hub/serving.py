@@ -110,6 +110,8 @@ async def serving(
         ]
         app = make_app([*routes, *document_routes(routes)], settings.proxy_networks, watching)
         door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
+        # Before the door closes, which waits for whoever waits for somebody outside.
+        stack.callback(process.stop_waiting)
         yield Serving(process, f"http://{settings.http_host}:{door.port}")
 
 
