@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from connectors.terminal.connections import Connections
 from connectors.terminal.counter import CounterDoor
 from connectors.terminal.counter_acts import CounterActs
@@ -18,6 +20,7 @@ from connectors.terminal.street_asking import StreetAsking
 from connectors.terminal.uplink import CONNECTIONS_LIMIT, UplinkDoor
 from connectors.terminal.uplink_store import UplinkStore
 from hub.component import Component, Context, Job
+from hub.database import UNREACHABLE
 from hub.ids import uuid7
 from hub.keys import Keys
 from hub.transaction import Transaction
@@ -26,6 +29,8 @@ from schemas.terminals import TerminalSuspended
 
 UPLINK_SIGNER: Final = "terminal.uplink"
 SWEEP_EVERY_S: Final = 60.0
+
+log: Final = structlog.get_logger()
 
 
 def component(context: Context) -> Component:
@@ -56,7 +61,11 @@ def component(context: Context) -> Component:
     async def close() -> None:
         await operations.close()
         await jobs.close()
-        await store.is_ending()
+        try:
+            await store.is_ending()
+        except UNREACHABLE as error:
+            # Others notice within seconds that this process is not alive.
+            log.warning("uplink_unreachable", error=type(error).__qualname__)
 
     return Component(
         "terminal",

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from connectors.terminal import uplink_store
 from connectors.terminal.jobs import Jobs
 from connectors.terminal.uplink_store import CARDS_LIMIT, UplinkStore
+from hub.database import Database
 from hub.keys import Keys
 from schemas.card_jobs import (
     Ask,
@@ -396,6 +397,19 @@ async def test_a_process_that_ends_asks_nothing_and_does_not_say_that_the_merge_
     assert await jobs.drop_merge_files(drop) == DropAnswer(code=RefusalCode.terminal_gone)
     assert await jobs.read_card(read_card(town.terminal)) == CardAnswer(code=RefusalCode.terminal_gone)
     assert await town.owner.fetchval("SELECT count(*) FROM terminal.job") == 0
+
+
+async def test_a_process_closes_in_order_while_the_database_is_away(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_database: Database) -> NoReturn:
+        raise ConnectionRefusedError
+
+    (close,) = (one.close for one in town.second.process.components if one.close is not None)
+    with monkeypatch.context() as away, capture_logs() as logged:
+        away.setattr(Database, "connection", refuse)
+        await close()
+    assert "uplink_unreachable" in [one["event"] for one in logged]
 
 
 def _jobs(town: Town) -> Jobs:
