@@ -83,6 +83,9 @@ class CardKeeper:
         Whoever cancels it has the process killed: nobody would know what the card is doing.
         """
         ask = Ask(id=next(self._ids), do=step, insertion=insertion, text=text)
+        if step == "release" and not self._started.is_set():
+            # Where no process has started, no card is held.
+            return Answer(id=ask.id, outcome=Outcome.done)
         try:
             async with asyncio.timeout(START_LIMIT_S):
                 await self._started.wait()

@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from reader_agent.desk import open_desk
+from reader_agent.job_runner import RELEASE_TIMEOUT_S
 from reader_agent.typed_numbers import TypedNumbers
 from schemas.uplink import Outcome, ReaderState
 from tests.peers.card.authority import CardAuthority, Identity
@@ -144,6 +145,7 @@ def _silent_on_sign(apdu: bytes) -> None:
 AGENT: Final = """
 import asyncio, sys
 from reader_agent.desk import open_desk
+from reader_agent.job_runner import RELEASE_TIMEOUT_S
 from reader_agent.typed_numbers import TypedNumbers
 from tests.reader_agent.card.counter import Citizen, Counter
 
@@ -187,6 +189,13 @@ async def test_without_pyscard_there_is_no_reader(tmp_path: Path, monkeypatch: p
         assert await anext(events) == ReaderState(connected=False)
         result = await Counter(desk, _NoReader(), TypedNumbers(), is_real=True).prove(Citizen())
         assert result.outcome is Outcome.reader_failed
+
+
+async def test_a_release_waits_for_no_process_that_was_never_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reader_agent.card_keeper.sys.executable", "/nowhere")
+    monkeypatch.setattr("reader_agent.desk.START_LIMIT_S", 0.1)
+    async with open_desk(TypedNumbers()) as desk, asyncio.timeout(RELEASE_TIMEOUT_S / 2):
+        await desk.release()
 
 
 class _NoReader:
