@@ -61,14 +61,19 @@ class Clipboard:
         """Put a text there for so long. Raises NotHandedOnError."""
         using = tool()
         await self.close()
-        await run(using.put, text)
-        self._clearing = asyncio.create_task(self._clear_later(using, text, clear_after_s))
+        after_s = 0.0  # where the tool fails or is broken off, the text may lie there all the same
+        try:
+            await run(using.put, text)
+            after_s = clear_after_s
+        finally:
+            self._clearing = asyncio.create_task(self._clear_later(using, text, after_s))
 
     async def close(self) -> None:
         """Take away at once what still lies there."""
         if self._clearing is not None:
             self._clear_now.set()
-            await asyncio.gather(self._clearing, return_exceptions=True)
+            # Whoever waits no longer does not end it.
+            await asyncio.wait([self._clearing])
             self._clear_now.clear()
             self._clearing = None
 
@@ -85,4 +90,5 @@ async def _clear(using: Tool, text: str) -> None:
             await run(using.empty)
     except NotHandedOnError:
         # An empty clipboard has nothing to tell; one that cannot be asked is emptied all the same.
-        await run(using.empty)
+        with suppress(NotHandedOnError):
+            await run(using.empty)

@@ -94,6 +94,52 @@ async def test_what_somebody_copied_since_stays(display: str) -> None:
     await run(method.XSEL.empty)
 
 
+def in_a_file(path: Path, *, put: str = "", tell: str = "") -> method.Tool:
+    """A clipboard that is a file; what a command does beside putting and before telling."""
+    return method.Tool(
+        ("sh", "-c", f"cat >'{path}'; {put}"), ("sh", "-c", f"{tell} cat '{path}'"), ("sh", "-c", f": >'{path}'")
+    )
+
+
+async def test_a_number_whose_copying_was_broken_off_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = tmp_path / "copied"
+    tool = in_a_file(copied, put="exec tail -f /dev/null")
+    monkeypatch.setattr(method, "tool", lambda: tool)
+    notifier = HandingOn(settings())
+    handing = asyncio.create_task(notifier.hand_on(job("clipboard", clear_after_s=300)))
+    await wait_until(lambda: copied.exists() and copied.read_text() == NUMBER)
+    handing.cancel()
+    await wait_until(lambda: copied.read_text() == "")
+    await notifier.close()
+
+
+async def test_a_number_is_taken_away_also_where_who_waited_for_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, gate = tmp_path / "copied", tmp_path / "gate"
+    os.mkfifo(gate)
+    tool = in_a_file(copied, tell=f"cat '{gate}';")
+    monkeypatch.setattr(method, "tool", lambda: tool)
+    notifier = HandingOn(settings())
+    await notifier.hand_on(job("clipboard", clear_after_s=300))
+    next_one = asyncio.create_task(notifier.hand_on(job("clipboard")))
+    clearing = await wait_until(lambda: _writer(gate))
+    next_one.cancel()
+    await asyncio.wait([next_one])
+    os.close(clearing)
+    await wait_until(lambda: copied.read_text() == "")
+
+
+def _writer(gate: Path) -> int:
+    """Open, once somebody reads there; 0 until then."""
+    try:
+        return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+
+
 async def test_a_line_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     notifier, target = HandingOn(settings(tmp_path)), tmp_path / "number.txt"
     seen: set[str] = set()
