@@ -68,9 +68,12 @@ class CardAsking:
             how="tap",
             limit_s=READ_LIMIT_S,
         )
-        answer = await self._bus.call(ask, ask.deadline_s)
         release = ReleaseCard(terminal_id=terminal_id, operation_id=ask_id)
-        await self._bus.call(release, release.deadline_s)
+        try:
+            answer = await self._bus.call(ask, ask.deadline_s)
+        finally:
+            # Also where nobody waits any more: the terminal may be another process's, which does not hear of that.
+            await self._bus.call(release, release.deadline_s)
         if answer.proof is None:
             return Found(code=answer.reason)
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)

@@ -18,6 +18,7 @@ from hub.component import Context
 from hub.database import Database, reachable
 from hub.web.app import Answer, Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
+from hub.web.leaving import while_there
 from hub.web.limits import AtOnce, RateLimiter, WaitingRoom
 from hub.web.problems import ProblemError
 from hub.web.signatures import SECURITY, VerificationKey, Verifier
@@ -194,9 +195,9 @@ class StreetDoor:
         return json_response(before.model_copy(update={"state": answer.state}))
 
     async def read_card(self, request: web.Request) -> web.Response:
-        """Waits for the card; nobody's screen needs to be open."""
+        """Waits for the card, for as long as its answer is waited for; nobody's screen needs to be open."""
         form = await read_model(request, CardForm, BODY_LIMIT_BYTES)
-        found = await self._cards.member_at(caller_of(request).party_id, form.terminal_id)
+        found = await while_there(request, self._cards.member_at(caller_of(request).party_id, form.terminal_id))
         if found.code is not None or found.member_id is None:
             raise _refused(found.code or ProblemCode.not_found)
         return json_response(CardRead(member_id=found.member_id))

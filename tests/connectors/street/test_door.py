@@ -1,10 +1,12 @@
 """What a street's server asks by HTTP: its merges, its answers, whose card is in; what others do not see."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,7 +26,13 @@ from tests.connectors.terminal.agents import DEADLINE_S
 from tests.peers.airline.signing import Signer
 from tests.peers.card.authority import CardAuthority
 from tests.running import SECRET_KEY
+from tests.waiting import wait_until
 
+ASKED = "SELECT count(*) FROM terminal.job WHERE kind = 'card' AND sent_at IS NOT NULL AND consumed_at IS NULL"
+TAKEN_BACK = """
+SELECT EXISTS (SELECT FROM terminal.job WHERE kind = 'card' AND consumed_at IS NOT NULL AND result_sealed IS NULL)
+    AND EXISTS (SELECT FROM terminal.job WHERE kind = 'release' AND sent_at IS NOT NULL)
+"""
 OTHER_ID = UUID(int=0x07E8)
 
 
@@ -89,6 +97,27 @@ async def test_a_streets_server_answers_merges_and_asks_for_cards(
         assert await ours.ask("POST", "/card-reads", terminal_id=terminal_id) == (200, {"member_id": "520626"})
         status, told = await theirs.ask("POST", "/card-reads", terminal_id=terminal_id)
         assert (status, told["errors"][0]["code"]) == (409, RefusalCode.unknown_terminal)
+
+
+async def test_a_server_that_hangs_up_has_nobody_asked_for_a_card_any_more(
+    database_url: str, tmp_path: Path, card_authority: CardAuthority
+) -> None:
+    owner = await asyncpg.connect(database_url)
+
+    async def is_asked() -> bool:
+        return bool(await owner.fetchval(ASKED))
+
+    async def is_taken_back() -> bool:
+        return bool(await owner.fetchval(TAKEN_BACK))
+
+    async with town(database_url, tmp_path, card_authority) as street, ClientSession() as client:
+        ours = await server(client, street, STREET_ID, "honmachi-1")
+        terminal_id = street.shop.terminal.terminal_id
+        asking = asyncio.create_task(ours.ask("POST", "/card-reads", terminal_id=terminal_id))
+        await wait_until(is_asked)
+        asking.cancel()
+        await wait_until(is_taken_back)
+    await owner.close()
 
 
 async def test_operators_register_a_streets_key_change_it_and_end_it(
