@@ -151,7 +151,7 @@ class MergeDrop:
         if is_other or len(self._waiting) != waiting_before:
             self._changed()
         if is_other:
-            log.warning("merge_folder_changed", trouble=trouble)
+            (log.info if trouble is None else log.warning)("merge_folder_changed", trouble=trouble)
             if self._tell is not None:
                 await _told(self._tell(MergeFolder(trouble=trouble)))
 
