@@ -48,13 +48,14 @@ def component(context: Context) -> Component:
     unsubscribing = Unsubscribing(keys.hasher("mail.unsubscribe"), settings.own_url)
     smtp = SmtpPool(server(settings), settings.smtp_connections, context.clock)
     sign = signer(settings)
+    domains = DomainLimits(context.clock, settings.mail_per_domain_s, settings.mail_domain_rates)
     sending = Sending(
         context.database,
         context.clock,
         sealer,
         Letters(settings.mail_from, settings.mail_from_name, unsubscribing, sign),
         smtp,
-        DomainLimits(context.clock, settings.mail_per_domain_s, settings.mail_domain_rates),
+        domains,
         settings.mail_from,
     )
     mails = PlainMails(settings, smtp, sign, context.clock)
@@ -91,6 +92,7 @@ def component(context: Context) -> Component:
         outside_limit=NOTICES_AT_ONCE_LIMIT,
         routes=pages.routes(),
         jobs=[Job("forget_notices", FORGET_EVERY_S, Forgetting(context.database))],
+        stopping=domains.stop,
         close=smtp.close,
     )
 

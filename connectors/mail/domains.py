@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from hub.clock import Clock
-from hub.errors import TransientError
+from hub.errors import ComponentPausedError, TransientError
 
 WAIT_LIMIT_S: Final = 30.0
 """The longest a notice waits here for its turn; beyond that it goes back to the hub's schedule."""
@@ -32,16 +33,25 @@ class DomainLimits:
         self._rate = per_domain_s
         self._overrides = {domain.lower(): rate for domain, rate in overrides.items()}
         self._domains: dict[str, _Domain] = {}
+        self._is_stopping = asyncio.Event()
 
     async def turn(self, domain: str) -> None:
         """Wait for this domain's turn.
 
         Raises:
             TransientError: the domain is paused, or its queue is longer than `WAIT_LIMIT_S`.
+            ComponentPausedError: this process is to end; the mail stays due, and has lost no attempt.
         """
         wait_s = self._reserve(domain)
         if wait_s > 0:
-            await asyncio.sleep(wait_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._is_stopping.wait()
+                    raise ComponentPausedError("mail")
+
+    def stop(self) -> None:
+        """Nobody waits any longer."""
+        self._is_stopping.set()
 
     def pause(self, domain: str) -> float:
         """The provider asks for less: no mail for a while, twice as long each time.

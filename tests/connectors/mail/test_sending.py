@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,7 +15,7 @@ from connectors.mail.conversation import Reply
 from connectors.mail.notices import notice_of
 from connectors.mail.smtp import SmtpPool
 from hub.failpoints import ENVIRONMENT
-from hub.process import HubProcess
+from hub.process import STOP_LIMIT_S, HubProcess
 from schemas.citizens import MailChoices, MailChoicesChanged
 from schemas.grants import PointsGranted
 from schemas.mykey_ids import MailAddressChanged
@@ -287,6 +288,21 @@ async def test_a_slow_mail_server_is_given_up_and_tried_again(database_url: str,
         await mailbox.misbehave()
         await hurry(process)
         await wait_until(lambda: _arrived(mailbox, 1))
+
+
+async def test_a_mail_that_waits_for_its_domains_turn_keeps_no_process_from_ending(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    slowly = {"mail.example": 1 / (STOP_LIMIT_S - 1)}
+    async with mailing(database_url, mailbox, mail_domain_rates=slowly) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)), credited(citizen_id(1)))
+        await wait_until(lambda: _arrived(mailbox, 1))
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < STOP_LIMIT_S / 3
+    async with mailing(database_url, mailbox) as process:
+        await wait_until(lambda: _arrived(mailbox, 2))
+        await settled(process)
+        assert await rows(process, WAITING) == []
 
 
 async def test_the_same_notice_again_is_not_sent_again(database_url: str, mailbox: Mailbox) -> None:
