@@ -48,7 +48,7 @@ class CardLogInPages:
         form, terminal_id = await kit.cards.terminal_of(request)
         if terminal_id:
             try:
-                logged_in = await self._log_in(CardPlace(terminal_id, uuid4()))
+                logged_in = await self._log_in(request, CardPlace(terminal_id, uuid4()))
             except RefusedError as refused:
                 form.refuse("card", sentence(refused.code))
             else:
@@ -57,9 +57,9 @@ class CardLogInPages:
                 return response
         return self._page(request, form.view())
 
-    async def _log_in(self, place: CardPlace) -> LoggedIn:
+    async def _log_in(self, request: web.Request, place: CardPlace) -> LoggedIn:
         kit = self._ground.kit
-        card = await kit.cards.read(place, PURPOSE)
+        card = await kit.cards.read(request, place, PURPOSE)
         logged_in = await kit.bus.call(LogInByCard(login_id=uuid7(), proof_id=card.proof_id), DEADLINE_S)
         await kit.cards.release(place)
         if logged_in.session is None:

@@ -125,14 +125,14 @@ class Choosing:
         kit, way = self._ground.kit, self._way
 
         async def with_held() -> BaseModel:
-            return await do(await kit.cards.read(draft.place, way.act, again=draft.insertion))
+            return await do(await kit.cards.read_again(draft.place, way.act, draft.insertion))
 
         try:
             await kit.form_keys.act(way.owner(request), way.act, key, with_held)
         except RefusedError as refused:
             if refused.code != RefusalCode.card_removed:
                 raise
-            card = await kit.cards.read_anew(draft.place, way.act, draft.card_id)
+            card = await kit.cards.read_anew(request, draft.place, way.act, draft.card_id)
             await kit.form_keys.act(way.owner(request), way.act, key, lambda: do(card))
 
     async def go_on(self, request: web.Request, draft: Draft, path: str) -> web.Response:

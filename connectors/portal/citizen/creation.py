@@ -111,7 +111,7 @@ class CreationPages:
             return self._card_page(request, form.view())
         place = CardPlace(terminal_id, uuid4())
         try:
-            card = await self._kit.cards.read(place, ACT)
+            card = await self._kit.cards.read(request, place, ACT)
         except RefusedError as refused:
             form.refuse("card", sentence(refused.code))
             return self._card_page(request, form.view())

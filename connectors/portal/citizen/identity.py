@@ -105,7 +105,7 @@ class IdentityPages:
         return self._page(request, blank(request, PasswordForm), form.view())
 
     async def _by_card(self, request: web.Request, place: CardPlace) -> web.Response:
-        card = await self._kit.cards.read(place, PURPOSE)
+        card = await self._kit.cards.read(request, place, PURPOSE)
         response = await self._confirmed(request, proof_id=card.proof_id)
         await self._kit.cards.release(place)
         return response

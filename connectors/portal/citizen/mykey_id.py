@@ -69,7 +69,7 @@ class MyKeyIdPages:
             return await self._card_page(request, form.view())
         place, citizen_id = CardPlace(terminal_id, uuid4()), signed_in_of(request).citizen_id
         try:
-            card = await self._own_card(place, citizen_id)
+            card = await self._own_card(request, place, citizen_id)
         except RefusedError as refused:
             form.refuse("card", sentence(refused.code))
             return await self._card_page(request, form.view())
@@ -115,8 +115,8 @@ class MyKeyIdPages:
             changed=receipt.outcome,
         )
 
-    async def _own_card(self, place: CardPlace, citizen_id: UUID) -> CardRead:
-        card = await self._kit.cards.read(place, ACT)
+    async def _own_card(self, request: web.Request, place: CardPlace, citizen_id: UUID) -> CardRead:
+        card = await self._kit.cards.read(request, place, ACT)
         if card.citizen_id != citizen_id:
             await self._kit.cards.release(place)
             raise RefusedError(RefusalCode.other_citizen)

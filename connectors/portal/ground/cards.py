@@ -4,6 +4,7 @@ Outside the demo the browser tells by a ticket that the terminal's own agent has
 (`mykey-agent ticket`). In the demo a virtual card is chosen on the screen; each has a terminal of its own.
 """
 
+import asyncio
 from contextlib import suppress
 from datetime import date, timedelta
 from hashlib import sha256
@@ -25,6 +26,7 @@ from hub import demo_file
 from hub.bus import Bus
 from hub.database import Database
 from hub.errors import TransientError
+from hub.web.leaving import while_there
 from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.counter import TICKET_GOOD_FOR_S, Ticket, TicketParts, parts_of
@@ -101,33 +103,29 @@ class Cards:
             typed.refuse("card", sentence(RefusalCode.terminal_unproven))
         return typed, terminal_id
 
-    async def read(self, place: CardPlace, purpose: str, again: UUID | None = None) -> CardRead:
-        """Have the card in the reader prove itself by its PIN; with `again` the very card, which asks for no PIN.
+    async def read(self, request: web.Request, place: CardPlace, purpose: str) -> CardRead:
+        """Have the card in the reader prove itself by its PIN, as long as the browser waits for that.
 
-        Raises RefusedError with the reason.
+        Raises RefusedError with the reason; ConnectionResetError where the browser is gone.
         """
-        limit_s = READ_LIMIT_S if again is None else AGAIN_LIMIT_S
-        ask = ReadCard(
-            terminal_id=place.terminal_id,
-            operation_id=place.operation_id,
-            purpose=purpose,
-            again=again,
-            limit_s=limit_s,
-        )
-        answer = await self._bus.call(ask, ask.deadline_s)
-        if answer.proof is None:
-            raise RefusedError(answer.reason)
-        proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
-        if proven.code is not None:
-            raise RefusedError(proven.code)
-        return CardRead(
-            answer.proof.job_id, proven.citizen_id, proven.card_id, answer.proof.insertion, proven.expires_on
+        return await while_there(request, self._read_or_release(place, purpose))
+
+    async def read_again(self, place: CardPlace, purpose: str, insertion: UUID) -> CardRead:
+        """Have the very card prove itself that is held, which asks for no PIN. Raises RefusedError."""
+        return await self._read(
+            ReadCard(
+                terminal_id=place.terminal_id,
+                operation_id=place.operation_id,
+                purpose=purpose,
+                again=insertion,
+                limit_s=AGAIN_LIMIT_S,
+            )
         )
 
-    async def read_anew(self, place: CardPlace, purpose: str, card_id: UUID | None) -> CardRead:
-        """Have the very card that was read before prove itself once more by its PIN. Raises RefusedError."""
+    async def read_anew(self, request: web.Request, place: CardPlace, purpose: str, card_id: UUID | None) -> CardRead:
+        """Have the very card that was read before prove itself once more by its PIN. Raises as `read` does."""
         try:
-            card = await self.read(place, purpose)
+            card = await self.read(request, place, purpose)
         except RefusedError as refused:
             is_out = refused.code in {RefusalCode.no_card, RefusalCode.card_removed}
             raise RefusedError(RefusalCode.same_card_needed if is_out else refused.code) from refused
@@ -141,6 +139,28 @@ class Cards:
         ask = ReleaseCard(terminal_id=place.terminal_id, operation_id=place.operation_id)
         with suppress(TransientError):
             await self._bus.call(ask, ask.deadline_s)
+
+    async def _read_or_release(self, place: CardPlace, purpose: str) -> CardRead:
+        ask = ReadCard(
+            terminal_id=place.terminal_id, operation_id=place.operation_id, purpose=purpose, limit_s=READ_LIMIT_S
+        )
+        try:
+            return await self._read(ask)
+        except asyncio.CancelledError:
+            # The terminal may be another process's, which does not hear that nobody waits any more.
+            await self.release(place)
+            raise
+
+    async def _read(self, ask: ReadCard) -> CardRead:
+        answer = await self._bus.call(ask, ask.deadline_s)
+        if answer.proof is None:
+            raise RefusedError(answer.reason)
+        proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)
+        if proven.code is not None:
+            raise RefusedError(proven.code)
+        return CardRead(
+            answer.proof.job_id, proven.citizen_id, proven.card_id, answer.proof.insertion, proven.expires_on
+        )
 
     def _choices(self) -> dict[str, list[Option]]:
         offer = demo_file.read(self._demo)

@@ -23,6 +23,9 @@ from tests.workers.registry.asking import ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+RELEASED: Final = """
+SELECT count(*) FROM terminal.job WHERE terminal_id = $1 AND kind = 'release' AND sent_at IS NOT NULL
+"""
 SHOWN: Final = re.compile(r'class="mk-code">([0-9A-Z]{8})<')
 
 
@@ -59,6 +62,23 @@ async def test_a_mykey_id_is_made_once_and_its_citizen_is_logged_in(cards: CardT
     refused = await other.submit(await other.get("/create"), "/create", card=cards.readers[0].card)
     assert refused.status == 422
     assert (await other.get(confirm.path)).status == 404
+
+
+async def test_a_browser_that_goes_away_has_nobody_asked_for_a_pin_any_more(cards: CardTown) -> None:
+    reader, browser = cards.readers[7], cards.town.browser()
+    page = await browser.get("/create")
+    reader.citizen.waits = True
+    leaving = asyncio.create_task(browser.submit(page, "/create", card=reader.card))
+    await wait_until(lambda: reader.citizen.asked)
+    leaving.cancel()
+    reader.citizen.waits = False
+
+    async def is_released() -> bool:
+        async with cards.town.process.database_of("terminal").reading() as reading:
+            return bool(await reading.fetch_value(RELEASED, reader.card))
+
+    await wait_until(is_released)
+    assert (await browser.submit(page, "/create", card=reader.card)).status == 200
 
 
 async def test_it_is_chosen_by_the_two_buttons(cards: CardTown) -> None:
