@@ -90,6 +90,17 @@ WHERE job_id = $1 AND connection_id = $2 AND kind = ANY ($3) AND sent_at IS NOT 
     AND expires_at > now()
 RETURNING asked_by
 """
+BUSY: Final = """
+WITH busy AS (UPDATE terminal.job SET is_busy = true WHERE job_id = $1 RETURNING connection_id, operation_id)
+UPDATE terminal.presence AS p SET operation_id = (
+    SELECT operation_id FROM terminal.job AS j
+    WHERE j.connection_id = p.connection_id AND kind IN ('card', 'number') AND sent_at IS NOT NULL AND NOT is_busy
+        AND job_id <> $1
+    ORDER BY sent_at DESC, job_id DESC LIMIT 1
+)
+FROM busy WHERE p.connection_id = busy.connection_id AND p.operation_id = busy.operation_id
+"""
+"""The card belongs to the operation that keeps the agent busy."""
 LOSE: Final = """
 UPDATE terminal.job SET consumed_at = now() WHERE connection_id = ANY ($1) AND consumed_at IS NULL RETURNING asked_by
 """

@@ -24,6 +24,7 @@ from schemas.uplink import (
     MergeFolder,
     NotifyResult,
     NumberResult,
+    Outcome,
 )
 
 DEAD_AFTER_S: Final = 10.0
@@ -235,10 +236,15 @@ class UplinkStore:
     async def consume(self, connection_id: UUID, result: Result) -> bool:
         """Take a result, before anything of it is looked at. False: such a job was not sent there, or has ended."""
         sealed = self._sealer.seal(result.model_dump_json().encode(), _result(result.job_id))
+        is_busy = isinstance(result, CardResult | NumberResult) and result.outcome is Outcome.busy
         async with self._database.transaction() as tx:
+            if is_busy:
+                await tx.fetch_row(sql.HELD, connection_id)  # before the job, as whoever else locks both
             row = await tx.fetch_row(sql.CONSUME, result.job_id, connection_id, list(KINDS[type(result)]), sealed)
             if row is not None:
                 _signal(tx, [row["asked_by"]])
+                if is_busy:
+                    await tx.execute(sql.BUSY, result.job_id)
         return row is not None
 
     async def ended(self, job_ids: Collection[UUID]) -> list[Ended]:

@@ -34,6 +34,7 @@ from schemas.card_jobs import (
 from schemas.problems import RefusalCode
 from schemas.uplink import (
     CardEvent,
+    CardJob,
     CardResult,
     Closing,
     Job,
@@ -326,6 +327,36 @@ async def test_a_card_is_released_for_the_operation_that_has_it(town: Town) -> N
     assert (await releasing).is_done
     await agent.socket.close()
     assert (await release(new)).is_done
+
+
+@pytest.mark.parametrize("is_first_done", [False, True], ids=["under way", "done meanwhile"])
+async def test_whom_the_agent_was_too_busy_for_has_no_card(town: Town, *, is_first_done: bool) -> None:
+    agent = await town.agent()
+    asks = [read_card(town.terminal, operation_id=uuid4()) for _ in range(3)]
+    asking: list[asyncio.Task[CardAnswer]] = []
+    jobs: list[CardJob] = []
+    for ask in asks:
+        asking.append(asyncio.create_task(_asked(town.first, ask)))
+        jobs.append(await agent.card_job())
+    if is_first_done:
+        await agent.say(signed(jobs[0]))
+        assert (await asking[0]).is_done
+    for job, answer in zip(jobs[1:], asking[1:], strict=True):
+        await agent.say(CardResult(job_id=job.job_id, outcome=Outcome.busy))
+        assert (await answer).outcome is Outcome.busy
+
+    async def release(ask: ReadCard) -> JobAnswer:
+        released = ReleaseCard(terminal_id=ask.terminal_id, operation_id=ask.operation_id)
+        return await town.first.bus.call(released, DEADLINE_S)
+
+    for ask in asks[1:]:
+        assert (await release(ask)).is_done, "nothing is asked of the agent for it"
+    releasing = asyncio.create_task(release(asks[0]))
+    job_of_release = await agent.job()
+    assert isinstance(job_of_release, ReleaseJob)
+    await agent.say(CardResult(job_id=job_of_release.job_id, outcome=Outcome.done))
+    assert (await releasing).is_done
+    asking[0].cancel()
 
 
 async def test_a_process_that_ends_keeps_nobody_waiting(database_url: str) -> None:
