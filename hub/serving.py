@@ -96,23 +96,27 @@ async def serving(
         process = HubProcess(settings, clock, installed, owner_url)
         await stack.enter_async_context(telemetry.exporting(settings.otlp_url, process.process_id))
         await stack.enter_async_context(process)
+        url = await stack.enter_async_context(_public_door(process, settings, watching)) if public else None
         if settings.inside_port is not None:
+            # Behind the public one: whoever is told here that we are ready may be sent there.
             checks = [Check("database", _Look(process)), Check("broker", _Listen(process), needed=False)]
             inside = make_app(health_routes(checks))
             await stack.enter_async_context(Door(inside, INSIDE_HOST, settings.inside_port))
-        if not public:
-            yield Serving(process, None)
-            return
-        routes = [
-            while_open(route, partial(process.pauses.check, component.name))
-            for component in process.components
-            for route in component.routes
-        ]
-        app = make_app([*routes, *document_routes(routes)], settings.proxy_networks, watching)
-        door = await stack.enter_async_context(Door(app, settings.http_host, settings.http_port))
-        # Before the door closes, which waits for whoever waits for somebody outside.
+        # Before the doors close, which wait for whoever waits for somebody outside.
         stack.callback(process.stop_waiting)
-        yield Serving(process, f"http://{settings.http_host}:{door.port}")
+        yield Serving(process, url)
+
+
+@asynccontextmanager
+async def _public_door(process: HubProcess, settings: Settings, watching: Sequence[Middleware]) -> AsyncIterator[str]:
+    routes = [
+        while_open(route, partial(process.pauses.check, component.name))
+        for component in process.components
+        for route in component.routes
+    ]
+    app = make_app([*routes, *document_routes(routes)], settings.proxy_networks, watching)
+    async with Door(app, settings.http_host, settings.http_port) as door:
+        yield f"http://{settings.http_host}:{door.port}"
 
 
 class _Look:
