@@ -18,7 +18,12 @@ CHANGE_MYKEY_ID: Final = "UPDATE registry.citizen SET mykey_hash = $2, mykey_sea
 
 END_ENROLMENT: Final = "DELETE FROM registry.enrolment WHERE enrolment_id = $1"
 
-REVOKE: Final = "UPDATE registry.citizen SET revoked_at = $2, password_sealed = NULL WHERE citizen_id = $1"
+REVOKE: Final = """
+UPDATE registry.citizen
+SET revoked_at = $2, password_sealed = NULL, mykey_sealed = '', name_sealed = '', mail_sealed = ''
+WHERE citizen_id = $1
+"""
+"""What is left is keyed hashes: the MyKey ID is given to nobody else, and the same asked again is answered the same."""
 
 UNLINK: Final = "DELETE FROM registry.link WHERE citizen_id = $1 RETURNING citizen_id, party_id, link_id"
 """Rows of citizens found by the unique (party, citizen): a citizen has few links, and few are revoked."""

@@ -64,7 +64,8 @@ ENTRY_COLUMNS: Final = (
 
 END: Final = """
 UPDATE registry.service_id AS s
-SET ending = new.ending, ended_terminal_id = new.terminal_id, ended_operation_id = new.operation_id, ended_at = $5
+SET ending = new.ending, ended_terminal_id = new.terminal_id, ended_operation_id = new.operation_id, ended_at = $5,
+  serial_sealed = NULL
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS new (entry_id, ending, terminal_id, operation_id)
 WHERE s.entry_id = new.entry_id
 """
@@ -96,7 +97,7 @@ WHERE ended_operation_id = ANY($1::uuid[]) AND ending = 'removed'
 """
 
 REVOKE: Final = """
-UPDATE registry.service_id SET ending = 'revoked', ended_at = $2
+UPDATE registry.service_id SET ending = 'revoked', ended_at = $2, serial_sealed = NULL
 WHERE citizen_id = $1 AND ended_at IS NULL RETURNING entry_id, citizen_id, issuer_id
 """
 

@@ -101,8 +101,10 @@ class _Book:
         self.owners.pop((message.issuer_id, entry.number_hash), None)
         by = (ending.value, message.terminal_id, message.operation_id)
         if entry.entry_id in self.new:
+            self.new[entry.entry_id][5] = None
             self.new[entry.entry_id][-4:] = [*by, self.now]
         else:
+            self.again.pop(entry.entry_id, None)
             self.ended.append((entry.entry_id, *by))
 
     async def write(self, tx: Transaction) -> None:

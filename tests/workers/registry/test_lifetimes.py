@@ -192,6 +192,21 @@ async def test_revoked_all_that_hung_on_it_ends(
         assert (await said(database_url)).count("mykey-ids.revoked") == 1
 
 
+async def test_revoked_neither_name_nor_address_nor_serial_is_kept(
+    office: HubProcess, issuers: list[Authority], database_url: str
+) -> None:
+    card = issuers[0].card(1)
+    citizen_id = await created(office, card, "MYCHOICE")
+    await ask(office, RegisterIssuer(issuer=LIBRARY))
+    await ask(office, _service_id(citizen_id).model_copy(update={"address_change_serial": "0a0b"}))
+    proof_id = await proof_of(office, card, "revoke-mykey-id")
+    assert (await ask(office, RevokeMyKeyId(citizen_id=citizen_id, proof_id=proof_id))).code is None
+    (citizen,) = await rows_of(database_url, "SELECT mykey_sealed, name_sealed, mail_sealed FROM registry.citizen")
+    assert set(citizen) == {b""}
+    (link,) = await rows_of(database_url, "SELECT ending, serial_sealed FROM registry.service_id")
+    assert tuple(link) == ("revoked", None)
+
+
 def _service_id(citizen_id: UUID) -> RegisterServiceId:
     return RegisterServiceId(
         citizen_id=citizen_id,

@@ -191,7 +191,19 @@ async def test_in_one_run_each_gets_its_own_answer(town: HubProcess, database_ur
     assert [answer.code for answer in answers] == [None, None, "number_taken", None, None, "number_taken"]
     rows = await rows_of(database_url, HISTORY)
     assert [row["ending"] for row in rows] == ["replaced", None, None]
-    assert rows[0]["serial_sealed"] is not None
+    assert rows[0]["serial_sealed"] is None
+
+
+async def test_with_its_link_the_serial_is_forgotten(town: HubProcess, database_url: str) -> None:
+    await ask(town, register(A, "11111111", address_change_serial="0a"))
+    await ask(town, register(A, "22222222", address_change_serial="0a", replaces=True))
+    await ask(town, remove(A))
+    await ask(town, register(A, "33333333"))
+    in_one_run = [register(A, "33333333", address_change_serial="0a"), register(A, "44444444", replaces=True)]
+    await town.bus.call_many(in_one_run, 10)
+    rows = await rows_of(database_url, HISTORY)
+    assert [row["ending"] for row in rows] == ["replaced", "removed", "replaced", None]
+    assert {row["serial_sealed"] for row in rows} == {None}
 
 
 async def test_a_link_that_another_process_ends_meanwhile_has_ended_once(town: HubProcess, database_url: str) -> None:
