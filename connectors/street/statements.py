@@ -49,7 +49,7 @@ INSERT INTO street.merge (merge_id, street_id, number, citizen_id, terminal_id, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'asked', $11, $12, $13, $14)
 """
 FAILED: Final = """
-UPDATE street.merge SET state = 'failed', code = $2, ended_at = $3, file_sealed = NULL
+UPDATE street.merge SET state = 'failed', code = $2, ended_at = $3, file_sealed = NULL, member_sealed = ''
 WHERE merge_id = $1 AND state = 'asked'
 """
 SENT: Final = """
@@ -111,7 +111,7 @@ INSERT INTO street.given_back (merge_id, operator, reason, street_confirmed, at)
 """
 MERGE_OF_NUMBER: Final = "SELECT * FROM street.merge WHERE street_id = $1 AND number = $2"
 ENDED: Final = """
-UPDATE street.merge SET state = $2, ended_at = $3, file_sealed = NULL, undelivered = NULL
+UPDATE street.merge SET state = $2, ended_at = $3, file_sealed = NULL, member_sealed = '', undelivered = NULL
 WHERE merge_id = ANY ($1) AND ended_at IS NULL
 """
 OVERDUE: Final = "UPDATE street.merge SET overdue_at = $2 WHERE merge_id = ANY ($1) AND ended_at IS NULL"

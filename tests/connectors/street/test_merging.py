@@ -13,7 +13,10 @@ from tests.connectors.street.vectors import key_of
 from tests.connectors.terminal.agents import DEADLINE_S
 from tests.peers.card.authority import CardAuthority
 from tests.waiting import wait_until
+from tests.workers.registry.asking import rows_of
 from workers.clockwork import component as clockwork
+
+MEMBERS = "SELECT member_sealed FROM street.merge ORDER BY points"
 
 
 @pytest.mark.parametrize("mode", [CipherMode.cbc, CipherMode.gcm_256])
@@ -46,6 +49,7 @@ async def test_what_a_street_refuses_is_the_citizens_again(
         view = await street.becomes(answer.number, MergeState.refused)
         assert view.reason == "unknown_member"
         assert (street.points(), await street.held()) == (None, (HELD, 0))
+        assert {bytes(row[0]) for row in await rows_of(database_url, MEMBERS)} == {b""}
 
         # A wrong or late answer changes nothing.
         (street.drop / f"merge-honmachi-{answer.number}.mpf.ack").touch()
@@ -68,6 +72,8 @@ async def test_the_same_merge_asked_again_is_the_same_and_another_under_its_id_i
         too_much = uuid4()
         for _ in range(2):
             assert (await street.merge(HELD, merge_id=too_much)).code == RefusalCode.insufficient_points
+        going, failed = await rows_of(database_url, MEMBERS)
+        assert (bool(going[0]), bytes(failed[0])) == (True, b"")
         assert (await street.merge(1, issuer_id="000001")).code == RefusalCode.no_street
         assert (await street.merge(1, citizen_id=uuid4())).code == RefusalCode.no_service_id
         assert await street.held() == (HELD - 300, 300)
