@@ -24,6 +24,8 @@ from schemas.problems import ProblemCode
 
 KEPT_FOR: Final = timedelta(days=35)
 """How long a receipt can be looked at again."""
+OPEN_FOR: Final = timedelta(days=2)
+"""How long what was typed can be confirmed: longer than any session, and than an enrolment is kept."""
 CLAIM: Final = timedelta(seconds=20)
 """An act that began so long ago and has no outcome was cut off: the next to ask does it again, under the same key."""
 WAIT_LIMIT_S: Final = 8.0
@@ -53,6 +55,10 @@ WHERE owner_id = $1 AND form_key = $2 AND receipt IS NULL RETURNING 1
 """
 FORGET: Final = """
 DELETE FROM portal.form WHERE ctid = ANY (ARRAY (SELECT ctid FROM portal.form WHERE kept_at < $1 LIMIT $2))
+"""
+FORGET_OPEN: Final = """
+DELETE FROM portal.form WHERE receipt IS NULL
+  AND ctid = ANY (ARRAY (SELECT ctid FROM portal.form WHERE receipt IS NULL AND kept_at < $1 LIMIT $2))
 """
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -136,6 +142,7 @@ class FormKeys:
         """What is too old goes, a piece at a time."""
         async with self._database.transaction() as tx:
             await tx.execute(FORGET, tx.now - KEPT_FOR, FORGET_PIECE_ROWS)
+            await tx.execute(FORGET_OPEN, tx.now - OPEN_FOR, FORGET_PIECE_ROWS)
 
     async def _turn(self, owner_id: UUID, act: str, key: UUID) -> bool:
         """Whether it is ours to do, once nobody else is at it; False where it was done."""

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from connectors.portal.ground import onetime
-from connectors.portal.ground.onetime import CLAIM, KEPT_FOR, FormKeys, RefusedError
+from connectors.portal.ground.onetime import CLAIM, KEPT_FOR, OPEN_FOR, FormKeys, RefusedError
 from hub.clock import AdjustableClock
 from hub.keys import Keys
 from hub.web.problems import ProblemError
@@ -102,12 +102,31 @@ async def test_an_act_that_was_cut_off_is_done_by_the_next_who_asks(
 
 
 async def test_what_is_old_is_forgotten(form_keys: FormKeys, database_url: str, clock: AdjustableClock) -> None:
-    await form_keys.keep(OWNER, ACT, Text(text="old"))
+    await done(form_keys)
     clock.move_to(clock.now() + KEPT_FOR - timedelta(days=1))
-    young = await form_keys.keep(OWNER, ACT, Text(text="young"))
+    young = await done(form_keys)
     clock.move_to(clock.now() + timedelta(days=2))
     await form_keys.forget()
     assert [row["form_key"] for row in await rows_of(database_url, "SELECT form_key FROM portal.form")] == [young]
+
+
+async def test_what_nobody_has_confirmed_is_forgotten_soon(
+    form_keys: FormKeys, database_url: str, clock: AdjustableClock
+) -> None:
+    acted_on = await done(form_keys)
+    await form_keys.keep(OWNER, ACT, Text(text="left"))
+    clock.move_to(clock.now() + OPEN_FOR - timedelta(hours=1))
+    young = await form_keys.keep(OWNER, ACT, Text(text="young"))
+    clock.move_to(clock.now() + timedelta(hours=2))
+    await form_keys.forget()
+    rows = await rows_of(database_url, "SELECT form_key FROM portal.form")
+    assert {row["form_key"] for row in rows} == {acted_on, young}
+
+
+async def done(form_keys: FormKeys) -> UUID:
+    key = await form_keys.keep(OWNER, ACT, Text(text="to be done"))
+    await form_keys.act(OWNER, ACT, key, outcome)
+    return key
 
 
 async def outcome() -> Text:
