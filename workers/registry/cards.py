@@ -6,7 +6,7 @@ provider asked before any transaction is open; what it proves is one row under t
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from hub.apart import committed
 from hub.clock import Clock
 from hub.database import Database, Row
 from hub.errors import TransientError
+from hub.forgetting import forget
 from hub.ids import uuid7
 from hub.keys import Keys, place
 from hub.transaction import Transaction
@@ -31,7 +32,6 @@ from workers.registry.succession import ANSWER_TIMEOUT_S, Provider, Revocation, 
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 """Proofs, and cards that nobody has registered."""
-FORGET_PIECE_ROWS: Final = 10_000
 
 log = structlog.get_logger()
 
@@ -188,8 +188,6 @@ class ForgettingCards:
         self._database = database
 
     async def __call__(self) -> None:
-        """A piece of each, the oldest first."""
-        async with self._database.transaction() as tx:
-            before: datetime = tx.now - FORGOTTEN_AFTER
-            await tx.execute(sql.FORGET_PROOFS, before, FORGET_PIECE_ROWS)
-            await tx.execute(sql.FORGET_CARDS, before, FORGET_PIECE_ROWS)
+        """The oldest first."""
+        await forget(self._database, sql.FORGET_PROOFS, FORGOTTEN_AFTER)
+        await forget(self._database, sql.FORGET_CARDS, FORGOTTEN_AFTER)

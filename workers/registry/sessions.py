@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from hub.database import Database, Row
+from hub.forgetting import forget
 from hub.keys import Keys
 from hub.transaction import Reading, Transaction
 from schemas.logins import (
@@ -38,7 +39,6 @@ WHOLE: Final[Mapping[SessionKind, timedelta]] = {
 }
 CONFIRMED_FOR: Final = timedelta(minutes=5)
 """How long somebody who was asked again need not be asked once more."""
-FORGET_PIECE_ROWS: Final = 10_000
 REMOVED_CARDS_KEPT: Final = timedelta(days=1)
 
 _IDLE_LIMITS: Final = (IDLE[SessionKind.citizen], IDLE[SessionKind.counter], IDLE[SessionKind.staff])
@@ -169,8 +169,7 @@ class ForgettingLogins:
         self._database = database
 
     async def __call__(self) -> None:
-        """A piece of each, the oldest first."""
-        async with self._database.transaction() as tx:
-            await tx.execute(sql.FORGET_SESSIONS, tx.now, FORGET_PIECE_ROWS)
-            await tx.execute(sql.FORGET_TRIES, tx.now - WINDOW, FORGET_PIECE_ROWS)
-            await tx.execute(sql.FORGET_REMOVED_CARDS, tx.now - REMOVED_CARDS_KEPT, FORGET_PIECE_ROWS)
+        """The oldest first."""
+        await forget(self._database, sql.FORGET_SESSIONS)
+        await forget(self._database, sql.FORGET_TRIES, WINDOW)
+        await forget(self._database, sql.FORGET_REMOVED_CARDS, REMOVED_CARDS_KEPT)

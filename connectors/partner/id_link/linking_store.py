@@ -9,6 +9,7 @@ from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.openid import Proof, Secrets
 from hub.apart import committed
 from hub.database import Database, reachable
+from hub.forgetting import forget
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
 from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, OpenIdProvider, TakeProof
@@ -17,7 +18,6 @@ LINKING_FOR: Final = timedelta(minutes=15)
 """From the click to the confirmation, the log-in at the party included."""
 ANSWER_FOR: Final = timedelta(seconds=60)
 """From a party's own answer to the browser that brings it (ASVS 10.4.3)."""
-FORGET_PIECE_ROWS: Final = 10_000
 
 
 class Linkage(NamedTuple):
@@ -146,9 +146,8 @@ class LinkingStore:
         await committed(self._database, lambda tx: tx.execute(sql.FORGET_ACCOUNT, linking_id))
 
     async def forget_linkings(self) -> None:
-        """Those that have had their time, a piece at a time."""
-        async with reachable(), self._database.transaction() as tx:
-            await tx.execute(sql.FORGET_LINKINGS, tx.now, FORGET_PIECE_ROWS)
+        """Those that have had their time."""
+        await forget(self._database, sql.FORGET_LINKINGS)
 
     def _seal(self, linking_id: UUID, column: str, text: str) -> bytes:
         return self._sealer.seal(text.encode(), place("partner.linking", column, linking_id))

@@ -11,6 +11,7 @@ from connectors.partner.webhooks.events import Tested, Told
 from connectors.partner.webhooks.signing import new_secret
 from hub.apart import committed
 from hub.database import Database, reachable
+from hub.forgetting import forget
 from hub.ids import uuid7
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
@@ -18,7 +19,6 @@ from schemas.webhooks import KeptWebhook, SendWebhook
 
 OLD_SECRET_FOR: Final = timedelta(hours=24)
 EVENTS_KEPT: Final = timedelta(days=30)
-FORGET_PIECE_ROWS: Final = 10_000
 
 
 class Endpoint(NamedTuple):
@@ -147,8 +147,8 @@ class Endpoints:
         return await committed(self._database, lambda tx: send_again(party_id, event_ids, tx))
 
     async def forget(self) -> None:
-        """Events that have had their time, a piece at a time."""
-        await committed(self._database, lambda tx: tx.execute(sql.FORGET, tx.now - EVENTS_KEPT, FORGET_PIECE_ROWS))
+        """Events that have had their time."""
+        await forget(self._database, sql.FORGET, EVENTS_KEPT)
 
     def _seal(self, column: str, row_id: UUID, value: bytes) -> bytes:
         return self._sealer.seal(value, place("partner.webhook", column, row_id))

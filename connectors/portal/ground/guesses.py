@@ -15,6 +15,7 @@ import structlog
 
 from hub.apart import committed
 from hub.database import Database
+from hub.forgetting import forget
 from hub.keys import Hasher
 from hub.transaction import Transaction
 from hub.web.problems import ProblemError
@@ -25,7 +26,6 @@ CITIZEN_LIMIT: Final = 5
 SOURCE_LIMIT: Final = 30
 """Many people sit behind one address: a town hall, a telephone company."""
 GLOBAL_LIMIT: Final = 1_000
-FORGET_PIECE_ROWS: Final = 10_000
 
 COUNT: Final = """
 INSERT INTO portal.guess AS g (what_hash, tries, since)
@@ -80,8 +80,8 @@ class Guesses:
         await committed(self._database, lambda tx: tx.execute(UNCOUNT, begun))
 
     async def forget(self) -> None:
-        """What is older than the window goes, a piece at a time."""
-        await committed(self._database, lambda tx: tx.execute(FORGET, tx.now - WINDOW, FORGET_PIECE_ROWS))
+        """What is older than the window goes."""
+        await forget(self._database, FORGET, WINDOW)
 
     def _hash(self, what: str, by: str, name: str) -> bytes:
         return self._hasher.hash(f"{what}|{by}|{name}".encode())

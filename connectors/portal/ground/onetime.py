@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from hub.clock import JAPAN, Clock
 from hub.database import Database, Row
+from hub.forgetting import forget
 from hub.keys import Sealer, place
 from hub.web.problems import ProblemError
 from schemas.problems import ProblemCode
@@ -31,7 +32,6 @@ CLAIM: Final = timedelta(seconds=20)
 WAIT_LIMIT_S: Final = 8.0
 """How long a second click waits for the first one's outcome."""
 POLL_S: Final = 0.05
-FORGET_PIECE_ROWS: Final = 10_000
 _RECEIPT_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 KEEP: Final = """
@@ -139,10 +139,9 @@ class FormKeys:
         return Receipt(row["receipt"], row["done_at"], model.model_validate_json(outcome))
 
     async def forget(self) -> None:
-        """What is too old goes, a piece at a time."""
-        async with self._database.transaction() as tx:
-            await tx.execute(FORGET, tx.now - KEPT_FOR, FORGET_PIECE_ROWS)
-            await tx.execute(FORGET_OPEN, tx.now - OPEN_FOR, FORGET_PIECE_ROWS)
+        """What is too old goes."""
+        await forget(self._database, FORGET, KEPT_FOR)
+        await forget(self._database, FORGET_OPEN, OPEN_FOR)
 
     async def _turn(self, owner_id: UUID, act: str, key: UUID) -> bool:
         """Whether it is ours to do, once nobody else is at it; False where it was done."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from connectors.portal.ground import onetime
 from connectors.portal.ground.onetime import CLAIM, KEPT_FOR, OPEN_FOR, FormKeys, RefusedError
+from hub import forgetting
 from hub.clock import AdjustableClock
 from hub.keys import Keys
 from hub.web.problems import ProblemError
@@ -121,6 +122,17 @@ async def test_what_nobody_has_confirmed_is_forgotten_soon(
     await form_keys.forget()
     rows = await rows_of(database_url, "SELECT form_key FROM portal.form")
     assert {row["form_key"] for row in rows} == {acted_on, young}
+
+
+async def test_more_than_a_piece_is_forgotten_at_once(
+    form_keys: FormKeys, database_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "PIECE_ROWS", 2)
+    for _ in range(5):
+        await form_keys.keep(OWNER, ACT, Text(text="left"))
+    clock.move_to(clock.now() + KEPT_FOR + timedelta(days=1))
+    await form_keys.forget()
+    assert await rows_of(database_url, "SELECT FROM portal.form") == []
 
 
 async def done(form_keys: FormKeys) -> UUID:
