@@ -50,6 +50,13 @@ def test_whom_the_hub_writes_to_can_be_set() -> None:
         assert f"MYKEY_{name}=\n" in (DEPLOY / "systemd" / "hub.env").read_text()
 
 
+@each_component
+def test_how_long_messages_are_kept_can_be_set(component: str) -> None:
+    """Each process drops old days."""
+    assert "MYKEY_MESSAGE_DAYS" in components()[component]["environment"]
+    assert "MYKEY_MESSAGE_DAYS=\n" in (DEPLOY / "systemd" / "hub.env").read_text()
+
+
 def test_only_nginx_can_be_reached_from_outside() -> None:
     assert [name for name, service in services().items() if service.get("ports")] == ["nginx"]
     assert {name for name, network in compose()["networks"].items() if network.get("internal")} == set(INSIDE)
