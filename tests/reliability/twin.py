@@ -7,8 +7,7 @@ it is. A statement that it does not know is an error: add it to `twin_statements
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, cast
@@ -344,15 +343,15 @@ class TwinPool:
         self._slots = asyncio.Semaphore(size)
         self._connect = connect
 
-    @asynccontextmanager
-    async def acquire(self, timeout: float) -> AsyncIterator[TwinConnection]:  # noqa: ASYNC109 - as asyncpg's
+    async def acquire(self, timeout: float) -> TwinConnection:  # noqa: ASYNC109 - as asyncpg's
         """A fresh connection, when there is a slot."""
         async with asyncio.timeout(timeout):
             await self._slots.acquire()
-        try:
-            yield self._connect()
-        finally:
-            self._slots.release()
+        return self._connect()
+
+    async def release(self, _connection: TwinConnection, timeout: float) -> None:  # noqa: ASYNC109, ARG002 - as asyncpg's
+        """Its slot is free."""
+        self._slots.release()
 
     def terminate(self) -> None:
         """Nothing to cut: the simulator aborts transactions itself."""
