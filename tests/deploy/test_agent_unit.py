@@ -38,7 +38,7 @@ def test_systemd_finds_no_fault(drop_in: Path | None, tmp_path: Path) -> None:
 def test_it_starts_the_console_script() -> None:
     assert f"ExecStart={PROGRAM}mykey-agent run\n" in UNIT.read_text()
     assert [one.value for one in entry_points(group="console_scripts", name="mykey-agent")] == [
-        "reader_agent.__main__:main"
+        "reader_agent.__main__:program"
     ]
 
 
