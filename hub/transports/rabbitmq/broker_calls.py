@@ -95,9 +95,9 @@ class BrokerCalls:
     async def finish(self) -> None:
         """Take no more, and wait for what is in work; what was brought and not begun goes back to the queue."""
         self._stopped = True
-        with suppress(*BROKER_ERRORS):
-            for queue, tag in self._consuming:
-                await queue.cancel(tag, timeout=CONSUME_TIMEOUT_S)
+        cancels = (queue.cancel(tag, timeout=CONSUME_TIMEOUT_S) for queue, tag in self._consuming)
+        # Of a channel that is lost the client says anything, a bare Exception too; and then all has gone back.
+        await asyncio.gather(*cancels, return_exceptions=True)
         if self._serving:
             await asyncio.wait(self._serving)
 
