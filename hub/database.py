@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
@@ -170,18 +171,18 @@ class Database:
                 yield connection
             except BaseException as error:
                 if not isinstance(error, TimeoutError) and connection.is_in_transaction():
-                    await _rolled_back(connection, connection.execute("ROLLBACK"))
+                    await _rolled_back(connection, partial(connection.execute, "ROLLBACK"))
                 raise
 
 
 @asynccontextmanager
 async def _acquired(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
-    """Who has not answered in time is not asked to stop either, and not waited for: asyncpg would do both."""
+    """A connection, given back; one that has not answered in time is cut: asyncpg would ask it to stop, and wait."""
     connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     try:
         yield connection
     except TimeoutError:
-        connection.terminate()
+        _cut(connection)
         raise
     finally:
         with suppress(TimeoutError):  # the pool has cut it then
@@ -196,20 +197,25 @@ async def _begun(connection: Connection) -> AsyncIterator[None]:
     try:
         yield
     except TimeoutError:
-        connection.terminate()
+        _cut(connection)
         raise
     except BaseException:
-        await _rolled_back(connection, transaction.rollback())
+        await _rolled_back(connection, transaction.rollback)
         raise
     await transaction.commit()
 
 
-async def _rolled_back(connection: Connection, rollback: Awaitable[object]) -> None:
-    """By the server, or with its connection."""
+async def _rolled_back(connection: Connection, rollback: Callable[[], Awaitable[object]]) -> None:
+    """By the server, or with its connection; whatever comes of it, what went wrong before is what is told."""
     try:
         async with asyncio.timeout(GIVE_UP_TIMEOUT_S):
-            await rollback
-    except TimeoutError:
+            await rollback()
+    except UNREACHABLE:
+        _cut(connection)
+
+
+def _cut(connection: Connection) -> None:
+    with suppress(asyncpg.InterfaceError):  # it was cut before
         connection.terminate()
 
 

@@ -121,7 +121,7 @@ class Outages:
         """Unanswered tries since the last one that was answered."""
         self._ended_s: dict[str, float] = {}
         self._begun_s: dict[str, float] = {}
-        """When they were told of here; forgotten once everybody is sure to know."""
+        """When they were told of here: a look that was begun before does not know of them."""
         self._released_s = 0.0
 
     def is_open(self, destination: str | None) -> bool:
@@ -244,6 +244,7 @@ class Outages:
 
     def _forget(self, destination: str) -> None:
         self._open.pop(destination, None)
+        self._begun_s.pop(destination, None)
         self._ended_s[destination] = time.monotonic()
 
     async def release(self) -> None:

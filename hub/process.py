@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
@@ -206,9 +205,14 @@ class HubProcess(Bus):
             await self._close_databases()
 
     def stop_waiting(self) -> None:
-        """Tell the components that this process is to end, once; by itself this is told as it is left."""
+        """Take no more calls of others, and tell the components that this process is to end.
+
+        Leaving the process does it, too; whoever has doors to close first does it before.
+        """
         if not self._is_stopping:
             self._is_stopping = True
+            if self._transport is not None:
+                self._transport.stop_taking()
             for component in self.components:
                 if component.stopping is not None:
                     component.stopping()
@@ -219,11 +223,10 @@ class HubProcess(Bus):
         await asyncio.gather(*(worker.stop() for hosted in self._hosted.values() for worker in hosted.workers))
         if self._transport is not None:
             await self._transport.finish()
-        async with AsyncExitStack() as closing:  # each, whatever becomes of the others
-            for hosted in self._hosted.values():
-                if hosted.component.close is not None:
-                    closing.push_async_callback(hosted.component.close)
-                closing.push_async_callback(hosted.calls.close)
+        ended = await asyncio.gather(*map(_close, self._hosted.values()), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _close_databases(self) -> None:
         for hosted in self._hosted.values():
@@ -314,6 +317,12 @@ class HubProcess(Bus):
                     if not await connection.fetchval(DUE, list(components or self._hosted)):
                         return
                 await asyncio.sleep(DRAIN_POLL_S)
+
+
+async def _close(hosted: _Hosted) -> None:
+    await hosted.calls.close()
+    if hosted.component.close is not None:
+        await hosted.component.close()
 
 
 async def _ask_hosted(hosted: _Hosted, messages: Sequence[Message], trace: Trace) -> list[Any]:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 from typing import Final, NoReturn
 
 import structlog
@@ -59,7 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """The command as it is installed: Python itself would wait for a thread that is held by a share that hangs."""
-    status = main()
+    sys.excepthook = _fail
+    _end(main())
+
+
+def _fail(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.__excepthook__(kind, error, trace)
+    _end(_STATUS_FAILED)
+
+
+def _end(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(status)

@@ -52,7 +52,8 @@ _REASONS: Final[Mapping[Outcome, RefusalCode]] = {
 class JobAnswer(Said):
     """How a job ended. `code` (schemas.problems) says why it did not reach its end: then there is no outcome.
 
-    `terminal_away`: the terminal's agent is not connected. `terminal_gone`: it was lost while the job was under way.
+    `terminal_away`: the terminal's agent is not connected. `terminal_gone`: it was lost while the job was under way,
+    or the process of ours that it is connected to is to end.
     """
 
     outcome: Outcome | None = None
@@ -152,7 +153,7 @@ class ReleaseCard(Ask, Answered[JobAnswer]):
 
 
 class DropAnswer(JobAnswer):
-    """Where the job is done, `files` has a word for each. `code` no_merge_folder: there is no folder for any."""
+    """Where the job is done, `files` has a word for each. `code` merge_folder_none: there is no folder for any."""
 
     files: list[Dropped] = Field(default_factory=list)
 

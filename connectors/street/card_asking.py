@@ -1,5 +1,6 @@
 """A street's software asks whose card is in (mission III.16): the card is read at the street's own terminal."""
 
+from contextlib import suppress
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -7,6 +8,7 @@ import structlog
 
 from connectors.street.streets import StreetBook
 from hub.bus import Bus
+from hub.errors import TransientError
 from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
 from schemas.citizens import ProfileOf
@@ -73,7 +75,8 @@ class CardAsking:
             answer = await self._bus.call(ask, ask.deadline_s)
         finally:
             # Also where nobody waits any more: the terminal may be another process's, which does not hear of that.
-            await self._bus.call(release, release.deadline_s)
+            with suppress(TransientError):
+                await self._bus.call(release, release.deadline_s)
         if answer.proof is None:
             return Found(code=answer.reason)
         proven = await self._bus.call(ProveCard(proof=answer.proof), DEADLINE_S)

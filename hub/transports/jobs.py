@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from hub.component import Job
-from hub.database import UNREACHABLE, Database
+from hub.database import Database
 from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever
 from hub.transports.lanes import Lanes
 
@@ -50,10 +50,7 @@ class JobRunner:
         self._lanes.let_go()
         if self._working is not None:
             await end_tasks([self._working], CANCEL_AGAIN_S)
-        try:
-            await self._lanes.release()
-        except UNREACHABLE:
-            log.warning("job_lease_not_released", job=self._job.name)
+        await self._lanes.release()
 
     def _lease_changed(self) -> None:
         """Another epoch: the lease was lost and won again, and who had it between may have run the job too."""

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 LEASE_S: Final = 8.0
 RENEW_S: Final = 2.0
+RELEASE_TIMEOUT_S: Final = 3.0
+"""Who is to end does not wait longer for its lanes to be given back: they run out."""
 END_S: Final = 0.01
 """Whoever waits in a lane for something to do has ended so long after it is ours no more."""
 
@@ -86,7 +88,8 @@ class Lanes:
         self._is_working = is_working
         self._is_ending = False
         self._count = count
-        self._renewed_s = time.monotonic()
+        self.renewed_s = time.monotonic()
+        """When PostgreSQL was asked for the leases that we have now."""
         self._lapse: asyncio.TimerHandle | None = None
         """Lets go of all lanes when their leases run out, also while a question to PostgreSQL is not answered."""
 
@@ -115,23 +118,26 @@ class Lanes:
         if self._lapse is not None:
             self._lapse.cancel()
         self._hold({})
-        async with self._database.connection() as connection:
-            await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
-            await connection.execute(GONE, self._process_id, self.receiver)
+        try:
+            async with asyncio.timeout(RELEASE_TIMEOUT_S), self._database.connection() as connection:
+                await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
+                await connection.execute(GONE, self._process_id, self.receiver)
+        except (*UNREACHABLE, *RETRYABLE) as error:
+            log.warning("lanes_not_released", receiver=self.receiver, error=type(error).__qualname__)
 
     async def _keep_once(self) -> None:
-        began_s = time.monotonic()
         async with self._database.connection() as connection:
             await connection.execute(SEEN, self._process_id, self.receiver)
             sharers = await connection.fetchval(SHARERS, self.receiver, LEASE_S)
             share = 0 if self._is_ending else math.ceil(self._count / max(1, sharers))
+            asked_s = time.monotonic()
             held = {
                 r["lane"]: r["epoch"] for r in await connection.fetch(RENEW, self.receiver, self._process_id, LEASE_S)
             }
             extra = sorted(held)[share:]
             if extra:
                 held = {lane: epoch for lane, epoch in held.items() if lane not in extra}
-                self._hold(held)
+                self._hold_from(asked_s, held)
                 await asyncio.sleep(END_S)
                 idle = [lane for lane in extra if not self._is_working(lane)]
                 await connection.execute(RELEASE, self.receiver, self._process_id, idle)
@@ -139,14 +145,14 @@ class Lanes:
                 won = await connection.fetch(CLAIM, self.receiver, self._process_id, LEASE_S, share - len(held))
                 failpoints.reach("lanes.won")
                 held |= {r["lane"]: r["epoch"] for r in won}
-        self._renewed_s = began_s
-        self._hold_until(began_s + LEASE_S, held)
+        self.renewed_s = asked_s
+        self._hold_from(asked_s, held)
 
-    def _hold_until(self, end_s: float, held: dict[int, int]) -> None:
+    def _hold_from(self, asked_s: float, held: dict[int, int]) -> None:
         """Hold them for as long as nobody else can win them: from when PostgreSQL was asked, not from its answer."""
         if self._lapse is not None:
             self._lapse.cancel()
-        left_s = end_s - time.monotonic()
+        left_s = asked_s + LEASE_S - time.monotonic()
         if left_s > 0.0:
             self._lapse = asyncio.get_running_loop().call_later(left_s, self._hold, {})
         self._hold(held if left_s > 0.0 else {})

@@ -88,6 +88,8 @@ class OutsideReceiver(Receiver):
         self.outages = Outages(receiver, database, limits or OutageLimits())
         self._probed: set[str] = set()
         """Destinations that this process sends a probe to."""
+        self._sending: set[asyncio.Task[None]] = set()
+        """Probes whose answer is waited for."""
         self._probing = Counter[int]()
         """How many probes are under way in a lane."""
 
@@ -100,7 +102,7 @@ class OutsideReceiver(Receiver):
             ending.cancel()
 
     def _end_probes(self) -> None:
-        for probe in self._beside:
+        for probe in self._sending:
             probe.cancel()
 
     async def handle(self, place: Place, due: Sequence[Due]) -> bool:
@@ -287,11 +289,16 @@ class OutsideReceiver(Receiver):
         self.poll_soon()
 
     async def _send_probe(self, due: Due, destination: str) -> Ended | None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - we are in one
+        self._sending.add(task)
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 return await self._try(due, destination)
         except TimeoutError:
             return Ended(due, NoAnswerError(destination=destination), waits_for=destination)
+        finally:
+            self._sending.discard(task)
 
 
 def _classified(error: Exception) -> HubError:

@@ -64,8 +64,11 @@ class Transport(Protocol):
         Raises what hub.transports.remote_calls names; TransientError where there is no way to the other process.
         """
 
+    def stop_taking(self) -> None:
+        """Take no more calls of others: they are for other processes."""
+
     async def finish(self) -> None:
-        """Take no more calls of others, and wait for those that are in work here."""
+        """The same, and wait for those that are in work here."""
 
     def complaint(self) -> str | None:
         """What is wrong with the way to other processes, in static words; None when all is well."""

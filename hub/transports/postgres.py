@@ -50,6 +50,10 @@ class PostgresTransport:
             await self.calls.carry(asked)
             return await self.remote.answers_to(asked, messages)
 
+    def stop_taking(self) -> None:
+        """See Transport."""
+        self.calls.stop_taking()
+
     async def finish(self) -> None:
         """See Transport."""
         await self.calls.finish()

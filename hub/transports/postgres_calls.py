@@ -115,10 +115,14 @@ class PostgresCalls:
                 async with asyncio.timeout(self._poll_s):
                     await self._look.wait()
 
+    def stop_taking(self) -> None:
+        """What is being taken is ours all the same."""
+        self._stopped = True
+
     async def finish(self) -> None:
         """Take no more, and wait for the calls of others that are in work here."""
-        self._stopped = True
-        async with self._taking:  # what is being taken is ours once PostgreSQL has answered
+        self.stop_taking()
+        async with self._taking:
             pass
         await asyncio.gather(*self._serving.values(), return_exceptions=True)
 

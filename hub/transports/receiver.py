@@ -95,13 +95,7 @@ class Receiver:
                 await asyncio.wait(under_way)
         finally:
             await end_tasks(under_way if self._keeping is None else [*under_way, self._keeping], CANCEL_AGAIN_S)
-            await self._release()
-
-    async def _release(self) -> None:
-        try:
             await self.lanes.release()
-        except UNREACHABLE:
-            log.warning("lanes_not_released", receiver=self.receiver)
 
     def wake(self, lane: int) -> bool:
         """A hint that the lane has something due; tells whether the lane is ours."""

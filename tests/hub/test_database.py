@@ -1,6 +1,7 @@
 """What an error of the database means: run it again, wait, or mend the message."""
 
 import asyncio
+from typing import cast
 
 import asyncpg
 import pytest
@@ -111,3 +112,19 @@ async def _one(process: HubProcess) -> object:
     async with process.database_of("registry").reading() as reading:
         found: object = await reading.fetch_value("SELECT 1")
         return found
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyError, TimeoutError])
+async def test_what_went_wrong_is_told_also_where_the_connection_is_lost_by_then(
+    probe: Probe, error: type[BaseException]
+) -> None:
+    async with at_work(probe.url, fake("registry")) as process:
+        with pytest.raises(error):
+            await _lose_and_raise(process, error)
+        assert await _one(process) == 1
+
+
+async def _lose_and_raise(process: HubProcess, error: type[BaseException]) -> None:
+    async with process.database_of("registry").transaction() as tx:
+        cast("asyncpg.Connection[asyncpg.Record]", tx._connection).terminate()
+        raise error

@@ -19,7 +19,6 @@ FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (name_hash, place)
 JOIN registry.card AS c USING (name_hash)
 JOIN registry.citizen_card AS h ON h.card_id = c.card_id AND h.superseded_at IS NULL AND h.released_at IS NULL
 ORDER BY place LIMIT 1
-FOR UPDATE OF h
 """
 
 SUPERSEDE: Final = """

@@ -110,10 +110,13 @@ class Cards:
         """The card takes the place of the one that this citizen had before; None where nobody had one of them."""
         hashes = [self._hash(name) for name in standing.predecessors]
         citizen_id: UUID | None = await tx.fetch_value(sql.CITIZEN_OF_PREDECESSOR, hashes)
-        if citizen_id is not None:
-            await tx.execute(sql.SUPERSEDE, citizen_id, tx.now)
-            await tx.execute(sql.ATTACH, citizen_id, card_id, tx.now)
-            tx.emit(CardRenewed(citizen_id=citizen_id, card_id=card_id, expires_on=certified.expires_on))
+        if citizen_id is None or not await held([citizen_id], tx):
+            return None
+        if await tx.fetch_value(sql.CITIZEN_OF_PREDECESSOR, hashes) != citizen_id:
+            return None  # another process was quicker
+        await tx.execute(sql.SUPERSEDE, citizen_id, tx.now)
+        await tx.execute(sql.ATTACH, citizen_id, card_id, tx.now)
+        tx.emit(CardRenewed(citizen_id=citizen_id, card_id=card_id, expires_on=certified.expires_on))
         return citizen_id
 
     async def _renew_notice(self, citizen_id: UUID, card_id: UUID, serial: str, tx: Transaction) -> None:

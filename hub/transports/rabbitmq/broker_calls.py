@@ -46,6 +46,7 @@ class BrokerCalls:
         self._stopped = False
         self._serving: set[asyncio.Task[None]] = set()
         self._consuming: list[tuple[AbstractQueue, str]] = []
+        self._ending: asyncio.Task[None] | None = None
 
     async def carry(self, asked: Asked) -> None:
         """Bring a call to whoever hosts its receiver. Raises BrokerUnusableError."""
@@ -75,10 +76,11 @@ class BrokerCalls:
         plain.on_consumer_cancel_callbacks.add(lambda _frame: self._cancelled(gone))
         for component in self._served:
             queue = await call_queue(channel, component)
-            if self._stopped:
-                return
-            tag = await queue.consume(partial(self._came, component), timeout=CONSUME_TIMEOUT_S)
-            self._consuming.append((queue, tag))
+            if not self._stopped:
+                tag = await queue.consume(partial(self._came, component), timeout=CONSUME_TIMEOUT_S)
+                self._consuming.append((queue, tag))
+        if self._stopped:
+            return  # with its connection go the consumers that nobody knew of as we were told to stop
         while not channel.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -92,14 +94,24 @@ class BrokerCalls:
         log.warning("broker_call_queue_gone", receivers=list(self._served))
         gone.set()
 
+    def stop_taking(self) -> None:
+        """Have the broker bring no more; what it brings until it knows goes back."""
+        self._stopped = True
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end_consuming())
+
     async def finish(self) -> None:
         """Take no more, and wait for what is in work; what was brought and not begun goes back to the queue."""
-        self._stopped = True
+        self.stop_taking()
+        assert self._ending is not None  # noqa: S101 - it was begun just now, or before
+        await self._ending
+        if self._serving:
+            await asyncio.wait(self._serving)
+
+    async def _end_consuming(self) -> None:
         cancels = (queue.cancel(tag, timeout=CONSUME_TIMEOUT_S) for queue, tag in self._consuming)
         # Of a channel that is lost the client says anything, a bare Exception too; and then all has gone back.
         await asyncio.gather(*cancels, return_exceptions=True)
-        if self._serving:
-            await asyncio.wait(self._serving)
 
     async def _came(self, component: str, message: AbstractIncomingMessage) -> None:
         if self._stopped:

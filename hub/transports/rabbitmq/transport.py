@@ -80,6 +80,11 @@ class RabbitTransport:
                 await self._postgres.calls.carry(asked)
             return await remote.answers_to(asked, messages)
 
+    def stop_taking(self) -> None:
+        """See Transport."""
+        self.calls.stop_taking()
+        self._postgres.stop_taking()
+
     async def finish(self) -> None:
         """See Transport."""
         await self._publisher.finish()

@@ -13,12 +13,9 @@ from pydantic import BaseModel
 
 from hub import calls
 from hub.errors import DeadlineExceededError, PermanentError, TransientError, UnroutableError
-from hub.process import HubProcess
 from hub.runner import WrongAnswersError
 from hub.tracing import TRACE, Trace
 from hub.transaction import Reading, Transaction
-from hub.transports.postgres import PostgresTransport
-from hub.transports.rabbitmq.transport import RabbitTransport
 from hub.transports.remote_calls import Asked, RemoteFailedError, RemoteRefusedError
 from schemas.citizens import CheckMyKeyId
 from schemas.message import Answered
@@ -263,19 +260,14 @@ async def test_what_comes_to_one_who_is_told_to_stop_goes_to_the_others(start: S
         await wait_until(lambda: asking.complaint() is None and process.complaint() is None)
         first = asyncio.create_task(asking.bus.call(credit(1), LONG_DEADLINE_S))
         await asyncio.wait_for(began.wait(), DEADLINE_S)
-        stopping = asyncio.create_task(stopped.aclose())
-        await wait_until(lambda: _takes_no_more(process))
+        process.stop_waiting()  # as where doors are closed before the process is left
         late = [asyncio.create_task(asking.bus.call(credit(n), DEADLINE_S)) for n in range(2, 12)]
         async with start(fake("ledger")):
             assert [answer.points for answer in await asyncio.gather(*late)] == list(range(2, 12))
+            stopping = asyncio.create_task(stopped.aclose())
             may_end.set()
             assert (await first).points == 1
             await stopping
-
-
-def _takes_no_more(process: HubProcess) -> bool:
-    transport = process._transport
-    return isinstance(transport, RabbitTransport | PostgresTransport) and transport.calls._stopped
 
 
 async def test_with_nobody_there_the_deadline_ends_the_call_and_nobody_does_it_later(

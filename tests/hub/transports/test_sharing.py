@@ -168,7 +168,7 @@ async def test_what_is_under_way_outside_is_not_begun_again_by_whoever_joins(sta
         async with start(fake("mail", outside=outside)) as second:
             await wait_until(lambda: len(_outside(first).epochs) == LANES // 2, 6 * RENEW_S)
             given_s = time.monotonic()
-            await wait_until(lambda: _outside(second)._renewed_s > given_s, 6 * RENEW_S)
+            await wait_until(lambda: _outside(second).renewed_s > given_s, 6 * RENEW_S)
             assert await probe.owners(OUTSIDE) == {first.process_id: LANES}
             may_end.set()
             await wait_until(lambda: len(_outside(second).epochs) == LANES // 2, 6 * RENEW_S)
@@ -272,7 +272,7 @@ def test_a_frozen_transaction_is_ended_by_the_server_before_long() -> None:
 
 
 def _is_renewed(kept: lanes.Lanes, since_s: float) -> bool:
-    return kept._renewed_s > since_s
+    return kept.renewed_s > since_s
 
 
 async def _has_done(probe: Probe, number: int) -> bool:

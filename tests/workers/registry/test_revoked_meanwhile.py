@@ -1,9 +1,11 @@
 """What is asked for a citizen whose MyKey ID another process revokes just then: nothing of it outlives that."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from hub.process import HubProcess
@@ -14,12 +16,16 @@ from schemas.id_links import LinkAccount
 from schemas.logins import Confirm, LogInByCard
 from schemas.mykey_ids import RevokeMyKeyId
 from schemas.service_ids import Issuer, IssuerKind, RegisterIssuer, RegisterServiceId
-from tests.workers.registry.asking import ask, asked_meanwhile, rows_of
+from tests.waiting import wait_until
+from tests.workers.registry.asking import HELD_UP, ask, asked_meanwhile, rows_of
 from tests.workers.registry.ca import TERMINAL, Authority, Card
 from tests.workers.registry.conftest import BASE, PARTNER
 from tests.workers.registry.offices import lifetimes_of, tell
 from tests.workers.registry.people import HOME, PASSWORD, created, proof_of, proven, session_of
 
+WAITING = """
+SELECT count(*) >= 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 Revoking = Callable[[Transaction], Awaitable[object]]
 LIBRARY = Issuer(issuer_id="100001", name="図書館", kind=IssuerKind.library, lg_code=BASE, pattern="[0-9]{8}")
 
@@ -95,6 +101,26 @@ async def test_no_serial_is_kept(
     choice = ChooseAddressNotice(citizen_id=citizen_id, wanted=True, proof_id=read)
     assert (await asked_meanwhile(office, revoked, choice)).code == "other_citizen"
     assert await rows_of(database_url, "SELECT FROM registry.address_notice") == []
+
+
+async def test_a_card_that_is_reissued_just_then_is_released_too(
+    office: HubProcess, card: Card, citizen_id: UUID, issuers: list[Authority], register: Path, database_url: str
+) -> None:
+    confirm = Confirm(session=await session_of(office, "MYCHOICE"), source=HOME, password=PASSWORD)
+    session = (await ask(office, confirm)).session
+    reissued = issuers[0].card(2)
+    tell(register, successors={"/".join(card.name): "/".join(reissued.name)})
+    owner = await asyncpg.connect(database_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE hub.message IN SHARE MODE")
+        shown = asyncio.create_task(ask(office, ProveCard(proof=reissued.prove("look-up-service-id"))))
+        await wait_until(lambda: owner.fetchval(HELD_UP))
+        revoking = asyncio.create_task(ask(office, RevokeMyKeyId(citizen_id=citizen_id, session=session)))
+        await wait_until(lambda: owner.fetchval(WAITING))
+    await asyncio.wait([shown, revoking])
+    await owner.close()
+    assert (await revoking).code is None
+    assert await rows_of(database_url, "SELECT FROM registry.citizen_card WHERE released_at IS NULL") == []
 
 
 async def test_no_serial_of_a_reissued_card_is_kept(
