@@ -32,6 +32,8 @@ from schemas.uplink import (
 )
 
 LOOK_EVERY_S: Final = 0.25
+HANGS_AFTER_S: Final = 5.0
+"""A look that takes longer is at a share that is away."""
 TELL_AGAIN_S: Final = 20.0
 """After this an answer is told once more that the hub has not taken."""
 FORGET_EVERY_S: Final = 24 * 3_600.0
@@ -122,16 +124,25 @@ class MergeDrop:
             while True:
                 self._wake.clear()
                 before = len(self._waiting)
-                try:
-                    trouble = await self._round(self._folder)
-                except _OWN_TROUBLES as error:
-                    trouble = trouble_of(error)
-                await self._show(trouble, before)
+                await self._show(await self._looked(self._folder, before), before)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY_S):
                         await self._wake.wait()
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _looked(self, folder: Path, waiting_before: int) -> MergeTrouble | None:
+        """How the folder is; for as long as the look hangs it is missing."""
+        looking = asyncio.ensure_future(self._round(folder))
+        try:
+            await asyncio.wait([looking], timeout=HANGS_AFTER_S)
+            if not looking.done():
+                await self._show(MergeTrouble.missing, waiting_before)
+            return await looking
+        except _OWN_TROUBLES as error:
+            return trouble_of(error)
+        finally:
+            looking.cancel()
 
     async def _round(self, folder: Path) -> MergeTrouble | None:
         """How the folder is. Raises sqlite3.Error, OSError."""

@@ -5,6 +5,7 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from reader_agent.files import answers, dropping
+from reader_agent.files import answers, dropping, merge_folder
 from reader_agent.files.dropping import FILE_MODE, DropError
 from reader_agent.files.journal import Journal
 from reader_agent.files.merge_folder import MergeDrop
@@ -77,6 +78,28 @@ def file(name: str = NAME, content: bytes = b"sealed", *, again: bool = False) -
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+async def test_a_folder_that_hangs_is_told_as_missing_until_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_back = threading.Event()
+    look_at = dropping.look_at
+
+    def hang(folder: Path) -> MergeTrouble | None:
+        is_back.wait()
+        return look_at(folder)
+
+    monkeypatch.setattr(merge_folder, "HANGS_AFTER_S", 0.05)
+    monkeypatch.setattr(dropping, "look_at", hang)
+    try:
+        async with at_work(tmp_path) as shop:
+            await shop.drop.connected(shop.tell)
+            await wait_until(lambda: shop.told == [MergeFolder(trouble=MergeTrouble.missing)])
+            is_back.set()
+            await wait_until(lambda: MergeFolder() in shop.told)
+    finally:
+        is_back.set()
 
 
 async def test_a_file_is_dropped_answered_and_told_until_the_hub_has_it(tmp_path: Path) -> None:

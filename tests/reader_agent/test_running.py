@@ -45,6 +45,15 @@ def hang(*_):
 __main__.program()
 """
 """The agent's program beside a share that hangs."""
+FAILS = """
+import threading
+from reader_agent import __main__
+
+threading.Thread(target=threading.Event().wait).start()
+__main__.main = lambda: {}["a defect"]
+__main__.program()
+"""
+"""The same, where it fails in a way that nobody thought of while a thread hangs."""
 END_LIMIT_S = 15.0
 
 
@@ -253,6 +262,18 @@ async def test_it_ends_while_a_share_hangs(tmp_path: Path, what: str) -> None:
         program.send_signal(signal.SIGTERM)
         async with asyncio.timeout(END_LIMIT_S):
             assert await program.wait() == 0
+
+
+async def test_it_ends_by_a_defect_although_a_thread_hangs() -> None:
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", FAILS, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(END_LIMIT_S):
+            _, told = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
+    assert program.returncode == 1
+    assert b"KeyError: 'a defect'" in told
 
 
 async def test_its_page_is_there_while_a_share_hangs_from_the_start(tmp_path: Path) -> None:
