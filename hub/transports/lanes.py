@@ -20,7 +20,9 @@ log = structlog.get_logger()
 LEASE_S: Final = 8.0
 RENEW_S: Final = 2.0
 RELEASE_TIMEOUT_S: Final = 3.0
-"""Who is to end does not wait longer for its lanes to be given back: they run out."""
+RELEASE_TRIES: Final = 2
+"""What was cancelled just before may have the next statement cancelled, too. Who is to end does not wait longer for its
+lanes to be given back: they run out."""
 END_S: Final = 0.01
 """Whoever waits in a lane for something to do has ended so long after it is ours no more."""
 
@@ -118,12 +120,15 @@ class Lanes:
         if self._lapse is not None:
             self._lapse.cancel()
         self._hold({})
-        try:
-            async with asyncio.timeout(RELEASE_TIMEOUT_S), self._database.connection() as connection:
-                await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
-                await connection.execute(GONE, self._process_id, self.receiver)
-        except (*UNREACHABLE, *RETRYABLE) as error:
-            log.warning("lanes_not_released", receiver=self.receiver, error=type(error).__qualname__)
+        for _ in range(RELEASE_TRIES):
+            try:
+                async with asyncio.timeout(RELEASE_TIMEOUT_S), self._database.connection() as connection:
+                    await connection.execute(RELEASE_ALL, self.receiver, self._process_id)
+                    await connection.execute(GONE, self._process_id, self.receiver)
+            except (*UNREACHABLE, *RETRYABLE) as error:
+                log.warning("lanes_not_released", receiver=self.receiver, error=type(error).__qualname__)
+            else:
+                return
 
     async def _keep_once(self) -> None:
         async with self._database.connection() as connection:

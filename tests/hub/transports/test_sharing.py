@@ -4,16 +4,18 @@ import asyncio
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, cast
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import structlog
 
 from hub import failpoints
-from hub.database import SESSION
+from hub.database import SESSION, Connection, Database
 from hub.process import HubProcess
 from hub.transaction import Transaction
 from hub.transports import lanes
@@ -153,6 +155,33 @@ async def test_who_is_told_to_stop_while_it_wins_lanes_begins_nothing_in_them(
         await ours.release()
 
     assert not any(owned)
+
+
+class Cancelled:
+    """A database whose server has cancelled what was asked first: it was meant for something before."""
+
+    def __init__(self, database: Database) -> None:
+        self._connection = database.connection
+        self.asked = 0
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        self.asked += 1
+        if self.asked == 1:
+            raise asyncpg.QueryCanceledError
+        async with self._connection() as connection:
+            yield connection
+
+
+async def test_lanes_are_given_back_also_where_that_has_to_be_said_twice(start: Start, probe: Probe) -> None:
+    async with start(fake("registry")) as process:
+        await wait_until(lambda: len(process.receivers_of("registry")[0].lanes.epochs) == LANES)
+        cancelled = Cancelled(process.database_of("registry"))
+        ours = lanes.Lanes("registry", process.process_id, cast("Database", cancelled), lambda: None)
+        process.receivers_of("registry")[0].lanes.let_go()
+        await ours.release()
+        assert cancelled.asked == 2
+        assert await probe.owners("registry") == {}
 
 
 async def test_what_is_under_way_outside_is_not_begun_again_by_whoever_joins(start: Start, probe: Probe) -> None:
