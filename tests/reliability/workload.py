@@ -52,7 +52,7 @@ PLAIN: Final[Mapping[str, float]] = MappingProxyType(
 EVERYTHING: Final[Mapping[str, float]] = MappingProxyType({
     "credit": 7, "to_pool": 9, "move": 5, "use": 4, "sweep": 3.5, "expire": 4, "refusal": 0.5,
     "grant": 3, "coupon": 2, "together": 6, "correct": 2.5, "revoke": 0.5,
-    "issue": 5, "redeem": 5, "expire_voucher": 2.5, "authorise": 6, "capture": 6, "void": 2, "expire_order": 1.5,
+    "issue": 5, "redeem": 5, "expire_voucher": 2.5, "authorise": 6, "capture": 6, "void": 3, "expire_order": 1.5,
     "refund": 3.5, "send": 4, "acknowledge": 2, "send_back": 2,
 })  # fmt: skip
 BEGUN_BY: Final = {

@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 import pytest
 
+from hub.branches import ROLL_BACK
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from hub.transports.jobs import JobRunner
@@ -32,6 +33,7 @@ from tests.workers.ledger.world import (
 )
 from workers.ledger import store
 
+PREPARED: Final = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()"
 ME: Final = citizen(1)
 OTHER: Final = citizen(2)
 
@@ -92,12 +94,21 @@ def another(server_url: str, admin: Admin, template_database: str) -> Iterator[s
     with copied(server_url, admin, template_database) as url:
         admin.run(_be_another(url))
         yield url
+        admin.run(_end_branches(url))
 
 
 async def _be_another(url: str) -> None:
     """Not the copy that it is: a database that is migrated by itself has an id of its own."""
     connection = await asyncpg.connect(url)
     await connection.execute("UPDATE ledger.place SET id = gen_random_uuid()")
+    await connection.close()
+
+
+async def _end_branches(url: str) -> None:
+    """What a job that was stopped in the middle has left in doubt, and no process is there any more to settle."""
+    connection = await asyncpg.connect(url)
+    for row in await connection.fetch(PREPARED):
+        await connection.execute(ROLL_BACK.format(row["gid"]))
     await connection.close()
 
 
