@@ -7,6 +7,7 @@ to another row.
 
 import hmac
 import os
+from base64 import urlsafe_b64encode
 from typing import Final
 from uuid import UUID
 
@@ -106,6 +107,10 @@ class Hasher:
     def hash(self, value: bytes) -> bytes:
         """32 bytes, the same for the same value."""
         return hmac.digest(self._key, value, "sha256")
+
+    def word(self, value: bytes, size_bytes: int = 32) -> str:
+        """So many bytes of it as base64url without padding (RFC 4648): nobody else can tell it."""
+        return urlsafe_b64encode(self.hash(value)[:size_bytes]).decode().rstrip("=")
 
 
 class Signer:

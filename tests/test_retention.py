@@ -4,11 +4,9 @@ The last cell of a row is read. What does not begin with "for ever" needs a stat
 named there needs one that clears it; and "`NAME` = value unit" is a constant of the code, or a setting's default.
 """
 
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,7 +20,7 @@ import schemas
 import street_software
 import workers
 from hub.settings import PREFIX, Settings
-from tests.test_statements import TABLES, statements
+from tests.test_statements import TABLES, modules_of, statements
 
 PAGE: Final = (Path(__file__).parent.parent / "docs" / "retention.md").read_text("utf-8")
 NAMED: Final = re.compile(r"^\| `(\w+\.\w+)` \|", re.MULTILINE)
@@ -80,11 +78,9 @@ def clears(sql: str, table: str, column: str) -> bool:
 
 def constants() -> Iterator[tuple[str, object]]:
     """By their names with their modules', and settings by that of their variable."""
-    for package in PACKAGES:
-        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not info.name.endswith("__main__"):
-                for name, value in vars(import_module(info.name)).items():
-                    yield f".{info.name}.{name}", value
+    for module in modules_of(PACKAGES):
+        for name, value in vars(module).items():
+            yield f".{module.__name__}.{name}", value
     for name, setting in Settings.model_fields.items():
         yield f".{PREFIX}{name}".upper(), setting.default
 

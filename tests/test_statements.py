@@ -7,7 +7,7 @@ hub.database.SESSION has it. Whoever adds one that reads a whole table gives it 
 import json
 import pkgutil
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
@@ -106,10 +106,16 @@ MADE: Final[Mapping[str, str]] = {
 
 def statements() -> Iterator[tuple[str, str]]:
     """Each text, and where it stands; as often as it has a name."""
-    for package in PACKAGES:
+    for module in modules_of(PACKAGES):
+        yield from _constants_of(module)
+
+
+def modules_of(packages: Iterable[ModuleType]) -> Iterator[ModuleType]:
+    """All that they have, but for programs."""
+    for package in packages:
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not info.name.endswith("__main__"):
-                yield from _constants_of(import_module(info.name))
+                yield import_module(info.name)
 
 
 def _constants_of(module: ModuleType) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ Every look-up reads what is committed, so that an end is seen by all processes a
 """
 
 import secrets
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -110,8 +109,7 @@ class Sessions:
 
     def successor(self, session: str, asked: UUID) -> str:
         """The id that takes the place of this one by what is asked, the same however often; nobody else can tell it."""
-        drawn = self._successors.hash(session.encode() + asked.bytes)[:ID_BYTES]
-        return urlsafe_b64encode(drawn).rstrip(b"=").decode()
+        return self._successors.word(session.encode() + asked.bytes, ID_BYTES)
 
     async def succeeded(self, session: str, asked: UUID, tx: Transaction) -> Session | None:
         """The session under its new id, where what is asked was done just now: its answer was lost."""

@@ -4,7 +4,6 @@ Nothing that comes back from outside is looked at before it is known to belong t
 log-in that it was begun in, for the first time.
 """
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hmac import compare_digest
@@ -97,7 +96,9 @@ class Linkings:
         linkage = await self._store.linkage(command.party_id)
         if linkage is None:
             return LinkingBegun(code=RefusalCode.no_linkage)
-        state, nonce, verifier = (self._drawn(command.linking_id, what) for what in ("state", "nonce", "verifier"))
+        state, nonce, verifier = (
+            self._drawing.word(f"{command.linking_id} {what}".encode()) for what in ("state", "nonce", "verifier")
+        )
         known = Secrets(nonce=nonce, verifier=verifier)
         if not await self._store.begin(command, state, known):
             return LinkingBegun(code=RefusalCode.linking_over)
@@ -106,10 +107,6 @@ class Linkings:
         except (AwayError, UnfitProviderError, ForbiddenAddressError) as error:
             log.warning("linking_without_way_out", party_id=command.party_id, reason=_reason(error))
             return LinkingBegun(code=RefusalCode.party_away)
-
-    def _drawn(self, linking_id: UUID, what: str) -> str:
-        """256 bits that nobody else can tell, base64url."""
-        return urlsafe_b64encode(self._drawing.hash(f"{linking_id} {what}".encode())).rstrip(b"=").decode()
 
     async def _way_out(self, party_id: UUID, linkage: Linkage, state: str, known: Secrets) -> str:
         if linkage.provider is not None:

@@ -6,7 +6,6 @@ so that a form open in another tab stays good when the person was asked again wh
 
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -60,7 +59,7 @@ class Csrf:
             return False
 
     def _mac(self, mask: str, binding: str) -> str:
-        return urlsafe_b64encode(self._hasher.hash(f"{mask}|{binding}".encode())).decode().rstrip("=")
+        return self._hasher.word(f"{mask}|{binding}".encode())
 
 
 def origin_of(url: str) -> str:

@@ -82,6 +82,22 @@ class Sides:
         raise NoAnswerError("silence", destination=side, retry_after_s=self.retry_after_s)
 
 
+class Hanging(Sides):
+    """Sides that take what is sent once they are up, and never answer until they are well."""
+
+    def __init__(self, *down: str) -> None:
+        super().__init__(*down)
+        self.is_well = False
+        self.hangs = asyncio.Event()
+
+    async def __call__(self, envelope: Envelope) -> Unasked | None:
+        if self.down or self.is_well:
+            return await super().__call__(envelope)
+        self.hangs.set()
+        await asyncio.Event().wait()
+        return None
+
+
 def two_sides(sides: Sides, outside_limit: int = 4) -> Any:  # noqa: ANN401 - as `fake` returns it
     """The component that talks to them."""
     return fake("mail", outside=sides, outside_limit=outside_limit, destination_of=side_of)
@@ -441,21 +457,13 @@ async def test_a_probe_that_hangs_is_given_up_and_counts_as_one_in_vain(
     start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.transports.outside.PROBE_TIMEOUT_S", 0.2)
-    sides = Sides("airline")
-    hanging = asyncio.Event()
-
-    async def hang(envelope: Envelope) -> Unasked | None:
-        if sides.down or hanging.is_set():
-            return await sides(envelope)
-        await asyncio.Event().wait()
-        return None
-
-    async with start(fake("registry"), fake("mail", outside=hang, destination_of=side_of)) as process:
+    sides = Hanging("airline")
+    async with start(fake("registry"), two_sides(sides)) as process:
         await say(process, notice(1, key_in(1)))
         await wait_until(lambda: is_held(probe, 1))
         sides.down.clear()
         await wait_until(lambda: _says(probe, "NoAnswerError"))
-        hanging.set()
+        sides.is_well = True
         await wait_until(lambda: sides.done == [1], 10)
 
 
@@ -479,21 +487,12 @@ async def test_a_probe_that_hangs_holds_up_no_stop_and_another_may_go_at_once(
     start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub.transports.outside.PROBE_END_S", 0.2)
-    sides = Sides("airline")
-    hangs = asyncio.Event()
-
-    async def hang(envelope: Envelope) -> Unasked | None:
-        if sides.down:
-            return await sides(envelope)
-        hangs.set()
-        await asyncio.Event().wait()
-        return None
-
-    async with start(fake("registry"), fake("mail", outside=hang, destination_of=side_of)) as process:
+    sides = Hanging("airline")
+    async with start(fake("registry"), two_sides(sides)) as process:
         await say(process, notice(1, key_in(1)))
         await wait_until(lambda: is_held(probe, 1))
         sides.down.clear()
-        await asyncio.wait_for(hangs.wait(), 10)
+        await asyncio.wait_for(sides.hangs.wait(), 10)
         began_s = time.monotonic()
     assert time.monotonic() - began_s < 10
     assert not await probe.connection.fetchval(PUT_OFF_BY, 1.0)
