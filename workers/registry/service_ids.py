@@ -217,10 +217,11 @@ class ServiceIdentities:
 
     async def remove(self, messages: Sequence[RemoveServiceId], tx: Transaction) -> list[Registered]:
         """Refused `no_service_id`; the same operation again gets the same answer."""
-        citizens = await held([message.citizen_id for message in messages], tx)
+        # Only for the lock: what is asked for one citizen goes one after the other.
+        await held([message.citizen_id for message in messages], tx)
         rows = await tx.fetch(sql.ENDED_BY, [message.operation_id for message in messages])
         done = {tuple(row) for row in rows}
-        book = _Book(tx.now, citizens, await self._present(messages, tx), {})
+        book = _Book(tx.now, set(), await self._present(messages, tx), {})
         answers: list[Registered] = []
         for about, message in enumerate(messages):
             entry = book.present.get((message.citizen_id, message.issuer_id))
