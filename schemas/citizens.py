@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool
 from schemas.ids import Id
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
-from schemas.values import NO_ORIGIN, LgCode, LinkId, MailAddress, MyKeyId, Name
+from schemas.values import NO_ORIGIN, LgCode, LinkId, MailAddress, MyKeyId, Name, Revision
 
 
 class MailChoices(Said):
@@ -116,6 +116,7 @@ class MailChoicesChanged(Event):
     TYPE: ClassVar[str] = "jp.mykey.citizens.mail-choices-changed.v1"
     citizen_id: UUID
     choices: MailChoices
+    revision: Revision = 0
 
     def key(self) -> UUID:
         """The citizen."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from schemas.message import Answered, Command, Event, Query, Said
-from schemas.values import NO_ORIGIN, ExpiryRule, LgCode, Name
+from schemas.values import NO_ORIGIN, ExpiryRule, LgCode, Name, Revision
 
 
 class Registered(Said):
@@ -50,6 +50,7 @@ class SchemeRegistered(Event):
     municipality: str
     point_name: str
     expiry_rule: ExpiryRule
+    revision: Revision = 0
 
     def key(self) -> UUID:
         """The municipality."""

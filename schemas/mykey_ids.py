@@ -7,7 +7,7 @@ from schemas.citizens import MailChoices
 from schemas.logins import GivenPassword, SessionId
 from schemas.message import Answered, Command, Event
 from schemas.municipalities import Registered
-from schemas.values import LgCode, MailAddress, MyKeyId, Name
+from schemas.values import LgCode, MailAddress, MyKeyId, Name, Revision
 
 
 class CreateMyKeyId(Command, Answered[Registered]):
@@ -128,6 +128,7 @@ class MailAddressChanged(Event):
     citizen_id: UUID
     old_mail: str
     mail: str
+    revision: Revision = 0
 
     def key(self) -> UUID:
         """The citizen."""

@@ -81,6 +81,12 @@ ExpiryRule = Annotated[
     StringConstraints(strict=True, pattern=r"^(none|months:[1-9][0-9]?|date:[0-9]{4}-[0-9]{2}-[0-9]{2})$"),
 ]
 """When points of a scheme expire: `none`, `months:N` (end of the Nth month after the credit), `date:YYYY-MM-DD`."""
+Revision = Annotated[int, Field(strict=True, ge=0)]
+"""The number of a change, counted up where it is made: whoever keeps a copy leaves alone what is older than that.
+
+Messages about the same come in the order in which they were said, unless one fails: it comes again after later ones.
+0 is a change that was not numbered, by a release before this; it counts as it comes.
+"""
 Name = Annotated[
     str,
     StringConstraints(

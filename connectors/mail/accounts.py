@@ -16,7 +16,7 @@ from connectors.mail.addresses import AddressRefusedError, checked_address
 from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.recipients import Person, Recipients
 from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_about_the_address, is_for_later
-from connectors.mail.statements import FORGET_RECIPIENTS
+from connectors.mail.statements import FORGET_RECIPIENTS, REVOKE
 from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
 from hub.component import Handler, Unasked
@@ -78,14 +78,16 @@ class AccountMails:
                 _ask(KIND_OF[type(event)], event, person.name, person.address, tx, about)
 
     async def revoked(self, events: Sequence[MyKeyIdRevoked], tx: Transaction) -> None:
-        """The last mail; then the citizen is forgotten here."""
+        """The last mail; then the citizen is forgotten here, for good."""
         await self.changed(events, tx)
-        await tx.execute(FORGET_RECIPIENTS, [event.citizen_id for event in events])
+        citizen_ids = [event.citizen_id for event in events]
+        await tx.execute(REVOKE, citizen_ids)
+        await tx.execute(FORGET_RECIPIENTS, citizen_ids)
 
     async def moved(self, events: Sequence[MailAddressChanged], tx: Transaction) -> None:
         """The new address counts from now on; it and the old one are told, unless it is the same one again."""
         found = await self._recipients.found((event.citizen_id for event in events), tx)
-        await self._recipients.change_addresses({event.citizen_id: event.mail for event in events}, tx)
+        await self._recipients.change_addresses(events, tx)
         for about, event in enumerate(events):
             if event.citizen_id in found and event.old_mail != event.mail:
                 name = found[event.citizen_id].name

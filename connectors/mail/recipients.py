@@ -1,7 +1,7 @@
 """Who gets mail and what pools are called, as the registry tells it; names and addresses are kept sealed."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,12 +16,15 @@ from connectors.mail.statements import (
     PUT_SCHEMES,
     PUT_SUPPORT_EVENTS,
     RECIPIENTS,
+    UNKNOWN,
 )
 from hub.database import Row
+from hub.errors import TransientError
 from hub.keys import Sealer, place
 from hub.transaction import Reading, Transaction
 from schemas.citizens import CitizenRegistered, MailChoices, MailChoicesChanged
 from schemas.municipalities import SchemeRegistered, SupportEventRegistered
+from schemas.mykey_ids import MailAddressChanged
 from schemas.notices import MailAddressState, MailAddressStateOf
 from schemas.values import event_pool, scheme_pool
 
@@ -30,7 +33,13 @@ NAME: Final = "name"
 ADDRESS: Final = "address"
 BOUNCED: Final = "bounced"
 
+Changed = TypeVar("Changed", MailChoicesChanged, MailAddressChanged)
+
 log = structlog.get_logger()
+
+
+class NotRegisteredYetError(TransientError):
+    """Nothing is known of this citizen yet: their registration must come first, and waits or is parked."""
 
 
 class Person(NamedTuple):
@@ -44,13 +53,13 @@ class Person(NamedTuple):
 
 
 class Recipients:
-    """The projection of citizens; the last thing said of a citizen in a run is what counts."""
+    """The projection of citizens: of each, what the last change said, in whatever order changes come."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
     async def registered(self, events: Sequence[CitizenRegistered], tx: Transaction) -> None:
-        """New citizens, or new names and addresses: one is good until a mail server says otherwise."""
+        """New citizens; an address is good until a mail server says otherwise. Said again, it changes nothing."""
         latest = list({event.citizen_id: event for event in events}.values())
         await tx.execute(
             PUT_RECIPIENTS,
@@ -62,11 +71,13 @@ class Recipients:
         )
 
     async def choices_changed(self, events: Sequence[MailChoicesChanged], tx: Transaction) -> None:
-        """Citizens choose anew what they want to hear of."""
-        latest = list({event.citizen_id: event for event in events}.values())
+        """Citizens choose anew what they want to hear of. Raises NotRegisteredYetError."""
+        latest = _newest(events)
+        await check_known((event.citizen_id for event in latest), tx)
         await tx.execute(
             CHANGE_CHOICES,
             [event.citizen_id for event in latest],
+            [event.revision for event in latest],
             *_columns(event.choices for event in latest),
         )
 
@@ -75,13 +86,16 @@ class Recipients:
         rows = await tx.fetch(RECIPIENTS, list(set(citizen_ids)))
         return {row["citizen_id"]: self._person(row) for row in rows}
 
-    async def change_addresses(self, addresses: Mapping[UUID, str], tx: Transaction) -> None:
-        """New addresses: each is good until a mail server says otherwise."""
+    async def change_addresses(self, events: Sequence[MailAddressChanged], tx: Transaction) -> None:
+        """New addresses: each is good until a mail server says otherwise. Raises NotRegisteredYetError."""
+        latest = _newest(events)
+        await check_known((event.citizen_id for event in latest), tx)
         await tx.execute(
             CHANGE_ADDRESSES,
-            list(addresses),
-            [self._seal(ADDRESS, citizen_id, address) for citizen_id, address in addresses.items()],
-            [_state_of(citizen_id, address) for citizen_id, address in addresses.items()],
+            [event.citizen_id for event in latest],
+            [event.revision for event in latest],
+            [self._seal(ADDRESS, event.citizen_id, event.mail) for event in latest],
+            [_state_of(event.citizen_id, event.mail) for event in latest],
         )
 
     async def bounced(self, citizen_id: UUID, address: str, tx: Transaction) -> None:
@@ -104,6 +118,12 @@ class Recipients:
         return self._sealer.seal(text.encode(), place(TABLE, column, citizen_id))
 
 
+async def check_known(citizen_ids: Iterable[UUID], tx: Transaction) -> None:
+    """What is said of a citizen is kept once their registration has come. Raises NotRegisteredYetError."""
+    if (citizen_id := await tx.fetch_value(UNKNOWN, list(citizen_ids))) is not None:
+        raise NotRegisteredYetError(f"citizen {citizen_id}")
+
+
 async def address_state_of(query: MailAddressStateOf, reading: Reading) -> MailAddressState:
     """Answers MailAddressStateOf."""
     return MailAddressState(is_reached=await reading.fetch_value(ADDRESS_STATE, query.citizen_id) != BOUNCED)
@@ -111,13 +131,14 @@ async def address_state_of(query: MailAddressStateOf, reading: Reading) -> MailA
 
 async def schemes_registered(events: Sequence[SchemeRegistered], tx: Transaction) -> None:
     """What municipal points are called."""
-    latest = list({event.lg_code: event for event in events}.values())
+    latest = list({event.lg_code: event for event in sorted(events, key=lambda event: event.revision)}.values())
     await tx.execute(
         PUT_SCHEMES,
         [scheme_pool(event.lg_code) for event in latest],
         [event.lg_code for event in latest],
         [event.point_name for event in latest],
         [event.municipality for event in latest],
+        [event.revision for event in latest],
     )
 
 
@@ -130,6 +151,11 @@ async def support_events_registered(events: Sequence[SupportEventRegistered], tx
         [event.lg_code for event in latest],
         [event.point_name for event in latest],
     )
+
+
+def _newest(events: Sequence[Changed]) -> list[Changed]:
+    """Of each citizen the last change."""
+    return list({event.citizen_id: event for event in sorted(events, key=lambda event: event.revision)}.values())
 
 
 def _state_of(citizen_id: UUID, address: str) -> str:

@@ -11,20 +11,20 @@ PUT_RECIPIENTS: Final = """
 INSERT INTO mail.recipient (citizen_id, name_sealed, address_sealed, state,
                             on_grant, on_expiry, on_password_change, on_mykey_id_change)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[],
-                     $5::bool[], $6::bool[], $7::bool[], $8::bool[])
-ON CONFLICT (citizen_id) DO UPDATE SET
-    name_sealed = EXCLUDED.name_sealed, address_sealed = EXCLUDED.address_sealed, state = EXCLUDED.state,
-    on_grant = EXCLUDED.on_grant, on_expiry = EXCLUDED.on_expiry,
-    on_password_change = EXCLUDED.on_password_change, on_mykey_id_change = EXCLUDED.on_mykey_id_change
+                     $5::bool[], $6::bool[], $7::bool[], $8::bool[]) AS new (citizen_id)
+WHERE NOT EXISTS (SELECT FROM mail.revoked WHERE revoked.citizen_id = new.citizen_id)
+ON CONFLICT (citizen_id) DO NOTHING
 """
 
 CHANGE_CHOICES: Final = """
 UPDATE mail.recipient SET
     on_grant = changed.on_grant, on_expiry = changed.on_expiry,
-    on_password_change = changed.on_password_change, on_mykey_id_change = changed.on_mykey_id_change
-FROM unnest($1::uuid[], $2::bool[], $3::bool[], $4::bool[], $5::bool[])
-    AS changed (citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change)
+    on_password_change = changed.on_password_change, on_mykey_id_change = changed.on_mykey_id_change,
+    choices_revision = greatest(recipient.choices_revision, changed.revision)
+FROM unnest($1::uuid[], $2::int[], $3::bool[], $4::bool[], $5::bool[], $6::bool[])
+    AS changed (citizen_id, revision, on_grant, on_expiry, on_password_change, on_mykey_id_change)
 WHERE recipient.citizen_id = changed.citizen_id
+    AND (changed.revision = 0 OR changed.revision >= recipient.choices_revision)
 """
 
 RECIPIENTS: Final = """
@@ -35,10 +35,22 @@ FROM mail.recipient WHERE citizen_id = ANY ($1)
 ADDRESS_STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
 
 CHANGE_ADDRESSES: Final = """
-UPDATE mail.recipient SET address_sealed = changed.address_sealed, state = changed.state
-FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS changed (citizen_id, address_sealed, state)
+UPDATE mail.recipient
+SET address_sealed = changed.address_sealed, state = changed.state,
+    address_revision = greatest(recipient.address_revision, changed.revision)
+FROM unnest($1::uuid[], $2::int[], $3::bytea[], $4::text[]) AS changed (citizen_id, revision, address_sealed, state)
 WHERE recipient.citizen_id = changed.citizen_id
+    AND (changed.revision = 0 OR changed.revision >= recipient.address_revision)
 """
+
+UNKNOWN: Final = """
+SELECT citizen_id FROM unnest($1::uuid[]) AS asked (citizen_id)
+WHERE NOT EXISTS (SELECT FROM mail.recipient WHERE recipient.citizen_id = asked.citizen_id)
+  AND NOT EXISTS (SELECT FROM mail.revoked WHERE revoked.citizen_id = asked.citizen_id)
+LIMIT 1
+"""
+
+REVOKE: Final = "INSERT INTO mail.revoked SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING"
 
 FORGET_RECIPIENTS: Final = "DELETE FROM mail.recipient WHERE citizen_id = ANY ($1)"
 
@@ -47,9 +59,12 @@ SELECT on_grant, on_expiry, on_password_change, on_mykey_id_change FROM mail.rec
 """
 
 PUT_SCHEMES: Final = """
-INSERT INTO mail.pool_name (pool, lg_code, point_name, municipality)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-ON CONFLICT (pool) DO UPDATE SET point_name = EXCLUDED.point_name, municipality = EXCLUDED.municipality
+INSERT INTO mail.pool_name AS known (pool, lg_code, point_name, municipality, revision)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])
+ON CONFLICT (pool) DO UPDATE SET
+    point_name = EXCLUDED.point_name, municipality = EXCLUDED.municipality,
+    revision = greatest(known.revision, EXCLUDED.revision)
+WHERE EXCLUDED.revision = 0 OR EXCLUDED.revision >= known.revision
 """
 
 PUT_SUPPORT_EVENTS: Final = """

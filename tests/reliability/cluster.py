@@ -214,7 +214,7 @@ class Cluster:
         """Forget the last run."""
         self.history, self._loads = History(), 0
         await forget_everything(self.owner)
-        rules = [(r.pool, r.lg_code, r.expiry, r.first, r.last, sorted(r.usable_in)) for r in RULES]
+        rules = [(r.pool, r.lg_code, r.expiry, r.first, r.last, sorted(r.usable_in), 1) for r in RULES]
         await self.owner.executemany(statements.REGISTER_POOL, rules)
 
     async def connect_again(self) -> None:

@@ -43,11 +43,15 @@ async def lock_pools(tx: Tx) -> Rows:
 
 
 async def register_pool(
-    tx: Tx, pool: str, lg_code: str, expiry_rule: str, first: date, last: date, usable_in: Sequence[str]
+    tx: Tx, pool: str, lg_code: str, expiry_rule: str, first: date, last: date, usable_in: Sequence[str], revision: int
 ) -> Rows:
+    before = tx.get("pool", pool)
+    known = before["scheme_revision"] if before is not None else 0
+    if 0 < revision < known:
+        return []
     row = {
         "pool": pool, "lg_code": lg_code, "expiry_rule": expiry_rule, "first": first, "last": last,
-        "usable_in": usable_in, "revision": tx.twin.next_id(),
+        "usable_in": usable_in, "revision": tx.twin.next_id(), "scheme_revision": max(known, revision),
     }  # fmt: skip
     tx.put("pool", pool, row)
     return []

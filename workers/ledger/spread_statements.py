@@ -6,7 +6,9 @@ PLACE: Final = "SELECT id FROM ledger.place"
 ELSEWHERE: Final = "SELECT partition, elsewhere FROM ledger.head WHERE elsewhere IS NOT NULL ORDER BY partition"
 BEGUN: Final = "SELECT partition, block > 0 AS has_begun, elsewhere FROM ledger.head ORDER BY partition FOR UPDATE"
 GIVE_AWAY: Final = "UPDATE ledger.head SET elsewhere = $2 WHERE partition = ANY ($1::smallint[])"
-POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool ORDER BY revision"
+POOLS: Final = (
+    "SELECT pool, lg_code, expiry_rule, first, last, usable_in, scheme_revision FROM ledger.pool ORDER BY revision"
+)
 CLAIM_EARLIER: Final = """
 WITH holds AS (
     INSERT INTO ledger.hold_claim (hold_id, partition, number)

@@ -126,10 +126,12 @@ RETURNING lg_code, counterparty_id, pool, kind, line, first_block < $3 AS was_th
 REGISTER_ONE_AT_A_TIME: Final = "LOCK TABLE ledger.pool IN SHARE ROW EXCLUSIVE MODE"
 """Revisions are drawn before they commit; under this lock they come to light in their order, so that none is missed."""
 REGISTER_POOL: Final = """
-INSERT INTO ledger.pool AS p (pool, lg_code, expiry_rule, first, last, usable_in)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO ledger.pool AS p (pool, lg_code, expiry_rule, first, last, usable_in, scheme_revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (pool) DO UPDATE SET expiry_rule = excluded.expiry_rule, first = excluded.first, last = excluded.last,
-    usable_in = excluded.usable_in, revision = DEFAULT
+    usable_in = excluded.usable_in, revision = DEFAULT,
+    scheme_revision = greatest(p.scheme_revision, excluded.scheme_revision)
+WHERE excluded.scheme_revision = 0 OR excluded.scheme_revision >= p.scheme_revision
 """
 
 BALANCE_OF: Final = """

@@ -144,18 +144,20 @@ async def change_mail_choices(messages: Sequence[ChangeMailChoices], tx: Transac
     """The last word counts; refused `unknown_citizen`."""
     rows = await tx.fetch(sql.MAIL_CHOICES, [message.citizen_id for message in messages])
     kept = {row[0]: _choices(row[1:]) for row in rows}
-    changed: dict[UUID, MailChoices] = {}
+    changed: dict[UUID, tuple[int, MailChoices]] = {}
     answers: list[Registered] = []
     for about, message in enumerate(messages):
         before = kept.get(message.citizen_id)
         if before is not None and before != message.choices:
-            kept[message.citizen_id] = changed[message.citizen_id] = message.choices
-            tx.emit(MailChoicesChanged(citizen_id=message.citizen_id, choices=message.choices), about)
+            kept[message.citizen_id] = message.choices
+            changed[message.citizen_id] = about, message.choices
         known = before is not None
         answers.append(_answer(message.citizen_id, None if known else RefusalCode.unknown_citizen))
     if changed:
-        columns = zip(*map(_flags, changed.values()), strict=True)
-        await tx.execute(sql.WRITE_MAIL_CHOICES, list(changed), *map(list, columns))
+        columns = zip(*(_flags(choices) for _, choices in changed.values()), strict=True)
+        for citizen_id, revision in await tx.fetch(sql.WRITE_MAIL_CHOICES, list(changed), *map(list, columns)):
+            about, choices = changed[citizen_id]
+            tx.emit(MailChoicesChanged(citizen_id=citizen_id, choices=choices, revision=revision), about)
     return answers
 
 

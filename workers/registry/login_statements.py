@@ -57,7 +57,10 @@ UPDATE registry.citizen SET password_sealed = $3 WHERE citizen_id = $1 AND passw
 
 MAIL_OF: Final = "SELECT mail_sealed FROM registry.citizen WHERE citizen_id = $1 AND revoked_at IS NULL FOR UPDATE"
 
-SET_MAIL: Final = "UPDATE registry.citizen SET mail_sealed = $2 WHERE citizen_id = $1"
+SET_MAIL: Final = """
+UPDATE registry.citizen SET mail_sealed = $2, mail_revision = mail_revision + 1 WHERE citizen_id = $1
+RETURNING mail_revision
+"""
 
 # --------------------------------------------------------------------------------------------- known browsers
 

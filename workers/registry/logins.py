@@ -226,9 +226,9 @@ class Logins:
             return Registered(code=RefusalCode.unknown_citizen)
         mail_at = place("registry.citizen", "mail", citizen_id)
         old_mail = self._sealer.open(sealed, mail_at).decode()
-        if old_mail != message.mail:
-            await tx.execute(sql.SET_MAIL, citizen_id, self._sealer.seal(message.mail.encode(), mail_at))
-        tx.emit(MailAddressChanged(citizen_id=citizen_id, old_mail=old_mail, mail=message.mail), about)
+        revision = await tx.fetch_value(sql.SET_MAIL, citizen_id, self._sealer.seal(message.mail.encode(), mail_at))
+        changed = MailAddressChanged(citizen_id=citizen_id, old_mail=old_mail, mail=message.mail, revision=revision)
+        tx.emit(changed, about)
         return Registered(id=citizen_id)
 
     # ------------------------------------------------------------------------------------------------- in common

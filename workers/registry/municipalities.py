@@ -43,18 +43,20 @@ async def register_schemes(messages: Sequence[RegisterScheme], tx: Transaction) 
     codes = [message.lg_code for message in messages]
     bodies = await _bodies(codes, tx)
     kept = {row[0]: (row[1], row[2]) for row in await tx.fetch(sql.SCHEMES, codes)}
-    changed: dict[str, tuple[str, str]] = {}
+    changed: dict[str, tuple[int, RegisterScheme]] = {}
     answers: list[Registered] = []
     for about, message in enumerate(messages):
         code = _scheme_refusal(message, bodies)
         answers.append(Registered(code=code) if code else Registered(id=lg_key(message.lg_code)))
         asked = (message.point_name, message.expiry_rule)
         if code is None and kept.get(message.lg_code) != asked:
-            kept[message.lg_code] = changed[message.lg_code] = asked
-            tx.emit(_scheme_registered(message, bodies[message.lg_code]), about)
+            kept[message.lg_code] = asked
+            changed[message.lg_code] = about, message
     if changed:
-        names, rules = zip(*changed.values(), strict=True)
-        await tx.execute(sql.WRITE_SCHEMES, list(changed), list(names), list(rules))
+        names, rules = zip(*((one.point_name, one.expiry_rule) for _, one in changed.values()), strict=True)
+        for lg_code, revision in await tx.fetch(sql.WRITE_SCHEMES, list(changed), list(names), list(rules)):
+            about, message = changed[lg_code]
+            tx.emit(_scheme_registered(message, bodies[lg_code], revision), about)
     return answers
 
 
@@ -122,12 +124,13 @@ def _is_a_day(text: str) -> bool:
     return True
 
 
-def _scheme_registered(message: RegisterScheme, body: Body) -> SchemeRegistered:
+def _scheme_registered(message: RegisterScheme, body: Body, revision: int) -> SchemeRegistered:
     return SchemeRegistered(
         lg_code=message.lg_code,
         municipality=body.name,
         point_name=message.point_name,
         expiry_rule=message.expiry_rule,
+        revision=revision,
     )
 
 

@@ -11,7 +11,9 @@ SCHEMES: Final = "SELECT lg_code, point_name, expiry_rule FROM registry.scheme W
 WRITE_SCHEMES: Final = """
 INSERT INTO registry.scheme (lg_code, point_name, expiry_rule)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-ON CONFLICT (lg_code) DO UPDATE SET point_name = excluded.point_name, expiry_rule = excluded.expiry_rule
+ON CONFLICT (lg_code) DO UPDATE SET point_name = excluded.point_name, expiry_rule = excluded.expiry_rule,
+  revision = scheme.revision + 1
+RETURNING lg_code, revision
 """
 
 SCHEMES_BY_PREFECTURE: Final = """
@@ -154,10 +156,11 @@ FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
 WRITE_MAIL_CHOICES: Final = """
 UPDATE registry.citizen AS c
 SET on_grant = new.on_grant, on_expiry = new.on_expiry, on_password_change = new.on_password_change,
-  on_mykey_id_change = new.on_mykey_id_change
+  on_mykey_id_change = new.on_mykey_id_change, mail_revision = c.mail_revision + 1
 FROM unnest($1::uuid[], $2::boolean[], $3::boolean[], $4::boolean[], $5::boolean[])
   AS new (citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change)
 WHERE c.citizen_id = new.citizen_id
+RETURNING c.citizen_id, c.mail_revision
 """
 
 BASES: Final = """

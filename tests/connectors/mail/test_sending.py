@@ -239,10 +239,12 @@ async def test_a_new_address_after_a_bounce_gets_mail_again(database_url: str, m
     async with mailing(database_url, mailbox) as process:
         await say(process, scheme(), citizen(1), credited(citizen_id(1)))
         await settled(process)
-        await say(process, citizen(1, mail="new@mail.example"), credited(citizen_id(1)))
+        changed = MailAddressChanged(citizen_id=citizen_id(1), old_mail="user1@mail.example", mail="new@mail.example")
+        await say(process, changed, credited(citizen_id(1)))
         await settled(process)
-        (mail,) = await mailbox.mails()
-        assert mail["envelope_to"] == "new@mail.example"
+        mails = await mailbox.mails()
+        assert {mail["envelope_to"] for mail in mails} == {"new@mail.example"}
+        assert "ポイントが付与されました" in {dict(mail["headers"])["Subject"] for mail in mails}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from workers.ledger import pools
 
 EARLIER = Rule("scheme:131075", "131075", "none")
 LATER = Rule("scheme:131083", "131083", "none")
+RULE = "SELECT expiry_rule FROM ledger.pool WHERE pool = $1"
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
@@ -35,6 +36,23 @@ async def test_a_scheme_whose_registration_committed_last_is_known(ledger: HubPr
     await later
     for rule in (EARLIER, LATER):
         assert (await ask(ledger, credit(rule.lg_code, citizen(1), 5, rule.pool))).code is None
+
+
+async def test_a_rule_that_comes_late_takes_no_newer_ones_place(ledger: HubProcess) -> None:
+    """A registration that failed comes again after later ones (`revision`, which the registry counts)."""
+    old = registered(EARLIER).model_copy(update={"revision": 1})
+    new = old.model_copy(update={"expiry_rule": "months:12", "revision": 2})
+    unnumbered = registered(EARLIER)
+    async with ledger.database_of("ledger").transaction() as tx:
+        for said, rule in (
+            (new, "months:12"),
+            (old, "months:12"),
+            (unnumbered, "none"),
+            (old, "none"),
+            (new, "months:12"),
+        ):
+            await pools.scheme_registered([said], tx)
+            assert await tx.fetch_value(RULE, EARLIER.pool) == rule
 
 
 def registered(rule: Rule) -> SchemeRegistered:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -27,6 +28,12 @@ async def said(database_url: str) -> list[str]:
     """The types of all events said, oldest first, without the `jp.mykey.` and `.v1` around them."""
     rows = await rows_of(database_url, "SELECT type FROM hub.message ORDER BY id")
     return [row["type"].removeprefix("jp.mykey.").removesuffix(".v1") for row in rows]
+
+
+async def bodies_of(database_url: str, message_type: str) -> list[dict[str, Any]]:
+    """What was said of one type, oldest first."""
+    rows = await rows_of(database_url, "SELECT body FROM hub.message WHERE type = $1 ORDER BY id", message_type)
+    return [json.loads(row["body"]) for row in rows]
 
 
 async def rows_of(database_url: str, sql: str, *args: Any) -> list[asyncpg.Record]:  # noqa: ANN401 - SQL values

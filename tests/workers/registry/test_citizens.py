@@ -16,10 +16,11 @@ from schemas.citizens import (
     ChooseBaseMunicipality,
     CitizenBehind,
     MailChoices,
+    MailChoicesChanged,
     ProfileOf,
 )
 from tests.running import SECRET_KEY
-from tests.workers.registry.asking import ask, dump_of, said
+from tests.workers.registry.asking import ask, bodies_of, dump_of, said
 from tests.workers.registry.conftest import BASE, NO_SCHEME, OTHER_BASE, citizen
 
 REGISTRATION = ["citizens.registered", "citizens.base-municipality-chosen"]
@@ -124,6 +125,14 @@ async def test_mail_choices_change_once(world: HubProcess, database_url: str) ->
     assert profile.choices == ALL
     nobodys = ChangeMailChoices(citizen_id=UUID(int=2), choices=ALL)
     assert (await ask(world, nobodys)).code == "unknown_citizen"
+
+
+async def test_changes_of_a_citizen_are_numbered(world: HubProcess, database_url: str) -> None:
+    """So that whoever hears of them out of their order knows which is the newest."""
+    await ask(world, citizen(1))
+    for choices in (ALL, MailChoices(on_expiry=True), ALL):
+        await ask(world, ChangeMailChoices(citizen_id=UUID(int=1), choices=choices))
+    assert [event["revision"] for event in await bodies_of(database_url, MailChoicesChanged.TYPE)] == [1, 2, 3]
 
 
 async def test_the_base_municipality_has_a_scheme(world: HubProcess) -> None:

@@ -345,6 +345,8 @@ async def test_another_mail_address_only_when_just_confirmed(
     assert (await ask(office, change)).id == citizen_id
     assert (await ask(office, change)).id == citizen_id
     assert (await said(database_url)).count("mykey-ids.mail-address-changed") == 2, "the same again is said, too"
+    (numbered,) = await rows_of(database_url, "SELECT mail_revision FROM registry.citizen")
+    assert numbered["mail_revision"] == 2
     clock.advance(timedelta(minutes=5, seconds=1))
     assert (await ask(office, change)).code == "confirm_again"
 

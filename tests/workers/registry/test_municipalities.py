@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.process import HubProcess
-from schemas.municipalities import RegisterScheme, RegisterSupportEvent, Scheme, SchemesOf
+from schemas.municipalities import RegisterScheme, RegisterSupportEvent, Scheme, SchemeRegistered, SchemesOf
 from schemas.values import has_valid_check_digit, lg_check_digit
-from tests.workers.registry.asking import ask, rows_of, said
+from tests.workers.registry.asking import ask, bodies_of, rows_of, said
 
 VECTORS: dict[str, str] = json.loads((Path(__file__).parent / "check_digit_vectors.json").read_text())
 REGISTRY = files("workers.registry")
@@ -93,6 +93,8 @@ async def test_a_scheme_opens_once_and_may_change(registry: HubProcess, database
     assert await said(database_url) == ["municipalities.scheme-registered"]
     assert (await ask(registry, scheme(KITANAGOYA, expiry_rule="months:12"))).code is None
     assert await said(database_url) == ["municipalities.scheme-registered"] * 2
+    told = await bodies_of(database_url, SchemeRegistered.TYPE)
+    assert [event["revision"] for event in told] == [1, 2], "whoever hears of them out of their order knows the newest"
     assert (await ask(registry, SchemesOf())).schemes == [
         Scheme(lg_code=KITANAGOYA, municipality="北名古屋市", point_name="ポイント", expiry_rule="months:12")
     ]
