@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from hub.component import Context
-from hub.errors import OwnershipLostError
+from hub.errors import OwnershipLostError, PermanentError
 from schemas.checkouts import ExpireAuthorisation
 from schemas.holds import DueHold, DueHoldsOf, HoldKind, HoldPlace
 from schemas.merges import MergeOverdue, OpenMerge, OpenMergesOf
@@ -84,12 +84,18 @@ class Holds:
             question = DueHoldsOf(partition=partition, after=self._asked.get(partition), limit=PAGE_LIMIT_HOLDS)
             page = await self._bus.call(question, QUERY_DEADLINE_S)
             if page.holds:
-                commands = [command for hold in page.holds if (command := _ending(hold, today)) is not None]
-                _report_refused(partition, today, await self._bus.call_many(commands, COMMANDS_DEADLINE_S))
+                await self._end(partition, today, page.holds)
                 last = page.holds[-1]
                 self._asked[partition] = HoldPlace(at=last.expires_at, hold_id=last.hold_id)
             if page.after is None:
                 return
+
+    async def _end(self, partition: int, today: date, due: Sequence[DueHold]) -> None:
+        commands = [command for hold in due if (command := _ending(hold, today)) is not None]
+        try:
+            _report_refused(partition, today, await self._bus.call_many(commands, COMMANDS_DEADLINE_S))
+        except PermanentError:
+            log.exception("holds_not_ended", partition=partition, day=str(today))
 
     async def _tell(self, partition: int, told: HoldPlace | None) -> None:
         opened_by = self._clock.now() - self._overdue_after

@@ -32,6 +32,10 @@ class StateUnreadableError(PermanentError):
     """The state file is not one: name another, or remove it and prove everything anew."""
 
 
+class StateOutOfReachError(PermanentError):
+    """The state file cannot be read or written; mend that, and go on from what is in it."""
+
+
 def read_checkpoints(files: Iterable[Path], verifier: Verifier) -> dict[int, tuple[Checkpoint, ...]]:
     """Partition → the checkpoints of all documents, each once, by block.
 
@@ -100,16 +104,18 @@ class ProvedChains(Said):
 
     @classmethod
     def read(cls, file: Path) -> "ProvedChains":
-        """What is in the file; nothing where there is none yet. Raises StateUnreadableError."""
+        """What is in the file; nothing where there is none yet. Raises StateUnreadableError, StateOutOfReachError."""
         try:
             return cls.model_validate_json(file.read_bytes())
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise StateOutOfReachError(f"{file}: {error}") from error
+        except ValueError as error:
             raise StateUnreadableError(str(file)) from error
 
     def write(self, file: Path) -> None:
-        """Replace the file, whole. Raises StateUnreadableError."""
+        """Replace the file, whole. Raises StateOutOfReachError."""
         work = file.with_name(f".{file.name}.new")
         try:
             with work.open("w", encoding="utf-8") as opened:
@@ -118,7 +124,7 @@ class ProvedChains(Said):
                 os.fsync(opened.fileno())
             work.replace(file)
         except OSError as error:
-            raise StateUnreadableError(f"{file}: {error}") from error
+            raise StateOutOfReachError(f"{file}: {error}") from error
 
     def of(self, partition: int) -> Checkpoint | None:
         """Where to go on, or None for the beginning."""

@@ -21,7 +21,7 @@ async def voucher_paper_of(query: VoucherPaperOf, reading: Reading) -> VoucherPa
         hold = hold_from(row, reading.sealer)
         mine = hold.citizen_id == query.citizen_id and hold.kind is HoldKind.voucher
         in_time = hold.expires_at is not None and hold.expires_at > reading.clock.now()
-        if mine and in_time and hold.state is HoldState.open:
+        if mine and in_time and hold.state is HoldState.open and hold.check_code is not None:
             return VoucherPaper(voucher=hold.view(), check_code=hold.check_code)
     return VoucherPaper(voucher=None, check_code=None)
 

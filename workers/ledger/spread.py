@@ -163,12 +163,22 @@ class Spread:
             if on_their_way:
                 raise PartitionOnItsWayError(f"partitions {on_their_way}")
             await _leave(there, rows, {row["partition"] for row in rows} - staying, NOT_KNOWN)
-            if not await there.fetch(spread_statements.POOLS):
-                for pool in pools:
-                    await there.execute(statements.REGISTER_POOL, *pool)
+            await _take_over(pools, there)
 
     def _living_in(self, database: Database) -> set[int]:
         return {partition for partition, where in self._home.away.items() if where is database}
+
+
+async def _take_over(pools: Sequence[Row], there: Writing) -> None:
+    """What the registry said while no partition lived there is known there from now on."""
+    known = {tuple(pool) for pool in map(_hashable, await there.fetch(spread_statements.POOLS))}
+    for pool in pools:
+        if _hashable(pool) not in known:
+            await there.execute(statements.REGISTER_POOL, *pool)
+
+
+def _hashable(pool: Row) -> tuple[object, ...]:
+    return tuple(tuple(value) if isinstance(value, list) else value for value in pool)
 
 
 def check_different(own: UUID, places: Sequence[UUID]) -> None:

@@ -7,8 +7,10 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from hub.database import Row
-from hub.keys import Sealer, place
+from hub.keys import SealBrokenError, Sealer, place
 from hub.transaction import Reading, Writing
 from schemas.corrections import CorrectPosting, RevokeCitizen
 from schemas.grants import CreditCoupon
@@ -20,6 +22,8 @@ from workers.ledger.accounts import Account, Contra, Kind, LotKey, Move
 from workers.ledger.book import Balance, Book
 from workers.ledger.holds import CouponRow, Hold, Original, Part
 from workers.ledger.operations import OPERATIONS, REVERSIBLE
+
+log = structlog.get_logger()
 
 
 async def load(
@@ -113,9 +117,8 @@ def _account(row: Row, side: str) -> Account:
 
 
 def hold_from(row: Row, seal: Sealer) -> Hold:
-    """A row of ledger.hold; raises SealBrokenError where its check code does not open."""
+    """A row of ledger.hold; where its check code does not open, it has none: it ends, but is not redeemed."""
     lots = zip(row["part_expires_on"], row["part_origins"], row["part_points"], strict=True)
-    sealed = row["sealed_code"]
     return Hold(
         hold_id=row["hold_id"],
         kind=HoldKind(row["kind"]),
@@ -130,10 +133,18 @@ def hold_from(row: Row, seal: Sealer) -> Hold:
         refunded=row["refunded"],
         expires_at=row["expires_at"],
         number=row["number"],
-        check_code=None if sealed is None else seal.open(sealed, _place(row["hold_id"])).decode(),
+        check_code=_check_code(row, seal),
         parts=tuple(Part(LotKey(row["pool"], expires_on, origin), points) for expires_on, origin, points in lots),
         is_new=False,
     )
+
+
+def _check_code(row: Row, seal: Sealer) -> str | None:
+    try:
+        return None if row["sealed_code"] is None else seal.open(row["sealed_code"], _place(row["hold_id"])).decode()
+    except SealBrokenError:
+        log.exception("check_code_broken", hold_id=str(row["hold_id"]))
+        return None
 
 
 def _place(hold_id: UUID) -> str:

@@ -176,9 +176,10 @@ CROSS JOIN LATERAL (
 ) AS l
 WHERE t.partition = $1 AND t.block > coalesce((
         SELECT block FROM ledger.block WHERE partition = $1 AND posted_at < $2 ORDER BY block DESC LIMIT 1), 0)
-    AND l.expires_on < t.business_date AND l.balance > 0
+    AND l.expires_on <= t.business_date AND l.balance > 0
 """
-"""An order that came to nothing, and a correction, give points back to lots that have ended. Reads all posted since."""
+"""An order that came to nothing, and a correction, give points back to lots that have ended; and what is credited in
+the last moment of a lot's last day may be posted when that day's lots have been looked for. Reads all posted since."""
 HELD_BY_POOL: Final = "SELECT pool, sum(balance)::bigint AS points FROM ledger.lot WHERE balance > 0 GROUP BY pool"
 HELD_IN: Final = """
 SELECT citizen_id, sum(balance)::bigint AS points FROM ledger.lot

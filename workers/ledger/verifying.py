@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.write(signer_of(settings).verifier.pem)
             return 0
         checkpoints = read_checkpoints(options.checkpoints, signer_of(settings).verifier)
-        state = ProvedChains.read(options.state) if options.state else ProvedChains()
+        state = _state_in(options.state)
         proof = Proof(checkpoints, state, options.state, options.slice_blocks)
         reports = loop.run(_verify(settings, proof, quiet=options.json))
     except HubError as error:
@@ -60,6 +60,15 @@ def main(arguments: Sequence[str]) -> int:
     else:
         _show(reports)
     return 0 if all(report.fault is None for report in reports) else 1
+
+
+def _state_in(file: Path | None) -> ProvedChains:
+    """What was proved before. That it can be kept is tried at once, not when an hour's work is to be."""
+    if file is None:
+        return ProvedChains()
+    state = ProvedChains.read(file)
+    state.write(file)
+    return state
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,21 +2,24 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import pytest
 
+from hub.bus import Bus
 from hub.clock import AdjustableClock
 from hub.component import Component, Context, Installed
-from hub.errors import TransientError
+from hub.errors import PermanentError, TransientError
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.checkouts import ExpireAuthorisation
 from schemas.holds import DueHoldsOf, HoldState
+from schemas.message import Answered, Command
 from schemas.points import BalanceOf, PostingCommand
 from schemas.values import lane_of, scheme_pool
 from tests.running import SECRET_KEY
@@ -27,6 +30,8 @@ from workers.clockwork import holds
 from workers.clockwork.component import component
 from workers.clockwork.holds import Holds
 from workers.clockwork.work import CLOCKWORK
+
+Answer = TypeVar("Answer")
 
 POOL = scheme_pool(BASE)
 PEOPLE = [UUID(int=number) for number in range(1, 21)]
@@ -169,6 +174,38 @@ async def test_what_is_refused_today_holds_nothing_up_and_is_asked_for_again_tom
     world.clock.advance(timedelta(days=1))
     await ender.expire()
     assert await states(world) == ["returned", "returned"]
+
+
+class Refusing(Bus):
+    """A bus on which one citizen's holds cannot be ended, whatever for."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def call(self, message: Answered[Answer], deadline_s: float) -> Answer:
+        return await self._bus.call(message, deadline_s)
+
+    async def call_many(self, messages: Sequence[Answered[Answer]], deadline_s: float) -> list[Answer]:
+        if any(getattr(message, "citizen_id", None) == ME for message in messages):
+            raise PermanentError
+        return await self._bus.call_many(messages, deadline_s)
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        await self._bus.send(commands)
+
+
+async def test_a_hold_that_cannot_be_ended_holds_nothing_up(
+    world: World, held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "PAGE_LIMIT_HOLDS", 1)
+    hour = world.clock.now() + timedelta(hours=1)
+    neighbour = next(who for who in PEOPLE if lane_of(who) == lane_of(ME) and who != ME)
+    await ask(world, holding.authorise("o", ME, 20, POOL, until=hour))
+    await ask(world, holding.authorise("p", neighbour, 20, POOL, until=hour + timedelta(minutes=1)))
+    world.clock.advance(timedelta(hours=2))
+    assert held.context is not None
+    await Holds(replace(held.context, bus=Refusing(held.context.bus))).expire()
+    assert sorted(await states(world)) == ["open", "returned"]
 
 
 async def test_the_writers_own_release_comes_first_and_nothing_is_doubled(world: World, held: Held) -> None:

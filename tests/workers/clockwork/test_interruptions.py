@@ -19,9 +19,10 @@ from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.message import Answered, Command
+from schemas.points import HeldByPool
 from schemas.values import LANES, RESERVE, scheme_pool
 from tests.running import SECRET_KEY, running
-from tests.workers.clockwork.world import BASE, LAST_DAY_HELD, OTHER_BASE, START, World
+from tests.workers.clockwork.world import BASE, DEADLINE_S, LAST_DAY_HELD, OTHER_BASE, START, World
 from workers.clockwork import work
 from workers.clockwork.component import component
 from workers.clockwork.work import Clockwork
@@ -143,6 +144,28 @@ async def test_a_new_day_begins_with_the_rest_of_the_last_one(world: World, held
     world.clock.move_to(START + timedelta(days=40))
     await tick_until_done(held.clockwork())
     await check_all_done_once(world)
+
+
+async def test_what_came_in_at_the_last_moment_of_its_last_day_ends_too(database_url: str, held: Held) -> None:
+    """The clockwork found nothing that ends with March; then a ledger whose clock is behind posts into March."""
+    books, ahead = AdjustableClock(START), AdjustableClock(START)
+    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
+    async with (
+        running(database_url, "registry", "ledger", clock=books) as process,
+        HubProcess(settings, ahead, [Installed("clockwork", held.build)], database_url),
+    ):
+        world = await World.opened(process, books, database_url)
+        await world.register(1, 2)
+        midnight = start_of_day(date(2027, 4, 1))
+        books.move_to(midnight - timedelta(minutes=1))
+        ahead.move_to(midnight)
+        await tick_until_done(held.clockwork())
+        await world.credit(scheme_pool(OTHER_BASE), 300, 2)
+        for days in (1, 2):
+            for clock in (books, ahead):
+                clock.move_to(midnight + timedelta(days=days))
+            await tick_until_done(held.clockwork())
+        assert (await process.call(HeldByPool(), DEADLINE_S)).totals == {}
 
 
 async def test_a_ledger_whose_clock_is_behind_is_asked_again(database_url: str, held: Held) -> None:

@@ -12,6 +12,7 @@ from hub.settings import Settings
 from schemas.points import BalanceOf, HeldByPool
 from tests.running import SECRET_KEY, running, running_without_jobs
 from tests.workers.ledger.lives import Lives
+from tests.workers.ledger.naive import Rule
 from tests.workers.ledger.spread_worker import CITIZENS, POINTS
 from tests.workers.ledger.two_databases import (
     AWAY,
@@ -35,6 +36,8 @@ from workers.ledger.spread import PartitionOnItsWayError, SameDatabaseError
 from workers.ledger.store import PartitionElsewhereError
 
 HERE, THERE = CITIZENS
+MEANWHILE: Final = (Rule("scheme:131075", "131075", "none"), Rule(FOREVER, FOREVER.removeprefix("scheme:"), "months:6"))
+"""A new scheme, and another rule of one that was there."""
 TABLES: Final = ("transfer", "outcome", "lot", "rollup", "hold", "block", "contra", "correction")
 
 
@@ -138,6 +141,27 @@ async def test_there_and_to_a_third_and_home_again(
             held = await ask(process, BalanceOf(citizen_id=THERE))
             assert held.by_pool == {FOREVER: 200 + 10 * number}
             await is_sound(process)
+
+
+async def test_rules_that_changed_meanwhile_are_known_where_partitions_move_to_again(
+    database_url: str, away_url: str, away: dict[str, Any], clock: AdjustableClock
+) -> None:
+    """While no partition lived there, nobody told that database what the registry said."""
+    await begin(database_url, clock)
+    await spread(settings(database_url, away))
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        await ask(process, credit("before", THERE, 5, FOREVER))
+    await spread(settings(database_url, {}), [away_url])
+    async with running(database_url, "ledger", clock=clock) as process:
+        await open_pools(process.database_of("ledger"), MEANWHILE)
+    await spread(settings(database_url, away))
+    async with running(database_url, "ledger", clock=clock, **away) as process:
+        answers = await ask_all(
+            process, *(credit(f"{rule.pool}.{who}", who, 5, rule.pool) for rule in MEANWHILE for who in CITIZENS)
+        )
+        assert {answer.code for answer in answers} == {None}
+    rules = "SELECT array_agg((pool, expiry_rule)::text ORDER BY pool) FROM ledger.pool"
+    assert await value(away_url, rules) == await value(database_url, rules)
 
 
 @pytest.mark.parametrize("step", ["_say_where", "_live_there"])

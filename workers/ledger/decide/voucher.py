@@ -51,7 +51,7 @@ def redeem(command: RedeemVoucher, book: Book) -> Decision:
     hold = hold_of(command, book, HoldKind.voucher)
     if hold is None:
         return refused(RefusalCode.no_voucher)
-    if not hmac.compare_digest((hold.check_code or "").encode(), command.check_code.encode()):
+    if hold.check_code is None or not hmac.compare_digest(hold.check_code.encode(), command.check_code.encode()):
         return refused(RefusalCode.no_voucher)
     if hold.state is HoldState.taken:
         return refused(RefusalCode.voucher_used)
