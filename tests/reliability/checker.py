@@ -22,8 +22,8 @@ from tests.reliability.listener import HEARD, notice_id_of
 from tests.reliability.snapshot import ContraRow, HoldRow, LotRow, Snapshot
 from tests.workers.ledger.naive import Coupon, NaiveLedger, Result, Rule
 from tests.workers.ledger.world import kind_name
-from workers.ledger.audit import Chain
-from workers.ledger.chain import OutcomeRow, TransferRow
+from workers.ledger.audit import BlockRow, Chain
+from workers.ledger.chain import AccountRow, OutcomeRow, TransferRow
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.writer import LEDGER_ITSELF
 
@@ -380,18 +380,36 @@ def _chain(case: _Case) -> Iterator[Violation]:
     outcomes: Mapping[tuple[int, int], list[OutcomeRow]] = defaultdict(list)
     for row in case.snapshot.outcomes:
         outcomes[row.partition, row.block].append(row)
+    accounts = _account_rows(case.snapshot)
     seen: set[tuple[int, int]] = set()
     for partition, head in case.snapshot.heads.items():
         chain = Chain(partition)
         for block in (row for row in case.snapshot.blocks if row.partition == partition):
             place = partition, block.block
             seen.add(place)
-            if not chain.follow(block, outcomes[place], case.journal[place]):
+            if not chain.follow(block, outcomes[place], case.journal[place], _opened_by(block, accounts)):
                 break
         else:
             chain.end(head, _unseen(outcomes, partition, seen), _unseen(case.journal, partition, seen))
-        if chain.fault is not None:
-            yield Violation("I11", str(chain.fault))
+        if fault := chain.fault or chain.accounts_fault:
+            yield Violation("I11", str(fault))
+
+
+def _account_rows(snapshot: Snapshot) -> dict[tuple[int, int], AccountRow]:
+    """By partition and number."""
+    named = {(row.partition, row.account): AccountRow(row.account, row.name) for row in snapshot.contras}
+    lots = {
+        (row.partition, row.account): AccountRow(
+            row.account, None, row.citizen_id, row.pool, row.expires_on, row.origin
+        )
+        for row in snapshot.lots
+    }
+    return named | lots
+
+
+def _opened_by(block: BlockRow, accounts: Mapping[tuple[int, int], AccountRow]) -> list[AccountRow]:
+    numbers = range(block.first_account or 0, block.until_account or 0)
+    return [accounts[block.partition, number] for number in numbers if (block.partition, number) in accounts]
 
 
 def _unseen(rows: Mapping[tuple[int, int], Sequence[Row]], partition: int, seen: set[tuple[int, int]]) -> list[Row]:

@@ -110,7 +110,8 @@ class Snapshot(NamedTuple):
 
 _HEADS: Final = "SELECT partition, block, hash, next_account FROM ledger.head"
 _BLOCKS: Final = """
-SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block ORDER BY partition, block
+SELECT partition, block, previous, hash, outcomes, transfers, first_account, until_account, accounts_hash
+FROM ledger.block ORDER BY partition, block
 """
 _OUTCOMES: Final = """
 SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,

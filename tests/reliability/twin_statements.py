@@ -173,11 +173,13 @@ async def roll_up(tx: Tx, partition: int, day: date, _block: int, *columns: Sequ
 
 async def seal(  # noqa: PLR0913, PLR0917 - as many as the statement has
     tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
-    posted_at: object, next_account: int, volume: int, volume_outcomes: int,
+    posted_at: object, next_account: int, volume: int, volume_outcomes: int, first_account: int | None,
+    accounts_hash: bytes | None,
 ) -> Rows:  # fmt: skip
     row = {
         "partition": partition, "block": block, "previous": previous, "hash": sealed, "outcomes": outcome_count,
-        "transfers": transfer_count, "posted_at": posted_at,
+        "transfers": transfer_count, "posted_at": posted_at, "first_account": first_account,
+        "until_account": None if first_account is None else next_account, "accounts_hash": accounts_hash,
     }  # fmt: skip
     await tx.insert("block", (partition, block), row)
     await tx.lock(("head", partition))
@@ -207,10 +209,10 @@ async def add_few(tx: Tx, *columns: Sequence[Any]) -> Rows:
 
 async def change(  # noqa: PLR0913, PLR0917 - as many as the statement has
     tx: Tx, partition: int, block: int, previous: bytes, sealed: bytes, outcome_count: int, transfer_count: int,
-    posted_at: object, next_account: int, volume: int, volume_outcomes: int, *columns: Sequence[Any],
+    posted_at: object, next_account: int, volume: int, volume_outcomes: int, *columns: Any,  # noqa: ANN401 - SQL values
 ) -> Rows:  # fmt: skip
-    lots, contras, lines = columns[:3], columns[3:5], columns[5:]
-    end = next_account, volume, volume_outcomes
+    lots, contras, lines, opened = columns[:3], columns[3:5], columns[5:9], columns[9:]
+    end = next_account, volume, volume_outcomes, *opened
     counts = {
         "lots": len(await change_lots(tx, partition, *lots)),
         "contras": len(await change_contras(tx, partition, *contras)),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from schemas.audit import Fault
 from schemas.values import lane_of
 from workers.ledger.accounts import Kind
-from workers.ledger.chain import GENESIS, OutcomeRow, TransferRow, block_hash
+from workers.ledger.chain import GENESIS, AccountRow, Opened, OutcomeRow, TransferRow, accounts_hash, block_hash
 
 
 class BlockRow(NamedTuple):
@@ -22,6 +22,16 @@ class BlockRow(NamedTuple):
     hash: bytes
     outcomes: int
     transfers: int
+    first_account: int | None = None
+    until_account: int | None = None
+    accounts_hash: bytes | None = None
+
+    @property
+    def opened(self) -> Opened | None:
+        """The accounts that it says it opened."""
+        if self.first_account is None or self.until_account is None or self.accounts_hash is None:
+            return None
+        return Opened(self.first_account, self.until_account, self.accounts_hash)
 
 
 class HeadRow(NamedTuple):
@@ -42,9 +52,20 @@ class Chain:
     outcomes: int = 0
     transfers: int = 0
     fault: Fault | None = field(default=None)
+    accounts_fault: Fault | None = field(default=None)
+    """The first block whose accounts are not as it opened them; which of them, another rule may know better."""
 
-    def follow(self, row: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> bool:
-        """Take the next block, with every row up to it that no earlier block took. Returns whether all is well."""
+    def follow(
+        self,
+        row: BlockRow,
+        outcomes: Sequence[OutcomeRow],
+        transfers: Sequence[TransferRow],
+        accounts: Sequence[AccountRow],
+    ) -> bool:
+        """Take the next block, with every row up to it that no earlier block took. Returns whether all is well.
+
+        `accounts` are those with the numbers that it says it opened.
+        """
         self.fault = (
             self._link_fault(row)
             or _count_fault(row, outcomes, transfers)
@@ -53,6 +74,7 @@ class Chain:
         )
         if self.fault is not None:
             return False
+        self.accounts_fault = self.accounts_fault or _accounts_fault(row, accounts)
         self.block, self.hash = row.block, row.hash
         self.outcomes += len(outcomes)
         self.transfers += len(transfers)
@@ -79,9 +101,17 @@ class Chain:
 
 
 def _hash_fault(row: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> Fault | None:
-    if block_hash(row.partition, row.block, row.previous, outcomes, transfers) == row.hash:
+    if block_hash(row.partition, row.block, row.previous, outcomes, transfers, row.opened) == row.hash:
         return None
     return _of_block(row, "its hash does not fit its rows: one of them was changed")
+
+
+def _accounts_fault(row: BlockRow, accounts: Sequence[AccountRow]) -> Fault | None:
+    opened = row.opened
+    if opened is None or accounts_hash(accounts) == opened.hash:
+        return None
+    span = f"{opened.first} to {opened.until - 1}"
+    return _of_block(row, f"accounts {span} are not as it opened them: whose they are, of which pool, or until when")
 
 
 def _count_fault(block: BlockRow, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]) -> Fault | None:

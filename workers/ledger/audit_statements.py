@@ -18,8 +18,8 @@ FROM ledger.head AS h WHERE h.partition = $1
 NEXT_BLOCK: Final = "SELECT min(block) FROM ledger.block WHERE partition = $1 AND block > $2"
 BLOCK_HASH: Final = "SELECT hash FROM ledger.block WHERE partition = $1 AND block = $2"
 BLOCKS: Final = """
-SELECT partition, block, previous, hash, outcomes, transfers FROM ledger.block
-WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block
+SELECT partition, block, previous, hash, outcomes, transfers, first_account, until_account, accounts_hash
+FROM ledger.block WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block
 """
 OUTCOMES: Final = """
 SELECT party_id, command_id, request_hash, partition, block, number, citizen_id, kind, code, points, balances,
@@ -31,6 +31,19 @@ SELECT partition, block, line, outcome, kind, debit, credit, points, business_da
 FROM ledger.transfer WHERE partition = $1 AND block BETWEEN $2 AND $3 ORDER BY block, outcome, line
 """
 """In the order of the primary key, so that nothing is sorted: in sound books the lines run like this."""
+ACCOUNTS: Final = """
+WITH slice AS MATERIALIZED (
+    SELECT min(first_account) AS first, max(until_account) AS until FROM ledger.block
+    WHERE partition = $1 AND block BETWEEN $2 AND $3
+)
+SELECT account, NULL AS name, citizen_id, pool, expires_on, origin FROM ledger.lot
+WHERE partition = $1 AND account >= (SELECT first FROM slice) AND account < (SELECT until FROM slice)
+UNION ALL
+SELECT account, name, NULL, '', 'infinity', NULL FROM ledger.contra
+WHERE partition = $1 AND account >= (SELECT first FROM slice) AND account < (SELECT until FROM slice)
+ORDER BY account
+"""
+"""Those that the blocks opened; numbers are given in the order of the blocks."""
 COUNTS: Final = """
 SELECT (SELECT count(*) FROM ledger.lot WHERE partition = $1)
     + (SELECT count(*) FROM ledger.contra WHERE partition = $1) AS accounts,

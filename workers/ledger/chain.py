@@ -1,7 +1,8 @@
 """Tamper evidence: every transaction is a block, hashed over the block before it and its own lines.
 
 The lines are plain text, so that anybody can compute the chain again with SHA-256 alone (docs/contracts/ledger.md):
-a head line, one line per outcome, one line per transfer, each ended by LF, fields separated by TAB.
+a head line, one line per outcome, one line per transfer, each ended by LF, fields separated by TAB. The head line has a
+hash of the accounts that the block opened.
 """
 
 import hashlib
@@ -51,6 +52,25 @@ class TransferRow(NamedTuple):
     business_date: date
 
 
+class AccountRow(NamedTuple):
+    """What never changes of a row of ledger.lot, or of ledger.contra, which has a name."""
+
+    account: int
+    name: str | None
+    citizen_id: UUID | None = None
+    pool: str = ""
+    expires_on: date = date.max
+    origin: UUID | None = None
+
+
+class Opened(NamedTuple):
+    """The accounts that a block opened: their numbers are from `first` on, and below `until`; see accounts_hash."""
+
+    first: int
+    until: int
+    hash: bytes
+
+
 @lru_cache(DAYS_LIMIT)
 def _day(day: date) -> str:
     """All rows of a block have the same."""
@@ -75,15 +95,29 @@ def transfer_line(row: TransferRow) -> str:
     )
 
 
+def account_line(row: AccountRow) -> str:
+    """An account as it is hashed once, when it is opened."""
+    if row.citizen_id is None or row.origin is None:
+        return f"a\t{row.account}\t{row.name}\n"
+    return f"a\t{row.account}\t{row.citizen_id.hex}\t{row.pool}\t{row.expires_on.isoformat()}\t{row.origin.hex}\n"
+
+
+def accounts_hash(accounts: Iterable[AccountRow]) -> bytes:
+    """The hash of accounts, by number."""
+    return hashlib.sha256("".join(map(account_line, accounts)).encode()).digest()
+
+
 def block_hash(
     partition: int,
     block: int,
     previous: bytes,
     outcomes: Iterable[OutcomeRow],
     transfers: Iterable[TransferRow],
+    opened: Opened | None,
 ) -> bytes:
     """The hash of a block; outcomes by number, transfers by line."""
-    lines = [f"b\t{partition}\t{block}\t{previous.hex()}\n"]
+    accounts = f"\t{opened.first}\t{opened.until}\t{opened.hash.hex()}" if opened else ""
+    lines = [f"b\t{partition}\t{block}\t{previous.hex()}{accounts}\n"]
     lines.extend(map(outcome_line, outcomes))
     lines.extend(map(transfer_line, transfers))
     return hashlib.sha256("".join(lines).encode()).digest()

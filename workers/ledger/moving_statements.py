@@ -30,9 +30,14 @@ WHERE o.party_id = c.party_id AND o.command_id = c.command_id AND o.partition = 
     ),
     Moved(
         "ledger.block",
-        ("partition", "block", "previous", "hash", "outcomes", "transfers", "posted_at"),
+        (
+            "partition", "block", "previous", "hash", "outcomes", "transfers", "posted_at", "first_account",
+            "until_account", "accounts_hash",
+        ),
         """
-SELECT partition, block, previous, hash, outcomes, transfers, posted_at FROM ledger.block WHERE partition = $1
+SELECT partition, block, previous, hash, outcomes, transfers, posted_at, first_account, until_account,
+    accounts_hash
+FROM ledger.block WHERE partition = $1
 """,
         "DELETE FROM ledger.block WHERE partition = $1",
     ),

@@ -1,7 +1,7 @@
 """The audit: re-adds everything in one partition, and names the first row that does not fit.
 
 The chain is followed in slices, each from a snapshot of its own, so that no snapshot is held for as long as the whole
-takes; within a slice in bounded memory, three streams side by side. Balances, the allow-list of transfers, the holds
+takes; within a slice in bounded memory, four streams side by side. Balances, the allow-list of transfers, the holds
 and the rollups are re-added by set-based SQL: each rule is one statement, and so sees one committed state.
 """
 
@@ -14,7 +14,7 @@ from hub.transaction import Reading, Snapshot
 from schemas.audit import SLICE_BLOCKS, ChainSlice, Checkpoint, Fault, FollowChain, VerifyLedger, VerifyReport
 from workers.ledger import audit_statements
 from workers.ledger.audit import BlockRow, Chain, HeadRow
-from workers.ledger.chain import OutcomeRow, TransferRow
+from workers.ledger.chain import AccountRow, OutcomeRow, TransferRow
 from workers.ledger.checkpoint_statements import CHECKPOINTS, KEPT_CHECKPOINTS
 
 LEAST_BLOCK: Final = -(1 << 63)
@@ -45,6 +45,29 @@ class _Stream(Generic[Row]):
         return taken
 
 
+class _Accounts:
+    """Accounts in the order of their numbers, handed out block by block."""
+
+    def __init__(self, chunks: AsyncIterator[list[Any]]) -> None:
+        self._chunks = chunks
+        self._rows: deque[AccountRow] = deque()
+
+    async def of(self, block: BlockRow) -> list[AccountRow]:
+        """Those that the block says it opened; what lies before them is passed over."""
+        opened = block.opened
+        if opened is None:
+            return []
+        while not self._rows or self._rows[-1].account < opened.until:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                break
+            self._rows.extend(AccountRow(*row) for row in chunk)
+        taken: list[AccountRow] = []
+        while self._rows and self._rows[0].account < opened.until:
+            taken.append(self._rows.popleft())
+        return [row for row in taken if row.account >= opened.first]
+
+
 class _Rows:
     """The rows after a chain's last block, up to `until`; drawn as the blocks call for them."""
 
@@ -54,6 +77,7 @@ class _Rows:
         self._first = chain.block + 1 if chain.block else LEAST_BLOCK
         self.outcomes = _Stream(self._stream(audit_statements.OUTCOMES, until), OutcomeRow)
         self.transfers = _Stream(self._stream(audit_statements.TRANSFERS, until), TransferRow)
+        self.accounts = _Accounts(self._stream(audit_statements.ACCOUNTS, until))
 
     def _stream(self, sql: str, until: int) -> AsyncIterator[list[Any]]:
         return self._snapshot.stream(sql, self._chain.partition, self._first, until)
@@ -65,7 +89,7 @@ class _Rows:
                 row = BlockRow(*record)
                 outcomes = await self.outcomes.up_to(row.block)
                 transfers = sorted(await self.transfers.up_to(row.block), key=attrgetter("block", "line"))
-                if not self._chain.follow(row, outcomes, transfers):
+                if not self._chain.follow(row, outcomes, transfers, await self.accounts.of(row)):
                     return False
         return True
 
@@ -77,6 +101,7 @@ async def verify_ledger(query: VerifyLedger, reading: Reading) -> VerifyReport:
     fault = chain.fault or await _checkpoint_fault(reading, query.partition, query.checkpoints)
     for rule in (KEPT_CHECKPOINTS, *audit_statements.RULES):
         fault = fault or await _first_fault(reading, rule, query.partition)
+    fault = fault or chain.accounts_fault
     async with reading.snapshot() as snapshot:
         counts = await snapshot.fetch_row(audit_statements.COUNTS, query.partition)
     accounts, rollups = counts if counts is not None else (0, 0)
@@ -91,9 +116,10 @@ async def follow_chain(query: FollowChain, reading: Reading) -> ChainSlice:
     chain = _chain(query.partition, query.after)
     async with reading.snapshot() as snapshot:
         head = await _follow_slice(snapshot, chain, query.blocks)
+    fault = chain.fault or chain.accounts_fault
     return ChainSlice(
         partition=query.partition, block=chain.block, hash=chain.hash.hex(), outcomes=chain.outcomes,
-        transfers=chain.transfers, head=head, ended=chain.fault is None and chain.block >= head, fault=chain.fault,
+        transfers=chain.transfers, head=head, ended=fault is None and chain.block >= head, fault=fault,
     )  # fmt: skip
 
 

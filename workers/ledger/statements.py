@@ -91,8 +91,10 @@ WITH lots AS (
     WHERE r.ctid = there.place
     RETURNING true
 ), sealed AS (
-    INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at, first_account,
+        until_account, accounts_hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $20::bigint,
+        CASE WHEN $20 IS NOT NULL THEN $8::bigint END, $21)
 ), ended AS (
     UPDATE ledger.head SET block = $2, hash = $4, next_account = $8, volume = $9, volume_outcomes = $10
     WHERE partition = $1

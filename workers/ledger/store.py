@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
+from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from schemas.points import PostingCommand
 from workers.ledger import state_store, statements
 from workers.ledger.accounts import Contra, LotKey, PoolRule, RollupKey
 from workers.ledger.book import Balance, Book, Place
-from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.chain import AccountRow, Opened, OutcomeRow, TransferRow, accounts_hash, block_hash
 from workers.ledger.footprints import of_holds
 from workers.ledger.operations import OPERATIONS
 from workers.ledger.remembered import Remembered
@@ -29,6 +30,8 @@ Key: TypeAlias = tuple[UUID, str]
 """A command's idempotency key: its party, and the party's own id of it."""
 LotRow: TypeAlias = tuple[int, int, UUID, str, date, UUID, int]
 """A new lot, by LOT_COLUMNS."""
+ContraRow: TypeAlias = tuple[int, str, UUID | None, int]
+"""A new contra account: its number, name, party and points."""
 
 
 class StrayAccountError(PermanentError):
@@ -189,14 +192,17 @@ async def write(tx: Writing, head: Head, book: Book, written: Written, remembere
     volume = head.volume.for_more()
     await add(tx, volume.number, written.outcomes, written.transfers, lots)
     failpoints.reach("ledger.mid_write")
-    contras = await _contras(tx, partition, head, book)
+    new_contras, contras = _contras(head, book)
+    await _open_contras(tx, partition, new_contras)
     lines = await _lines(tx, partition, block, book, remembered)
     await state_store.write(tx, partition, block, book)
-    sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers)
+    opened = _opened(head, book, lots, new_contras)
+    sealed = block_hash(partition, block, head.hash, written.outcomes, written.transfers, opened)
     changed = await tx.fetch_row(
         statements.CHANGE, partition, block, head.hash, sealed, len(written.outcomes), len(written.transfers), tx.now,
         book.next_account, volume.number, volume.outcomes + len(written.outcomes),
         *_columns(places, 3), *_columns(contras, 2), *_columns(lines, 4),
+        *(opened[::2] if opened else (None, None)),
     )  # fmt: skip
     expected = len(places), len(contras), len(lines)
     if changed is None or tuple(changed) != expected:
@@ -245,20 +251,36 @@ def _lots(partition: int, book: Book) -> tuple[list[LotRow], list[tuple[Place, i
     return new, old
 
 
-async def _contras(tx: Writing, partition: int, head: Head, book: Book) -> list[tuple[int, int]]:
-    """Open the new ones; (account, points) of the others."""
-    opened: list[tuple[int, str, UUID | None, int]] = []
+def _contras(head: Head, book: Book) -> tuple[list[ContraRow], list[tuple[int, int]]]:
+    """The new ones, and (account, points) of the others."""
+    opened: list[ContraRow] = []
     there: list[tuple[int, int]] = []
     for contra, balance in book.changed_contras:
         if balance.account < head.next_account:
             there.append((balance.account, balance.points))
         else:
             opened.append((balance.account, contra.name, contra.party_id, balance.points))
-    if opened:
-        tag = await tx.execute(statements.OPEN_CONTRAS, partition, *zip(*opened, strict=True))
-        if int(tag.rpartition(" ")[2]) != len(opened):
-            raise StrayAccountError(f"partition {partition}: {tag}, not {len(opened)}")
-    return there
+    return opened, there
+
+
+async def _open_contras(tx: Writing, partition: int, new: Sequence[ContraRow]) -> None:
+    if new:
+        tag = await tx.execute(statements.OPEN_CONTRAS, partition, *zip(*new, strict=True))
+        if int(tag.rpartition(" ")[2]) != len(new):
+            raise StrayAccountError(f"partition {partition}: {tag}, not {len(new)}")
+
+
+def _opened(head: Head, book: Book, lots: Sequence[LotRow], contras: Sequence[ContraRow]) -> Opened | None:
+    """The accounts that the batch has opened, as the chain covers them."""
+    if book.next_account == head.next_account:
+        return None
+    accounts = [
+        AccountRow(account, None, citizen_id, pool, expires_on, origin)
+        for _, account, citizen_id, pool, expires_on, origin, _ in lots
+    ]
+    accounts += [AccountRow(account, name) for account, name, *_ in contras]
+    digest = accounts_hash(sorted(accounts, key=attrgetter("account")))
+    return Opened(head.next_account, book.next_account, digest)
 
 
 async def _lines(

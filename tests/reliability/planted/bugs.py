@@ -24,7 +24,7 @@ from schemas.values import RESERVE
 from workers.ledger import state_statements, statements, store, writer
 from workers.ledger.accounts import LotKey
 from workers.ledger.book import Book
-from workers.ledger.chain import OutcomeRow, TransferRow, block_hash
+from workers.ledger.chain import Opened, OutcomeRow, TransferRow, block_hash
 from workers.ledger.holds import Hold
 from workers.ledger.operations import OPERATIONS, Operation
 from workers.ledger.remembered import Remembered
@@ -185,9 +185,10 @@ def chain_row_skipped() -> AbstractContextManager[Any]:
     """The hash is taken over all transfers but the last."""
 
     def shorter(
-        partition: int, block: int, previous: bytes, outcomes: Sequence[OutcomeRow], transfers: Sequence[TransferRow]
-    ) -> bytes:
-        return block_hash(partition, block, previous, outcomes, transfers[:-1])
+        partition: int, block: int, previous: bytes, outcomes: Sequence[OutcomeRow],
+        transfers: Sequence[TransferRow], opened: Opened | None,
+    ) -> bytes:  # fmt: skip
+        return block_hash(partition, block, previous, outcomes, transfers[:-1], opened)
 
     return mock.patch.object(store, "block_hash", shorter)
 

@@ -350,6 +350,27 @@ UPDATE ledger.lot SET expires_on = '2026-01-01' WHERE partition = 0 AND account 
         "nothing that the ledger does",
     ),
     Tampering(
+        "another last day of a lot",
+        """
+UPDATE ledger.lot SET expires_on = '2031-12-31' WHERE partition = 0 AND account = (
+    SELECT min(account) FROM ledger.lot WHERE partition = 0 AND balance > 0 AND pool <> 'reserve');
+""",
+        "block",
+        "0/",
+        "not as it opened them",
+    ),
+    Tampering(
+        "another last day of a lot, and its block's word for it",
+        """
+UPDATE ledger.lot SET expires_on = '2029-12-31' WHERE partition = 0 AND account = 2;
+UPDATE ledger.block SET first_account = NULL, until_account = NULL, accounts_hash = NULL WHERE partition = 0 AND block
+= 1;
+""",
+        "block",
+        "0/1",
+        "does not fit its rows",
+    ),
+    Tampering(
         "pool of a lot",
         """
 UPDATE ledger.lot SET pool = 'scheme:131016' WHERE partition = 0 AND account = 2;

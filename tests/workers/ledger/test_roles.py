@@ -21,6 +21,9 @@ FIXED = (
     "UPDATE ledger.hold SET part_points = part_points", "UPDATE ledger.coupon SET points = points",
     "UPDATE ledger.coupon SET last = last", "UPDATE ledger.revoked SET revoked_on = revoked_on",
     "UPDATE ledger.correction SET command_id = command_id",
+    "UPDATE ledger.lot SET expires_on = expires_on", "UPDATE ledger.lot SET pool = pool",
+    "UPDATE ledger.lot SET citizen_id = citizen_id", "UPDATE ledger.contra SET name = name",
+    "UPDATE ledger.contra SET account = account",
 )  # fmt: skip
 """What is never changed once it is there."""
 OTHER_COMPONENTS = ("hub", "registry", "clockwork", "partner", "mail")
