@@ -279,7 +279,8 @@ class DueLot(Said):
 class DueLots(Said):
     """One page of due lots, by last day and citizen.
 
-    `day` and `after` are where the next page begins: behind this citizen on that day; None on the last page.
+    `day` and `after` are where the next page begins: behind this citizen on that day; None on the last page. A page may
+    have no lots, and yet not be the last one.
     `opened_until`: the lots from this number on are not looked at, for they were opened since.
     """
 

@@ -30,6 +30,8 @@ from schemas.points import (
 )
 from workers.ledger import statements
 
+PASSED_LIMIT_LOTS: Final = 20_000
+"""A page is looked for among so many: one refused lot of long ago has those that were emptied since behind it."""
 NOBODY: Final = UUID(int=0)
 """Before every citizen."""
 
@@ -85,17 +87,23 @@ async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:
 
 
 async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
-    """One page of lots by their last day, then by citizen: of a citizen all that end on one day, or none."""
+    """One page of lots by their last day, then by citizen: of a citizen all that end on one day, or none.
+
+    A page may be empty although others follow, where only lots were passed that are emptied.
+    """
     day, citizen_id = await _page_begins(query, reading)
     reserve = query.kind is DueKind.sweep
     until = query.opened_until or await reading.fetch_value(statements.NEXT_ACCOUNT, query.partition)
     rows = await reading.fetch(
         statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit,
-        query.known_until, query.opened_from, until,
+        query.known_until, query.opened_from, until, PASSED_LIMIT_LOTS,
     )  # fmt: skip
     lots = [DueLot(**{name: row[name] for name in DueLot.model_fields}) for row in rows]
     if sum(row["lots"] for row in rows) < query.limit:
-        return DueLots(lots=lots, after=None, opened_until=until)
+        passed = statements.DUE_LOTS_PASSED, query.partition, day, citizen_id, query.last, PASSED_LIMIT_LOTS
+        last = await reading.fetch_row(*passed)
+        after, on = (last["citizen_id"], last["expires_on"]) if last else (None, None)
+        return DueLots(lots=lots, after=after, day=on, opened_until=until)
     return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on, opened_until=until)
 
 

@@ -158,9 +158,13 @@ ORDER BY hold_id
 """A voucher whose time is over is gone, one at a checkout free again: posted or not, neither is set aside."""
 DUE_LOTS: Final = """
 WITH page AS (
-    SELECT expires_on, citizen_id, pool, balance FROM ledger.lot
-    WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
-        AND expires_on <= $4 AND balance > 0 AND (pool = 'reserve') = $5
+    SELECT expires_on, citizen_id, pool, balance FROM (
+        SELECT account, expires_on, citizen_id, pool, balance FROM ledger.lot
+        WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
+            AND expires_on <= $4
+        ORDER BY expires_on, citizen_id FETCH FIRST $10 ROWS WITH TIES
+    ) AS passed
+    WHERE balance > 0 AND (pool = 'reserve') = $5
         AND ($7::date IS NULL OR expires_on > $7 OR account >= $8::bigint) AND account < $9
     ORDER BY expires_on, citizen_id FETCH FIRST $6 ROWS WITH TIES
 )
@@ -168,8 +172,15 @@ SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS
 FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
 """
 """In the order of the index lot_expiry, which has the empty lots too: a page costs what is on it and what was emptied
-among it, so that whoever asks should not begin before anything that is due. The index leaves out what never ends: that
-must be said, for PostgreSQL does not know it of $4."""
+among it, $10 lots in all. The index leaves out what never ends: that must be said, for PostgreSQL does not know it of
+$4."""
+DUE_LOTS_PASSED: Final = """
+SELECT expires_on, citizen_id FROM ledger.lot
+WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
+    AND expires_on <= $4
+ORDER BY expires_on, citizen_id OFFSET $5::int - 1 LIMIT 1
+"""
+"""The last of the $5 lots that a page was looked for among; none where there are fewer."""
 NEXT_ACCOUNT: Final = "SELECT next_account FROM ledger.head WHERE partition = $1"
 CAME_BACK: Final = """
 SELECT min(l.expires_on) FROM ledger.transfer AS t

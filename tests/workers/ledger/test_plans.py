@@ -57,15 +57,19 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "ALL_LOTS": ("uuid[], date", "ARRAY[md5('7'), md5('9')]::uuid[], '2026-01-10'"),
     "DUE_LOTS": (
-        "smallint, date, uuid, date, boolean, bigint, date, bigint, bigint",
-        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000, '2030-01-01', 0, 1000000",
+        "smallint, date, uuid, date, boolean, bigint, date, bigint, bigint, bigint",
+        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000, '2030-01-01', 0, 1000000, 1000",
+    ),
+    "DUE_LOTS_PASSED": (
+        "smallint, date, uuid, date, int",
+        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', 2",
     ),
     "CHANGE": (
         """smallint, bigint, bytea, bytea, int, int, timestamptz, bigint, smallint, int, tid[], bigint[], bigint[],
-        bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]""",
+        bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint, bytea""",
         f"""3::smallint, (random() * 1e9)::bigint, '', '', 1, 2, now(), 9, 0::smallint, 2,
         ARRAY['(0,7)', '(0,9)']::tid[], {", ".join(["ARRAY[7, 9]::bigint[], ARRAY[1, 1]::bigint[]"] * 3)},
-        ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[]""",
+        ARRAY[1, 1]::bigint[], ARRAY[1, 1]::bigint[], NULL, NULL""",
     ),
     "ROLL_UP": (
         "smallint, date, bigint, text[], uuid[], text[], smallint[], bigint[], bigint[], bigint[]",

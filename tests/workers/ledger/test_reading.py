@@ -26,6 +26,7 @@ from tests.workers.ledger.world import (
     open_pools,
     use,
 )
+from workers.ledger import reading
 
 ME = citizen(1)
 HELD_UNTIL = date(2026, 1, 30)
@@ -75,6 +76,21 @@ async def test_due_lots_come_page_by_page_by_their_last_day(ledger: HubProcess, 
     assert [lot.points for lot in (await ask(ledger, rest)).lots] == [7], "where it went on is over by now"
     expiring = DueLotsOf(partition=0, kind=DueKind.expire, first=TODAY, last=date(2026, 2, 20))
     assert [lot.citizen_id for lot in (await ask(ledger, expiring)).lots] == [people[0]]
+
+
+async def test_a_page_is_looked_for_among_a_bounded_number_of_lots(
+    ledger: HubProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was emptied since one old lot was left due is passed in pages too, however much it is."""
+    monkeypatch.setattr(reading, "PASSED_LIMIT_LOTS", 2)
+    people = [citizen(n) for n in range(1, 10)]
+    await ask_all(ledger, *(credit(f"a{n}", person, 5) for n, person in enumerate(people)))
+    await ask_all(ledger, *(move(f"m{n}", person, 5) for n, person in enumerate(people) if n not in {0, 8}))
+    asked = DueLotsOf(partition=0, kind=DueKind.sweep, first=TODAY, last=HELD_UNTIL, limit=3)
+    pages = [await ask(ledger, asked)]
+    while pages[-1].after is not None:
+        pages.append(await ask(ledger, asked.model_copy(update={"after": pages[-1].after, "day": pages[-1].day})))
+    assert [[lot.citizen_id for lot in page.lots] for page in pages] == [[people[0]], [], [], [], [people[8]]]
 
 
 def test_a_page_begins_behind_a_day_and_a_citizen() -> None:
