@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import Field, StringConstraints
 
@@ -119,11 +119,13 @@ class ApprovalAsked(Event):
 class DecideOffer(Command, Answered[Registered]):
     """A municipality approves an offer, or sends it back with a comment; `staff_id` decided it.
 
-    A fund need not have been asked for: municipalities select them. Refused `not_applied`, `unknown_offer`,
-    `offer_changed` where that is no longer the newest revision, `comment_missing`.
+    A fund need not have been asked for: municipalities select them. The same `decision_id` again is the same decision:
+    done once, it undoes none that came after it. Refused `not_applied`, `unknown_offer`, `offer_changed` where that is
+    no longer the newest revision, `comment_missing`, `id_conflict` where the id stands for another decision.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.offers.decide.v1"
+    decision_id: UUID = Field(default_factory=uuid4)
     lg_code: LgCode
     party_id: UUID
     offer_id: OfferId

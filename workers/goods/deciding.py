@@ -16,20 +16,20 @@ async def decide_offers(messages: Sequence[DecideOffer], tx: Transaction) -> lis
 
 
 async def _decide(message: DecideOffer, tx: Transaction, about: int) -> Registered:
-    code = await _refusal(message, tx)
+    revision = await tx.fetch_value(statements.REVISION, message.party_id, message.offer_id)
+    state = ApprovalState.approved if message.approve else ApprovalState.sent_back
+    decided = (message.party_id, message.offer_id, message.lg_code, state.value, message.comment, message.staff_id)
+    known = await tx.fetch_row(statements.DECISION, message.decision_id)
+    if known is not None:
+        is_same = tuple(known) == (message.revision, *decided)
+        return Registered(id=message.party_id) if is_same else Registered(code=RefusalCode.id_conflict)
+    code = await _refusal(message, revision, tx)
     if code is not None:
         return Registered(code=code)
-    state = ApprovalState.approved if message.approve else ApprovalState.sent_back
-    await tx.execute(
-        statements.DECIDE,
-        message.party_id,
-        message.offer_id,
-        message.lg_code,
-        state.value,
-        message.comment,
-        tx.now,
-        message.staff_id,
-    )
+    await tx.execute(statements.KEEP_DECISION, message.decision_id, message.revision, *decided, tx.now)
+    if await tx.fetch_value(statements.IS_DECIDED_SO, *decided):
+        return Registered(id=message.party_id)
+    await tx.execute(statements.DECIDE, *decided, tx.now)
     event = OfferDecided(
         party_id=message.party_id,
         offer_id=message.offer_id,
@@ -42,12 +42,12 @@ async def _decide(message: DecideOffer, tx: Transaction, about: int) -> Register
     return Registered(id=message.party_id)
 
 
-async def _refusal(message: DecideOffer, tx: Transaction) -> RefusalCode | None:
+async def _refusal(message: DecideOffer, revision: int | None, tx: Transaction) -> RefusalCode | None:
+    """`revision`: the newest one of the offer, which is locked; None where there is no such offer."""
     if not message.approve and not message.comment.strip():
         return RefusalCode.comment_missing
     if not await tx.fetch(statements.APPLICATIONS, message.party_id, [message.lg_code]):
         return RefusalCode.not_applied
-    revision = await tx.fetch_value(statements.REVISION, message.party_id, message.offer_id)
     if revision is None or not await _is_for(message, tx):
         return RefusalCode.unknown_offer
     return None if revision == message.revision else RefusalCode.offer_changed

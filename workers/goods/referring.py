@@ -116,7 +116,7 @@ async def _approve(message: OpenBusiness, row: Row, tx: Transaction, about: int)
         return RefusalCode.unknown_offer
     if await tx.fetch_value(statements.IS_SENT_BACK, message.party_id, message.offer_id, row["lg_code"]):
         return RefusalCode.offer_sent_back
-    approved = (row["lg_code"], ApprovalState.approved.value, "", tx.now, row["consented_by"])
+    approved = (row["lg_code"], ApprovalState.approved.value, "", row["consented_by"], tx.now)
     await tx.execute(statements.DECIDE, message.party_id, message.offer_id, *approved)
     event = OfferDecided(
         party_id=message.party_id,

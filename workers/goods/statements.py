@@ -43,10 +43,22 @@ SELECT $1, $2, lg_code, 'asked', '', $4 FROM unnest($3::text[]) AS asked (lg_cod
 ON CONFLICT DO NOTHING RETURNING lg_code
 """
 DECIDE: Final = """
-INSERT INTO goods.approval (party_id, offer_id, lg_code, state, comment, decided_at, decided_by)
+INSERT INTO goods.approval (party_id, offer_id, lg_code, state, comment, decided_by, decided_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (party_id, offer_id, lg_code) DO UPDATE SET
   state = excluded.state, comment = excluded.comment, decided_at = excluded.decided_at, decided_by = excluded.decided_by
+"""
+IS_DECIDED_SO: Final = """
+SELECT true FROM goods.approval
+WHERE party_id = $1 AND offer_id = $2 AND lg_code = $3 AND state = $4 AND comment = $5 AND decided_by = $6
+"""
+DECISION: Final = """
+SELECT revision, party_id, offer_id, lg_code, state, comment, decided_by FROM goods.decision WHERE decision_id = $1
+"""
+KEEP_DECISION: Final = """
+INSERT INTO goods.decision (
+  decision_id, revision, party_id, offer_id, lg_code, state, comment, decided_by, decided_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 IS_ASKED: Final = "SELECT true FROM goods.approval WHERE party_id = $1 AND offer_id = $2 AND lg_code = $3"
 IS_SENT_BACK: Final = """

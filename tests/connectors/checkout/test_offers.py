@@ -7,9 +7,10 @@ from schemas.municipalities import RegisterSupportEvent
 from schemas.offers import ApprovalState, ConsentToBusiness, DecideOffer, OffersOf, ReferBusiness, UsablePoolsOf
 from schemas.values import RESERVE, event_pool
 from tests.connectors.checkout.shops import CITY, FUND, NAMES, NOW, PAGE, POOL, SHOP, STAFF, Shop, Street, order
-from tests.workers.registry.asking import ask
+from tests.workers.registry.asking import ask, rows_of
 
 TEA = "tea-100g"
+DECIDED = "SELECT FROM hub.message WHERE type = 'jp.mykey.offers.decided.v1'"
 
 
 def tea(**other: object) -> dict[str, object]:
@@ -55,6 +56,31 @@ async def test_what_is_not_approved_takes_no_points_until_it_is(open_street: Str
     assert (await shop.done("POST", "/authorizations", order("o-4", item_ids=both)))["state"] == "refused"
     same = await shop.done("POST", "/authorizations", order("o-3", item_ids=both))
     assert same["state"] == "authorized"
+
+
+async def test_a_decision_that_is_asked_again_is_done_once_and_undoes_no_later_one(
+    open_street: Street, shop: Shop, database_url: str
+) -> None:
+    await shop.done("POST", "/offers", tea())
+    said_before = len(await rows_of(database_url, DECIDED))
+    first = decision(decision_id=UUID(int=0xD1))
+    for message in (first, first, decision(), decision(decision_id=UUID(int=0xD2))):
+        assert await decided(open_street, message) is None
+    assert len(await rows_of(database_url, DECIDED)) == said_before + 1, "the office has said nothing new"
+
+    back_by_colleague = decision(staff_id=UUID(int=0x58), comment="産地を書いてください。", approve=False)
+    assert await decided(open_street, back_by_colleague) is None
+    back = [{"lg_code": CITY, "state": "sent_back", "comment": "産地を書いてください。"}]
+    for late in (first, decision(decision_id=UUID(int=0xD2))):
+        assert await decided(open_street, late) is None
+        assert (await shop.done("GET", f"/offers/{TEA}"))["approvals"] == back
+    other = back_by_colleague.model_copy(update={"decision_id": first.decision_id})
+    assert await decided(open_street, other) == "id_conflict"
+    await shop.done("POST", "/offers", tea(title="茶 100g（市内産）", revision=2))
+    assert await decided(open_street, first) is None, "it was done, whatever was posted since"
+    assert await decided(open_street, decision(2, decision_id=UUID(int=0xD4))) is None
+    assert (await shop.done("GET", f"/offers/{TEA}"))["approvals"][0]["state"] == "approved"
+    assert len(await rows_of(database_url, DECIDED)) == said_before + 3
 
 
 async def test_a_posting_that_comes_late_or_under_a_used_number_changes_nothing(
