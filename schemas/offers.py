@@ -300,8 +300,8 @@ class ConsentToBusiness(Command, Answered[Registered]):
 class OpenBusiness(Command, Answered[Registered]):
     """The fund of a referred business opens, as the fund company has posted it: with that it is approved.
 
-    Refused `no_referral`, `referral_state`, `unknown_offer`, `offer_sent_back` where the municipality has sent that
-    fund back, and has not approved it since.
+    Refused `no_referral`, `referral_state` also where it is open by another fund, `unknown_offer`, `offer_sent_back`
+    where the municipality has sent that fund back, and has not approved it since.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.offers.open-business.v1"

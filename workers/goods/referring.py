@@ -66,15 +66,14 @@ class Referring:
         if row is None or not _is_theirs(message, row):
             return Registered(code=RefusalCode.no_referral)
         to = _after(message)
-        if row["state"] == to.value:
+        if row["state"] == to.value and _offer_id(message) in {None, row["offer_id"]}:
             return Registered(id=message.referral_id)
         if row["state"] != BEFORE[type(message)].value:
             return Registered(code=RefusalCode.referral_state)
         if isinstance(message, OpenBusiness) and (code := await _approve(message, row, tx, about)) is not None:
             return Registered(code=code)
-        offer_id = message.offer_id if isinstance(message, OpenBusiness) else None
         staff_id = message.staff_id if isinstance(message, ConsentToBusiness) else None
-        await tx.execute(statements.SET_REFERRAL, message.referral_id, to.value, offer_id, staff_id)
+        await tx.execute(statements.SET_REFERRAL, message.referral_id, to.value, _offer_id(message), staff_id)
         if to is ReferralState.passed:
             tx.emit(await self._passed(message.referral_id, row, tx), about)
         return Registered(id=message.referral_id)
@@ -107,6 +106,11 @@ def _after(message: Step) -> ReferralState:
     if isinstance(message, ScreenBusiness):
         return ReferralState.passed if message.passed else ReferralState.failed
     return ReferralState.consented if isinstance(message, ConsentToBusiness) else ReferralState.open
+
+
+def _offer_id(message: Step) -> str | None:
+    """The fund that it opens by, where it opens."""
+    return message.offer_id if isinstance(message, OpenBusiness) else None
 
 
 async def _approve(message: OpenBusiness, row: Row, tx: Transaction, about: int) -> RefusalCode | None:

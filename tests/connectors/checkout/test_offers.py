@@ -189,6 +189,11 @@ async def test_a_referred_business_is_screened_consented_to_and_opened(open_stre
     assert (await ask(open_street.process, consent)).code is None
     assert (await fund.done("POST", f"{steps}/open", {"offer_id": TEA}))["refusal"]["code"] == "unknown_offer"
     await fund.done("POST", "/offers", tea(lg_codes=[]))
-    assert "refusal" not in await fund.done("POST", f"{steps}/open", {"offer_id": TEA})
+    opened = [await fund.done("POST", f"{steps}/open", {"offer_id": TEA}) for _ in range(2)]
+    assert opened == passed
+    await fund.done("POST", "/offers", tea(offer_id="other", lg_codes=[]))
+    other = await fund.done("POST", f"{steps}/open", {"offer_id": "other"})
+    assert other["refusal"]["code"] == "referral_state", "it opened by another fund"
+    assert (await fund.done("GET", "/offers/other"))["approvals"] == []
     assert [one["state"] for one in (await fund.done("GET", "/referrals"))["referrals"]] == ["open"]
     assert (await fund.done("POST", "/authorizations", order("o-1", item_ids=[TEA])))["state"] == "authorized"
