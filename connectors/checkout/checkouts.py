@@ -90,14 +90,12 @@ class Checkouts:
         )
 
     async def confirm(self, command: ConfirmCheckout) -> CheckoutConfirmed:
-        """Does ConfirmCheckout. What was done is answered again, also when the time to decide is over."""
+        """Does ConfirmCheckout. What was done is answered again, whatever has changed since."""
         async with reachable(), self._database.reading() as reading:
             found = _checkout(await reading.fetch_row(statements.CHECKOUT, command.checkout_id))
-        if found is None or not await self._is_open_to(command, found):
+        if found is None:
             return CheckoutConfirmed(code=RefusalCode.no_checkout)
-        if command.points > found.at_most:
-            return CheckoutConfirmed(code=RefusalCode.over_checkout)
-        code = await self._orders.refusal(found.party_id, command.pool, found.item_ids)
+        code = None if await self._is_taken(command, found) else await self._refusal(command, found)
         if code is not None:
             return CheckoutConfirmed(code=code)
         try:
@@ -118,11 +116,16 @@ class Checkouts:
         async with reachable(), self._database.transaction() as tx:
             await tx.execute(statements.FORGET_CHECKOUTS, tx.now - KEPT_FOR)
 
-    async def _is_open_to(self, command: ConfirmCheckout, found: Checkout) -> bool:
-        if found.open_until > self._clock.now():
-            return True
+    async def _is_taken(self, command: ConfirmCheckout, found: Checkout) -> bool:
         order = await self._orders.store.order(found.party_id, found.order_id)
         return order is not None and order.code is None and order.request_hash == _hash(command)
+
+    async def _refusal(self, command: ConfirmCheckout, found: Checkout) -> RefusalCode | None:
+        if found.open_until <= self._clock.now():
+            return RefusalCode.no_checkout
+        if command.points > found.at_most:
+            return RefusalCode.over_checkout
+        return await self._orders.refusal(found.party_id, command.pool, found.item_ids)
 
 
 def _wanted(command: ConfirmCheckout, found: Checkout, now: datetime) -> Wanted:

@@ -12,7 +12,7 @@ from hub.process import HubProcess
 from schemas.points import UsePoints
 from schemas.shop_orders import ConfirmCheckout
 from tests.connectors.checkout.buyers import BUYER, Buyer, checkout, opened, verified, way_back
-from tests.connectors.checkout.shops import CITY, POINTS, POOL, SHOP, points_in
+from tests.connectors.checkout.shops import CITY, PAGE, POINTS, POOL, SHOP, points_in
 from tests.connectors.portal.town import log_in
 from tests.workers.registry.asking import ask
 
@@ -119,6 +119,28 @@ async def test_what_was_refused_can_be_confirmed_within_the_hour_only(buyer: Buy
     buyer.street.clock.advance(timedelta(hours=1))
     assert (await ask(process, much)).code == "no_checkout"
     assert (await ask(process, right)).points == 300, "what was done is told again"
+
+
+async def test_what_was_confirmed_is_told_again_though_the_offer_has_changed(buyer: Buyer) -> None:
+    shop, process = buyer.street.party(), buyer.street.process
+    one, two = [UUID((await opened(shop, name)).partition("id=")[2]) for name in ("o-1", "o-2")]
+    confirm = ConfirmCheckout(checkout_id=one, citizen_id=buyer.citizen_id, pool=POOL, points=300)
+    done = await ask(process, confirm)
+    assert (done.code, done.points) == (None, 300)
+    changed = {
+        "offer_id": "rice-5kg",
+        "title": "米 4kg",
+        "merchant": "商店",
+        "page_url": f"{PAGE}rice",
+        "lg_codes": [CITY],
+    }
+    assert (await shop.done("POST", "/offers", changed | {"revision": 2}))["asked"] == [CITY]
+    assert await ask(process, confirm) == done
+    other = confirm.model_copy(update={"points": 200})
+    assert (await ask(process, other)).code == "not_approved"
+    assert (await ask(process, other.model_copy(update={"checkout_id": two}))).code == "not_approved"
+    captured = await shop.done("POST", "/authorizations/o-1/capture", {})
+    assert captured["captured"] == 300
 
 
 async def day_use(process: HubProcess, citizen_id: UUID) -> int:
