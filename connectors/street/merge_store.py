@@ -141,6 +141,7 @@ class MergeStore:
             content = sealing.file_of(fields, terminal_id)
         sealed, name = self._sealer.seal(content, _file(merge_id)), sealing.name_of(row["number"])
         destination = street.deliver_to or terminal_id
+        await tx.execute(sql.KEEP_FORMER_FILE, merge_id, destination, name)
         again = await tx.fetch_row(sql.AGAIN, merge_id, sealing.key.key_id, name, sealed, destination)
         if again is not None:
             tx.send(_deliver(merge_id, again))

@@ -85,15 +85,30 @@ FROM unnest($1::uuid[], $2::text[], $3::bool[]) AS told (merge_id, why, is_nowhe
 WHERE m.merge_id = told.merge_id AND state IN ('asked', 'sent')
 """
 ANSWERED: Final = """
-UPDATE street.merge AS m SET taken = told.taken, reason = told.reason
-FROM unnest($2::text[], $3::bool[], $4::text[]) AS told (file_name, taken, reason)
-WHERE m.destination = $1 AND m.file_name = told.file_name AND m.taken IS NULL AND m.ended_at IS NULL
+UPDATE street.merge AS m SET taken = first.taken, reason = first.reason
+FROM (
+    SELECT DISTINCT ON (f.merge_id) f.merge_id, told.taken, told.reason
+    FROM unnest($2::text[], $3::bool[], $4::text[]) WITH ORDINALITY AS told (file_name, taken, reason, place)
+    CROSS JOIN LATERAL (
+        SELECT merge_id FROM street.merge WHERE destination = $1 AND file_name = told.file_name
+        UNION ALL
+        SELECT merge_id FROM street.former_file WHERE destination = $1 AND file_name = told.file_name
+    ) AS f
+    ORDER BY f.merge_id, told.place
+) AS first
+WHERE m.merge_id = first.merge_id AND m.taken IS NULL AND m.ended_at IS NULL
 RETURNING m.merge_id, m.street_id, m.citizen_id, m.taken
 """
 CONTRARY: Final = """
-SELECT m.merge_id, m.taken FROM street.merge AS m
-JOIN unnest($2::text[], $3::bool[]) AS told (file_name, taken) ON m.file_name = told.file_name
-WHERE m.destination = $1 AND m.taken <> told.taken
+SELECT DISTINCT m.merge_id, m.taken
+FROM unnest($2::text[], $3::bool[]) AS told (file_name, taken)
+CROSS JOIN LATERAL (
+    SELECT merge_id FROM street.merge WHERE destination = $1 AND file_name = told.file_name
+    UNION ALL
+    SELECT merge_id FROM street.former_file WHERE destination = $1 AND file_name = told.file_name
+) AS f
+JOIN street.merge AS m USING (merge_id)
+WHERE m.taken <> told.taken
 """
 ANSWERED_NUMBER: Final = """
 UPDATE street.merge SET taken = $3, reason = $4
@@ -115,6 +130,15 @@ UPDATE street.merge SET state = $2, ended_at = $3, file_sealed = NULL, member_se
 WHERE merge_id = ANY ($1) AND ended_at IS NULL
 """
 OVERDUE: Final = "UPDATE street.merge SET overdue_at = $2 WHERE merge_id = ANY ($1) AND ended_at IS NULL"
+KEEP_FORMER_FILE: Final = """
+WITH before AS (
+    SELECT merge_id, destination, file_name FROM street.merge
+    WHERE merge_id = $1 AND ended_at IS NULL AND taken IS NULL AND state IN ('sent', 'delivered') FOR UPDATE
+)
+INSERT INTO street.former_file (merge_id, destination, file_name)
+SELECT * FROM before WHERE (destination, file_name) <> ($2, $3) ON CONFLICT DO NOTHING
+"""
+"""It may lie there still, and be answered."""
 AGAIN: Final = """
 UPDATE street.merge
 SET state = 'sent', again = true, deliver_asked = true, key_id = $2, file_name = $3, file_sealed = $4, destination = $5

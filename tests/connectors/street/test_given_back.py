@@ -11,8 +11,10 @@ from pydantic import SecretStr
 from connectors.street import streets
 from hub.asking import RefusedError
 from hub.settings import Settings
+from schemas.card_jobs import MergeFilesAnswered
 from schemas.problems import RefusalCode
 from schemas.streets import MergeLayout, MergeState, RedeliverMerge, RegisterStreet, StreetsOf
+from schemas.uplink import MergeFileAnswer
 from tests.connectors.street.test_commands import run
 from tests.connectors.street.test_door import server
 from tests.connectors.street.town import HELD, STREET_ID, Town, town
@@ -170,6 +172,34 @@ async def test_an_answer_in_the_folder_after_points_were_given_back_is_told_as_c
         street.receive()
         await wait_until(is_told, DEADLINE_S)
         assert await street.held() == (HELD, 0)
+
+
+async def test_an_answer_from_where_the_file_was_before_counts_and_a_contrary_one_after_it_is_told(
+    database_url: str, tmp_path: Path, card_authority: CardAuthority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with town(database_url, tmp_path, card_authority) as street:
+        merge_id = uuid4()
+        answer = await street.merge(300, merge_id=merge_id)
+        (file,) = street.files()
+        await change(street, deliver_to=NO_TERMINAL)
+        for _ in range(2):
+            await redeliver(street, merge_id)
+        assert street.receive().points == 300
+        await street.becomes(answer.number, MergeState.acknowledged)
+
+        contrary = MergeFileAnswer(name=file.name, taken=False)
+        stranger = MergeFileAnswer(name=file.name.replace("honmachi", "ekimae"), taken=False)
+        async with street.hub.process.database_of("terminal").transaction() as tx:
+            tx.emit(MergeFilesAnswered(terminal_id=NO_TERMINAL, answers=[contrary, stranger]))
+        said = ""
+
+        def is_told() -> bool:
+            nonlocal said
+            said += capsys.readouterr().out
+            return "merge_answers_contrary" in said
+
+        await wait_until(is_told, DEADLINE_S)
+        assert await street.held() == (HELD - 300, 0)
 
 
 async def test_answered_by_the_street_first_nothing_is_given_back(
