@@ -1,13 +1,15 @@
 """What is cleaned up by itself: old nonces, and the bytes of files that nobody needs any more."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from connectors.partner import statements
 from connectors.partner.intake import SIZE_LIMIT_BYTES, UPLOAD_PACE
+from hub.apart import committed
 from hub.clock import Clock
 from hub.component import Job
 from hub.database import Database, reachable
+from hub.forgetting import PIECES_LIMIT
 from hub.web.signed_parties import Nonces
 
 NONCES_EVERY_S: Final = 60.0
@@ -27,11 +29,18 @@ class Cleaning:
         self._keep = timedelta(days=keep_days)
 
     async def chunks(self) -> None:
-        """Bytes of files that are finished for long, and of files that were never taken."""
+        """Bytes of files that are finished for long, and of files that were never taken: of all there are."""
         now = self._clock.now()
-        async with reachable(), self._database.transaction() as tx:
-            await tx.execute(statements.CHUNKS_NO_LONGER_NEEDED, now - self._keep, now, FILES_LIMIT)
-            await tx.execute(statements.CHUNKS_NEVER_TAKEN, now - ABANDONED_AFTER, FILES_LIMIT)
+        await self._delete(statements.CHUNKS_NO_LONGER_NEEDED, now - self._keep, now)
+        await self._delete(statements.CHUNKS_NEVER_TAKEN, now - ABANDONED_AFTER)
+
+    async def _delete(self, sql: str, *moments: datetime) -> None:
+        """As hub.forgetting does, by files: a piece of so many rows could be of any size."""
+        for _ in range(PIECES_LIMIT):
+            async with reachable():
+                gone = await committed(self._database, lambda tx: tx.fetch_value(sql, *moments, FILES_LIMIT))
+            if gone < FILES_LIMIT:
+                return
 
 
 def jobs(nonces: Nonces, cleaning: Cleaning) -> list[Job]:

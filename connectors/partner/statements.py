@@ -56,8 +56,10 @@ WITH marked AS (
     SELECT file_id FROM partner.transfer_file
     WHERE chunks_deleted_at IS NULL AND finished_at < $1 ORDER BY finished_at LIMIT $3)
   RETURNING file_id
+), deleted AS (
+  DELETE FROM partner.file_chunk AS c USING marked WHERE c.file_id = marked.file_id
 )
-DELETE FROM partner.file_chunk AS c USING marked WHERE c.file_id = marked.file_id
+SELECT count(*) AS files FROM marked
 """
 CHUNKS_NEVER_TAKEN: Final = """
 WITH orphan AS (
@@ -65,6 +67,8 @@ WITH orphan AS (
   WHERE n = 0 AND received_at < $1
     AND NOT EXISTS (SELECT FROM partner.transfer_file AS f WHERE f.file_id = c.file_id)
   LIMIT $2
+), deleted AS (
+  DELETE FROM partner.file_chunk AS c USING orphan WHERE c.file_id = orphan.file_id
 )
-DELETE FROM partner.file_chunk AS c USING orphan WHERE c.file_id = orphan.file_id
+SELECT count(*) AS files FROM orphan
 """

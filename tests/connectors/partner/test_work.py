@@ -25,6 +25,7 @@ from tests.waiting import wait_until
 
 ROWS = 95
 CHUNK = 700
+FILES = 25
 
 
 @pytest.fixture(autouse=True)
@@ -194,3 +195,34 @@ async def test_bytes_go_when_nobody_needs_them(hub_town: Town) -> None:
     await cleaning.chunks()
     assert await kept() == {waiting}
     assert len(await results(hub_town, finished)) == 1
+
+
+async def test_the_bytes_of_all_files_that_are_over_go_at_one_run(hub_town: Town) -> None:
+    database, clock = hub_town.process.database_of("partner"), hub_town.process.clock
+    assert isinstance(clock, AdjustableClock)
+    store, cleaning = FileStore(database), Cleaning(database, clock, keep_days=30)
+    for number in range(FILES):
+        file_id = await put(hub_town, csv_file(row(f"o-{number}")), 1)
+        await worker(hub_town, pipeline(hub_town))(order(hub_town, file_id))
+        for part in range(2):
+            await store.add_chunk(UUID(int=number), part, 0, b"x")
+    clock.advance(timedelta(days=31))
+    await cleaning.chunks()
+    async with database.reading() as reading:
+        assert await reading.fetch("SELECT file_id FROM partner.file_chunk") == []
+
+
+async def test_one_run_ends_also_where_files_come_faster_than_they_go(
+    hub_town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.partner.jobs.FILES_LIMIT", 1)
+    monkeypatch.setattr("connectors.partner.jobs.PIECES_LIMIT", 2)
+    database, clock = hub_town.process.database_of("partner"), hub_town.process.clock
+    assert isinstance(clock, AdjustableClock)
+    store, cleaning = FileStore(database), Cleaning(database, clock, keep_days=30)
+    for number in range(3):
+        await store.add_chunk(UUID(int=number), 0, 0, b"x")
+    clock.advance(ABANDONED_AFTER * 2)
+    await cleaning.chunks()
+    async with database.reading() as reading:
+        assert len(await reading.fetch("SELECT file_id FROM partner.file_chunk")) == 1
