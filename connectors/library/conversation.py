@@ -124,7 +124,7 @@ class Line:
                 await self._send(frame)
                 for _ in range(1 + RETRY_LIMIT):
                     reply = await self._reply(frame)
-                    if reply is not None and reply.code == code and reply.sequence in {sequence, None}:
+                    if reply is not None and reply.code == code and _is_in_turn(reply, sequence):
                         return reply
         except OSError as error:
             if isinstance(error, TimeoutError):
@@ -166,3 +166,8 @@ class Line:
             if not received:
                 raise LineLostError
             self._received += received
+
+
+def _is_in_turn(reply: Reply, asked: int | None) -> bool:
+    """Where we have numbered nothing, systems that number all the same count as they like."""
+    return asked is None or reply.sequence in {asked, None}

@@ -162,6 +162,17 @@ async def test_what_arrives_in_another_way_is_understood_all_the_same(talk: Talk
         assert await asked(site(port)) is Patron.known
 
 
+async def always_with_a_checksum(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    for number, body in enumerate((ONLINE, VALID)):
+        assert b"AZ" not in await request(reader)
+        writer.write(sip2.framed(body, "utf-8", number))
+
+
+async def test_a_library_that_appends_what_it_was_not_asked_for_is_understood() -> None:
+    async with system(always_with_a_checksum) as port:
+        assert await asked(site(port, checksums=False)) is Patron.known
+
+
 @pytest.mark.parametrize(
     "valid, patron",
     [
