@@ -107,6 +107,9 @@ class Component:
     outside_in_turn: bool = False
     """Whether what is for one other side goes to it one after the other, and what is for none likewise. Where one is
     slow, the rest of what is for it is put off for a moment, so that it holds up nobody else."""
+    outside_try_limit_s: float | None = None
+    """How long one outside message may take where the other side answers, each time at the last moment: a probe is cut
+    off after that, and must not be once it is handed over. None: `hub.outages.PROBE_TIMEOUT_S`."""
     destination_of: Callable[[Any], str | None] = no_destination
     """The other side that an outside message is for; what is for one that is down waits without being tried."""
     apart: Mapping[type[Message], Apart] = field(default_factory=dict)

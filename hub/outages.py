@@ -4,6 +4,7 @@ A breaker for each destination, the same for all processes: it is closed while h
 until that row's `probe_after`, and half open while whoever moved `probe_after` on has a probe under way.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Final
 import structlog
 from pydantic import BaseModel
 
-from hub.database import Database, Row
+from hub.database import UNREACHABLE, Database, Row
 from hub.errors import NoAnswerError, OutsideError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from schemas.outages import OutageBegan, OutageEnded
@@ -22,8 +23,11 @@ from schemas.outages import OutageBegan, OutageEnded
 log = structlog.get_logger()
 
 PROBE_TIMEOUT_S: Final = 90.0
-PROBE_LEASE_S: Final = PROBE_TIMEOUT_S + 30.0
-"""After this long another process may probe: whoever claimed the last probe is gone."""
+"""How long a probe is waited for, where its component does not say how long that takes."""
+PROBE_LEASE_S: Final = 60.0
+"""After this long another process may probe: whoever claimed the last probe, and has not kept it, is gone."""
+PROBE_RENEW_S: Final = 15.0
+"""How often whoever is at a probe keeps it."""
 WAIT_LIMIT_S: Final = 3_600.0
 """The longest until the next probe, whatever the other side asks for."""
 DOUBLINGS_LIMIT: Final = 30
@@ -58,6 +62,10 @@ RETURNING *
 CLAIM: Final = """
 UPDATE hub.outage SET probe_after = now() + make_interval(secs => $3), probes = probes + 1
 WHERE receiver = $1 AND destination = $2 AND ended_at IS NULL AND probe_after <= now() RETURNING probes
+"""
+KEEP: Final = """
+UPDATE hub.outage SET probe_after = now() + make_interval(secs => $4)
+WHERE receiver = $1 AND destination = $2 AND ended_at IS NULL AND probes = $3
 """
 PUT_OFF: Final = """
 UPDATE hub.outage SET probe_after = now() + make_interval(secs => $3), error = coalesce($4, error)
@@ -210,6 +218,16 @@ class Outages:
         async with self._database.connection() as connection:
             probes: int | None = await connection.fetchval(CLAIM, self._receiver, destination, PROBE_LEASE_S)
         return probes
+
+    async def keep(self, destination: str, probes: int) -> None:
+        """Keep the right to this probe, for as long as it takes: until this is cancelled."""
+        while True:
+            await asyncio.sleep(PROBE_RENEW_S)
+            try:
+                async with self._database.connection() as connection:
+                    await connection.execute(KEEP, self._receiver, destination, probes, PROBE_LEASE_S)
+            except UNREACHABLE as error:
+                log.warning("probe_not_kept", receiver=self._receiver, error=type(error).__qualname__)
 
     async def failed(self, destination: str, probes: int, error: Exception | None = None) -> None:
         """The probe told that it is still down or, without an error, nothing: then the next one may go at once."""

@@ -16,7 +16,7 @@ from connectors.mail.reaching import Reaching
 from connectors.mail.recipients import Recipients, address_state_of, schemes_registered, support_events_registered
 from connectors.mail.sending import FORGET_EVERY_S, Forgetting, Sending
 from connectors.mail.signing import Signer
-from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool
+from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool, try_limit_s
 from connectors.mail.unsubscribing import Unsubscribing
 from hub.component import Component, Context, Handler, Job
 from hub.keys import Keys
@@ -90,6 +90,7 @@ def component(context: Context) -> Component:
         destination_of=lambda _message: MAIL_SERVER,
         connection_tests={MailServerReached: Reaching(server(settings))},
         outside_limit=NOTICES_AT_ONCE_LIMIT,
+        outside_try_limit_s=try_limit_s(server(settings)),
         routes=pages.routes(),
         jobs=[Job("forget_notices", FORGET_EVERY_S, Forgetting(context.database))],
         stopping=domains.stop,

@@ -18,6 +18,8 @@ MAIL_SERVER: Final = "smtp"
 """The one other side of all mails."""
 DOWN_S: Final = 5.0
 """How long the server is left alone after it could not be reached."""
+ANSWERS_LIMIT: Final = 24
+"""The most answers that one mail waits for: connection, greeting, TLS, each way to log in, the mail, and a reset."""
 STRAGGLERS_S: Final = 1.0
 """How long mails that are in work already, and waited for a connection, are not tried after that."""
 
@@ -120,6 +122,11 @@ class SmtpPool:
             raise OutsideDownError(
                 f"SMTP: {type(error).__name__}", destination=MAIL_SERVER, retry_after_s=DOWN_S
             ) from None
+
+
+def try_limit_s(server: Server) -> float:
+    """How long one mail may take that is taken in the end, a connection of its own included."""
+    return server.timeout_s * ANSWERS_LIMIT
 
 
 def client_of(server: Server) -> SMTP:

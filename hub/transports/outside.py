@@ -273,7 +273,7 @@ class OutsideReceiver(Receiver):
     async def _probe_with(self, row: Row, place: Place, destination: str, probes: int) -> None:
         due = Due(row["delivery_id"], row["attempts"], row["since"], row["message_id"], row)
         try:
-            ended = await self._send_probe(due, destination)
+            ended = await self._send_probe(due, destination, probes)
         except asyncio.CancelledError:
             await self.outages.failed(destination, probes)
             raise
@@ -288,17 +288,19 @@ class OutsideReceiver(Receiver):
             await (self.outages.end(destination) if got_through else self.outages.failed(destination, probes))
         self.poll_soon()
 
-    async def _send_probe(self, due: Due, destination: str) -> Ended | None:
+    async def _send_probe(self, due: Due, destination: str, probes: int) -> Ended | None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - we are in one
         self._sending.add(task)
+        keeping = asyncio.create_task(self.outages.keep(destination, probes))
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
+            async with asyncio.timeout(self.runner.component.outside_try_limit_s or PROBE_TIMEOUT_S):
                 return await self._try(due, destination)
         except TimeoutError:
             return Ended(due, NoAnswerError(destination=destination), waits_for=destination)
         finally:
             self._sending.discard(task)
+            keeping.cancel()
 
 
 def _classified(error: Exception) -> HubError:

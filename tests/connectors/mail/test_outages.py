@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import asyncpg
+import pytest
 
+from connectors.mail.smtp import Server, try_limit_s
 from demo.ports import free_port
 from hub.process import HubProcess
 from schemas.outages import OutageBegan, OutageEnded
@@ -184,6 +186,35 @@ async def test_a_mail_server_that_answers_nothing_is_an_outage_too(database_url:
         assert held["attempts"] == 0
         await mailbox.misbehave()
         await wait_until(lambda: _arrived(mailbox, 7), 40)
+
+
+async def test_a_mail_server_that_answers_slowly_is_back_with_the_first_mail_it_takes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each answer may take is what a probe may take, too: else it is cut off when the mail is handed over."""
+    monkeypatch.setattr("hub.transports.outside.PROBE_TIMEOUT_S", 0.5)
+    server = MailServer()
+    async with mailing(database_url, server.mailbox(), smtp_timeout_s=2.0, outage_probe_limit_s=0.2) as process:
+        await say(process, scheme(), *(citizen(number) for number in range(CITIZENS)))
+        await wait_until(lambda: _knows_all(process))
+        await say(process, *(credited(citizen_id(number)) for number in range(CITIZENS)))
+        await wait_until(lambda: _holds(process, CITIZENS))
+        server.hooks.faults.delay_s = 0.8
+        await server.start()
+        await wait_until(lambda: server.hooks.kept.mails >= CITIZENS, 30)
+        await wait_until(lambda: _nothing_is_left(database_url))
+        (outage,) = await rows(process, OUTAGE)
+    server.stop()
+    assert outage["ended_at"] is not None
+    assert len(server.message_ids()) == len(set(server.message_ids())) == CITIZENS
+
+
+@pytest.mark.parametrize("timeout_s", [2.0, 60.0, 600.0])
+def test_a_try_may_take_as_long_as_all_answers_to_a_mail_together(timeout_s: float) -> None:
+    relay = Server("mail.example", 25, "starttls", "mykey.example", timeout_s, "user", "password")
+    connecting = ("connection", "greeting", "EHLO", "STARTTLS", "TLS", "EHLO", "AUTH", "user", "password", "EHLO")
+    mail = ("MAIL", "RCPT", "DATA", "content")
+    assert try_limit_s(relay) > timeout_s * len(connecting + mail)
 
 
 async def _held(process: HubProcess) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 from uuid import UUID
@@ -12,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from hub import outages
-from hub.component import Unasked
+from hub.component import Installed, Unasked
 from hub.database import Database
 from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
@@ -31,6 +32,8 @@ OUTAGE_ROWS: Final = "SELECT * FROM hub.outage ORDER BY id"
 SAID: Final = "SELECT count(*) FROM hub.message WHERE type = $1"
 LEASES_RUN_OUT: Final = "UPDATE hub.outage SET probe_after = now()"
 PUT_OFF_BY: Final = "SELECT bool_and(probe_after > now() + make_interval(secs => $1)) FROM hub.outage"
+NEXT_PROBE: Final = "SELECT probe_after FROM hub.outage"
+NEXT_PROBE_IS_LATER: Final = "SELECT probe_after > $1::timestamptz + make_interval(secs => $2) FROM hub.outage"
 END_IT: Final = "UPDATE hub.outage SET ended_at = now() WHERE ended_at IS NULL"
 
 
@@ -88,19 +91,38 @@ class Hanging(Sides):
     def __init__(self, *down: str) -> None:
         super().__init__(*down)
         self.is_well = False
+        self.hanging = 0
         self.hangs = asyncio.Event()
 
     async def __call__(self, envelope: Envelope) -> Unasked | None:
         if self.down or self.is_well:
             return await super().__call__(envelope)
         self.hangs.set()
+        self.hanging += 1
         await asyncio.Event().wait()
         return None
+
+
+class Thorough(Sides):
+    """Sides that take their time with whatever they are asked once they are up."""
+
+    TAKES_S: Final = 0.6
+
+    async def __call__(self, envelope: Envelope) -> Unasked | None:
+        if not self.down:
+            await asyncio.sleep(self.TAKES_S)
+        return await super().__call__(envelope)
 
 
 def two_sides(sides: Sides, outside_limit: int = 4) -> Any:  # noqa: ANN401 - as `fake` returns it
     """The component that talks to them."""
     return fake("mail", outside=sides, outside_limit=outside_limit, destination_of=side_of)
+
+
+def patient(sides: Sides) -> Installed:
+    """The same, which says how long one message may take."""
+    component = two_sides(sides)
+    return Installed(component.name, lambda context: replace(component.factory(context), outside_try_limit_s=60.0))
 
 
 async def held(probe: Probe) -> list[int]:
@@ -465,6 +487,40 @@ async def test_a_probe_that_hangs_is_given_up_and_counts_as_one_in_vain(
         await wait_until(lambda: _says(probe, "NoAnswerError"))
         sides.is_well = True
         await wait_until(lambda: sides.done == [1], 10)
+
+
+async def test_a_probe_may_take_as_long_as_its_component_says_that_a_try_takes(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.transports.outside.PROBE_TIMEOUT_S", Thorough.TAKES_S / 4)
+    sides = Thorough("airline")
+    async with start(fake("registry"), patient(sides)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in (1, 3, 5)))
+        await wait_until(lambda: is_held(probe, 3))
+        sides.down.clear()
+        await wait_until(lambda: len(sides.done) == 3)
+        await process.drained(5)
+    assert sides.done == [1, 3, 5]
+    assert await said(probe) == (1, 1)
+
+
+async def test_whoever_is_still_at_its_probe_keeps_the_right_to_it(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes; and whoever is gone does not keep it for so long."""
+    monkeypatch.setattr("hub.outages.PROBE_LEASE_S", 1.0)
+    monkeypatch.setattr("hub.outages.PROBE_RENEW_S", 0.1)
+    sides = Hanging("airline")
+    async with AsyncExitStack() as stack:
+        first, _ = [await stack.enter_async_context(start(*both, patient(sides))) for both in ((fake("registry"),), ())]
+        await say(first, *(notice(n, key_in(n % 16)) for n in range(1, 32, 2)))
+        await wait_until(lambda: is_held(probe, 16))
+        sides.down.clear()
+        await asyncio.wait_for(sides.hangs.wait(), 10)
+        begun = await probe.connection.fetchval(NEXT_PROBE)
+        await wait_until(lambda: probe.connection.fetchval(NEXT_PROBE_IS_LATER, begun, 2.0))
+        assert sides.hanging == 1
+        sides.is_well = True
 
 
 async def _says(probe: Probe, error: str) -> bool:
