@@ -111,6 +111,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     citizens.CheckMyKeyId: _to("registry"),
     citizens.RegisterCitizen: _to("registry"),
     citizens.ChangeMailChoices: _to("registry"),
+    citizens.EndMailChoice: _to("registry"),
     citizens.ChooseBaseMunicipality: _to("registry"),
     citizens.LinkCitizen: _to("registry"),
     links.PresentParty: _to("registry"),

@@ -1,5 +1,6 @@
 """Citizens: MyKey IDs, links to partners, mail choices (mission I.6, IV)."""
 
+from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -18,6 +19,15 @@ class MailChoices(Said):
     on_expiry: StrictBool = False
     on_password_change: StrictBool = False
     on_mykey_id_change: StrictBool = False
+
+
+class MailChoice(StrEnum):
+    """One of them; the values are the fields of MailChoices."""
+
+    on_grant = "on_grant"
+    on_expiry = "on_expiry"
+    on_password_change = "on_password_change"  # noqa: S105 - a choice
+    on_mykey_id_change = "on_mykey_id_change"
 
 
 class Candidate(Said):
@@ -104,6 +114,18 @@ class ChangeMailChoices(Command, Answered[Registered]):
     TYPE: ClassVar[str] = "jp.mykey.citizens.change-mail-choices.v1"
     citizen_id: UUID
     choices: MailChoices
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id
+
+
+class EndMailChoice(Command, Answered[Registered]):
+    """One kind of mail is not wanted any more, whatever else is: who asks need not know the other choices."""
+
+    TYPE: ClassVar[str] = "jp.mykey.citizens.end-mail-choice.v1"
+    citizen_id: UUID
+    choice: MailChoice
 
     def key(self) -> UUID:
         """The citizen."""

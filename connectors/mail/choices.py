@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from schemas.citizens import MailChoices
 from schemas.notices import NoticeKind
 
 
 class Choice(StrEnum):
-    """The choices that notices about points are sent by; the values are the fields of MailChoices."""
+    """The choices that notices about points are sent by; the values are those of MailChoice."""
 
     on_grant = "on_grant"
     on_expiry = "on_expiry"
@@ -22,8 +21,3 @@ CHOICE_OF: Final[Mapping[NoticeKind, Choice]] = {
     NoticeKind.expired: Choice.on_expiry,
     NoticeKind.expiring_soon: Choice.on_expiry,
 }
-
-
-def switched_off(choices: MailChoices, choice: Choice) -> MailChoices:
-    """The same choices without this one."""
-    return choices.model_copy(update={choice.value: False})

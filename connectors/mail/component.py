@@ -65,7 +65,7 @@ def component(context: Context) -> Component:
     overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
     accounts = AccountMails(recipients, mails, context.database)
-    pages = UnsubscribePages(unsubscribing, context.database, context.bus)
+    pages = UnsubscribePages(unsubscribing, context.bus)
     return Component(
         "mail",
         handlers=_handlers(recipients)

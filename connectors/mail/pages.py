@@ -8,16 +8,13 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from connectors.mail.choices import switched_off
-from connectors.mail.statements import CHOICES_OF
 from connectors.mail.unsubscribing import PATH, Unsubscribing
 from hub.bus import Bus
-from hub.database import Database
 from hub.web.answers import page_policy
 from hub.web.app import PUBLIC, Audience, Route
 from hub.web.limits import RateLimiter
 from hub.web.problems import ProblemError
-from schemas.citizens import ChangeMailChoices, MailChoices
+from schemas.citizens import EndMailChoice, MailChoice
 from schemas.problems import ProblemCode
 
 DEADLINE_S: Final = 5.0
@@ -48,9 +45,8 @@ class UnsubscribePages:
     the token in the address says all.
     """
 
-    def __init__(self, unsubscribing: Unsubscribing, database: Database, bus: Bus) -> None:
+    def __init__(self, unsubscribing: Unsubscribing, bus: Bus) -> None:
         self._unsubscribing = unsubscribing
-        self._database = database
         self._bus = bus
         self._page = Template((files("connectors.mail") / "texts" / "page.html").read_text("utf-8"))
 
@@ -95,20 +91,14 @@ class UnsubscribePages:
         return self._shown(*_ASK)
 
     async def stop(self, request: web.Request) -> web.Response:
-        """Switch the choice off; again is no error."""
+        """Switch the choice off, where it is kept: what is known of it here may be old. Again is no error."""
         read = self._unsubscribing.read(request.match_info["token"])
         if read is None:
             raise ProblemError(ProblemCode.not_found)
         citizen_id, choice = read
-        async with self._database.reading() as reading:
-            row = await reading.fetch_row(CHOICES_OF, citizen_id)
-        if row is None:
+        asked = EndMailChoice(citizen_id=citizen_id, choice=MailChoice(choice.value))
+        if (await self._bus.call(asked, DEADLINE_S)).code is not None:
             raise ProblemError(ProblemCode.not_found)
-        choices = MailChoices(**dict(row))
-        if getattr(choices, choice.value):
-            await self._bus.call(
-                ChangeMailChoices(citizen_id=citizen_id, choices=switched_off(choices, choice)), DEADLINE_S
-            )
         log.info("unsubscribed", citizen_id=str(citizen_id), choice=choice.value)
         return self._shown(*_DONE)
 

@@ -54,10 +54,6 @@ REVOKE: Final = "INSERT INTO mail.revoked SELECT * FROM unnest($1::uuid[]) ON CO
 
 FORGET_RECIPIENTS: Final = "DELETE FROM mail.recipient WHERE citizen_id = ANY ($1)"
 
-CHOICES_OF: Final = """
-SELECT on_grant, on_expiry, on_password_change, on_mykey_id_change FROM mail.recipient WHERE citizen_id = $1
-"""
-
 PUT_SCHEMES: Final = """
 INSERT INTO mail.pool_name AS known (pool, lg_code, point_name, municipality, revision)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[])

@@ -14,6 +14,7 @@ from schemas.citizens import (
     ChooseBaseMunicipality,
     CitizenBehind,
     CitizenRegistered,
+    EndMailChoice,
     FoundCitizen,
     FoundProfile,
     MailChoices,
@@ -159,6 +160,23 @@ async def change_mail_choices(messages: Sequence[ChangeMailChoices], tx: Transac
             about, choices = changed[citizen_id]
             tx.emit(MailChoicesChanged(citizen_id=citizen_id, choices=choices, revision=revision), about)
     return answers
+
+
+async def end_mail_choices(messages: Sequence[EndMailChoice], tx: Transaction) -> list[Registered]:
+    """Again is no error, and says nothing; refused `unknown_citizen`."""
+    known = {row[0] for row in await tx.fetch(sql.MAIL_CHOICES, [message.citizen_id for message in messages])}
+    ended: dict[UUID, MailChoices] = {}
+    about: dict[UUID, int] = {}
+    for index, message in enumerate(messages):
+        before = ended.get(message.citizen_id, MailChoices())
+        ended[message.citizen_id] = before.model_copy(update={message.choice.value: True})
+        about[message.citizen_id] = index
+    columns = zip(*map(_flags, ended.values()), strict=True)
+    for citizen_id, revision, *flags in await tx.fetch(sql.END_MAIL_CHOICES, list(ended), *map(list, columns)):
+        event = MailChoicesChanged(citizen_id=citizen_id, choices=_choices(flags), revision=revision)
+        tx.emit(event, about[citizen_id])
+    codes = [None if message.citizen_id in known else RefusalCode.unknown_citizen for message in messages]
+    return [_answer(message.citizen_id, code) for message, code in zip(messages, codes, strict=True)]
 
 
 async def choose_bases(messages: Sequence[ChooseBaseMunicipality], tx: Transaction) -> list[Registered]:

@@ -12,6 +12,7 @@ from schemas.citizens import (
     CheckMyKeyId,
     ChooseBaseMunicipality,
     CitizenBehind,
+    EndMailChoice,
     LinkCitizen,
     LinkedCitizensOf,
     OfferMyKeyId,
@@ -77,7 +78,13 @@ from workers.registry.account_links import AccountLinks
 from workers.registry.accounts import Accounts
 from workers.registry.cards import Cards, ForgettingCards
 from workers.registry.certificates import Anchors
-from workers.registry.citizens import Citizens, base_municipalities_of, change_mail_choices, choose_bases
+from workers.registry.citizens import (
+    Citizens,
+    base_municipalities_of,
+    change_mail_choices,
+    choose_bases,
+    end_mail_choices,
+)
 from workers.registry.enrolments import Enrolments
 from workers.registry.lifetimes import Lifetimes
 from workers.registry.linked_close import linked_close_together
@@ -129,6 +136,7 @@ def component(context: Context) -> Component:
             CheckMyKeyId: parts.enrolments.check,
             RegisterCitizen: parts.citizens.register,
             ChangeMailChoices: change_mail_choices,
+            EndMailChoice: end_mail_choices,
             ChooseBaseMunicipality: choose_bases,
             LinkCitizen: links.link_citizens,
             UnlinkCitizen: links.unlink_citizens,

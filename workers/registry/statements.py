@@ -163,6 +163,20 @@ WHERE c.citizen_id = new.citizen_id
 RETURNING c.citizen_id, c.mail_revision
 """
 
+END_MAIL_CHOICES: Final = """
+UPDATE registry.citizen AS c
+SET on_grant = c.on_grant AND NOT ended.on_grant, on_expiry = c.on_expiry AND NOT ended.on_expiry,
+  on_password_change = c.on_password_change AND NOT ended.on_password_change,
+  on_mykey_id_change = c.on_mykey_id_change AND NOT ended.on_mykey_id_change, mail_revision = c.mail_revision + 1
+FROM unnest($1::uuid[], $2::boolean[], $3::boolean[], $4::boolean[], $5::boolean[])
+  AS ended (citizen_id, on_grant, on_expiry, on_password_change, on_mykey_id_change)
+WHERE c.citizen_id = ended.citizen_id AND c.revoked_at IS NULL
+  AND (c.on_grant AND ended.on_grant OR c.on_expiry AND ended.on_expiry
+    OR c.on_password_change AND ended.on_password_change OR c.on_mykey_id_change AND ended.on_mykey_id_change)
+RETURNING c.citizen_id, c.mail_revision, c.on_grant, c.on_expiry, c.on_password_change, c.on_mykey_id_change
+"""
+"""Of the row as it is when its turn comes: a choice that another process changes meanwhile stays as that leaves it."""
+
 BASES: Final = """
 SELECT citizen_id, base_lg_code FROM registry.citizen WHERE citizen_id = ANY($1::uuid[]) AND revoked_at IS NULL
 """

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 from aiohttp import ClientSession
 
@@ -12,7 +13,7 @@ from connectors.mail.choices import Choice
 from connectors.mail.unsubscribing import PATH, Unsubscribing
 from hub.keys import Keys
 from hub.process import HubProcess
-from schemas.citizens import MailChoices, RegisterCitizen
+from schemas.citizens import ChangeMailChoices, MailChoices, ProfileOf, RegisterCitizen
 from schemas.municipalities import RegisterScheme
 from tests.connectors.mail.mailbox import Mailbox
 from tests.connectors.mail.posting import EVERYTHING, LG_CODE, citizen_id, credited, mailing, rows, say, settled
@@ -21,6 +22,8 @@ from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 
 CHOICES: Final = "SELECT on_grant, on_expiry, on_password_change, on_mykey_id_change FROM mail.recipient"
+KEEP_BACK: Final = "SELECT FROM mail.recipient FOR UPDATE"
+OURS: Final = Unsubscribing(Keys(SECRET_KEY.encode()).hasher("mail.unsubscribe"), "")
 ONE_CLICK: Final = {"List-Unsubscribe": "One-Click"}
 
 
@@ -88,6 +91,65 @@ async def test_reading_the_page_changes_nothing_and_its_button_does(database_url
         await wait_until(lambda: _is_off(process))
 
 
+@asynccontextmanager
+async def not_heard(database_url: str) -> AsyncIterator[None]:
+    """What the registry says of choices does not reach the mail connector's rows as long as this lasts."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(KEEP_BACK)
+            yield
+    finally:
+        await connection.close()
+
+
+async def kept(process: HubProcess) -> MailChoices:
+    """What the registry has."""
+    profile = (await process.bus.call(ProfileOf(citizen_id=citizen_id(1)), 5)).profile
+    assert profile is not None
+    return profile.choices
+
+
+async def test_two_clicks_end_both_although_the_first_was_not_heard_of_yet(database_url: str, mailbox: Mailbox) -> None:
+    both = EVERYTHING.model_copy(update={"on_grant": False, "on_expiry": False})
+    async with one_mail(database_url, mailbox) as (process, client, path):
+        async with not_heard(database_url):
+            for one in (path, OURS.url(citizen_id(1), Choice.on_expiry)):
+                async with client.post(one, data=ONE_CLICK) as response:
+                    assert response.status == 200
+            assert await kept(process) == both
+        await settled(process)
+        assert await chosen(process) == both
+
+
+async def test_a_click_takes_nothing_back_that_was_chosen_at_my_page_and_not_heard_of_yet(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    only_expiry = MailChoices(on_grant=True, on_expiry=True)
+    async with one_mail(database_url, mailbox) as (process, client, path), not_heard(database_url):
+        assert (await process.bus.call(_choose(only_expiry), 5)).code is None
+        async with client.post(path, data=ONE_CLICK) as response:
+            assert response.status == 200
+        assert await kept(process) == MailChoices(on_expiry=True)
+
+
+async def test_a_click_counts_although_it_was_not_heard_yet_that_the_mails_are_wanted_again(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    async with one_mail(database_url, mailbox) as (process, client, path):
+        assert (await process.bus.call(_choose(MailChoices()), 5)).code is None
+        await wait_until(lambda: _is_off(process))
+        async with not_heard(database_url):
+            assert (await process.bus.call(_choose(EVERYTHING), 5)).code is None
+            async with client.post(path, data=ONE_CLICK) as response:
+                assert response.status == 200
+            assert await kept(process) == EVERYTHING.model_copy(update={"on_grant": False})
+
+
+def _choose(choices: MailChoices) -> ChangeMailChoices:
+    return ChangeMailChoices(citizen_id=citizen_id(1), choices=choices)
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_link_that_we_did_not_make_is_not_found(method: str, database_url: str, mailbox: Mailbox) -> None:
     async with one_mail(database_url, mailbox) as (process, client, path):
@@ -101,8 +163,7 @@ async def test_a_link_that_we_did_not_make_is_not_found(method: str, database_ur
 
 
 async def test_a_citizen_we_do_not_know_is_not_found(database_url: str, mailbox: Mailbox) -> None:
-    ours = Unsubscribing(Keys(SECRET_KEY.encode()).hasher("mail.unsubscribe"), "")
-    path = ours.url(citizen_id(99), Choice.on_grant)
+    path = OURS.url(citizen_id(99), Choice.on_grant)
     async with (
         one_mail(database_url, mailbox) as (_, client, _path),
         client.post(path, data=ONE_CLICK) as response,

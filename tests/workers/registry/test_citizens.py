@@ -10,18 +10,22 @@ from pydantic import ValidationError
 from hub.process import HubProcess
 from hub.roles import component_url
 from hub.settings import Settings
+from hub.transaction import Transaction
 from schemas.citizens import (
     BaseMunicipalitiesOf,
     ChangeMailChoices,
     ChooseBaseMunicipality,
     CitizenBehind,
+    EndMailChoice,
+    MailChoice,
     MailChoices,
     MailChoicesChanged,
     ProfileOf,
 )
 from tests.running import SECRET_KEY
-from tests.workers.registry.asking import ask, bodies_of, dump_of, said
+from tests.workers.registry.asking import ask, asked_meanwhile, bodies_of, dump_of, said
 from tests.workers.registry.conftest import BASE, NO_SCHEME, OTHER_BASE, citizen
+from workers.registry.citizens import end_mail_choices
 
 REGISTRATION = ["citizens.registered", "citizens.base-municipality-chosen"]
 ALL = MailChoices(on_grant=True, on_expiry=True, on_password_change=True, on_mykey_id_change=True)
@@ -125,6 +129,50 @@ async def test_mail_choices_change_once(world: HubProcess, database_url: str) ->
     assert profile.choices == ALL
     nobodys = ChangeMailChoices(citizen_id=UUID(int=2), choices=ALL)
     assert (await ask(world, nobodys)).code == "unknown_citizen"
+
+
+@pytest.mark.parametrize("choice", list(MailChoice))
+async def test_one_choice_ends_and_the_others_stay(choice: MailChoice, world: HubProcess, database_url: str) -> None:
+    await ask(world, citizen(1, choices=ALL))
+    end = EndMailChoice(citizen_id=UUID(int=1), choice=choice)
+    for _ in range(2):
+        assert (await ask(world, end)).code is None
+    left = ALL.model_copy(update={choice.value: False})
+    assert await choices_of(world) == left
+    (event,) = await bodies_of(database_url, MailChoicesChanged.TYPE)
+    assert (event["choices"], event["revision"]) == (left.model_dump(), 1)
+    nobodys = EndMailChoice(citizen_id=UUID(int=2), choice=choice)
+    assert (await ask(world, nobodys)).code == "unknown_citizen"
+
+
+async def test_several_choices_that_end_in_one_run_end_all(world: HubProcess, database_url: str) -> None:
+    await ask(world, citizen(1, choices=ALL))
+    await ask(world, citizen(2, choices=ALL))
+    ends = [EndMailChoice(citizen_id=UUID(int=n), choice=choice) for choice in MailChoice for n in (1, 2, 3)]
+    async with world.database_of("registry").transaction() as tx:
+        answers = await end_mail_choices(ends, tx)
+    assert [answer.code for answer in answers] == [None, None, "unknown_citizen"] * len(MailChoice)
+    assert await choices_of(world) == MailChoices()
+    said = await bodies_of(database_url, MailChoicesChanged.TYPE)
+    assert [(event["choices"], event["revision"]) for event in said] == [(MailChoices().model_dump(), 1)] * 2
+
+
+async def test_choices_that_end_in_two_processes_at_once_end_both(world: HubProcess) -> None:
+    await ask(world, citizen(1, choices=ALL))
+    kinds = (MailChoice.on_grant, MailChoice.on_expiry)
+    here, there = (EndMailChoice(citizen_id=UUID(int=1), choice=choice) for choice in kinds)
+
+    async def work(tx: Transaction) -> None:
+        await end_mail_choices([there], tx)
+
+    assert (await asked_meanwhile(world, work, here)).code is None
+    assert await choices_of(world) == MailChoices(on_password_change=True, on_mykey_id_change=True)
+
+
+async def choices_of(world: HubProcess) -> MailChoices:
+    profile = (await ask(world, ProfileOf(citizen_id=UUID(int=1)))).profile
+    assert profile is not None
+    return profile.choices
 
 
 async def test_changes_of_a_citizen_are_numbered(world: HubProcess, database_url: str) -> None:

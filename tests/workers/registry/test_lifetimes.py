@@ -15,8 +15,10 @@ from schemas.citizens import (
     ChangeMailChoices,
     CheckMyKeyId,
     CitizenBehind,
+    EndMailChoice,
     LinkCitizen,
     LinkedCitizensOf,
+    MailChoice,
     MailChoices,
     OfferMyKeyId,
     ProfileOf,
@@ -178,6 +180,8 @@ async def test_revoked_all_that_hung_on_it_ends(
         assert (await ask(process, link)).code == "unknown_citizen"
         choices = ChangeMailChoices(citizen_id=citizen_id, choices=MailChoices())
         assert (await ask(process, choices)).code == "unknown_citizen"
+        end = EndMailChoice(citizen_id=citizen_id, choice=MailChoice.on_grant)
+        assert (await ask(process, end)).code == "unknown_citizen"
 
         async def is_empty() -> bool:
             return not (await ask(process, BalanceOf(citizen_id=citizen_id))).by_pool
