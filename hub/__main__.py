@@ -69,7 +69,9 @@ def _parser(further: Mapping[str, str]) -> argparse.ArgumentParser:
     run = sub.add_parser("run", help="run one or more components in one process")
     run.add_argument("components", nargs="+", metavar="component", help=", ".join(names()))
     run.add_argument("--no-http", action="store_true", help="serve no pages")
-    run.add_argument("--no-migrate", action="store_true", help="the database was migrated before, by `migrate`")
+    run.add_argument(
+        "--no-migrate", action="store_true", help="the database was migrated before, by `migrate`; checked"
+    )
     run.set_defaults(run=_with_loop(commands.run))
     up = sub.add_parser("up", help="run all components in one process")
     up.set_defaults(run=_with_loop(commands.run), components=[], no_http=False, no_migrate=False)

@@ -1,6 +1,8 @@
 """A component's way to PostgreSQL: a small pool under the component's own role; one of the few files with asyncpg."""
 
 import asyncio
+import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -33,6 +35,9 @@ server or a network that has gone silent holds a lane up for no longer."""
 GIVE_UP_TIMEOUT_S: Final = 3.0
 """How long the server has to roll back, or to end a statement in which we were cancelled; then it is cut off."""
 NOTIFY_TIMEOUT_S: Final = 5.0
+ANSWER_LIMIT_S: Final = 300.0
+"""How long a server may take that starts with us, with what it has to recover; who waits then gives up, and says so."""
+ANSWER_POLL_S: Final = 1.0
 SESSION: Final = {
     "application_name": "mykey-hub",
     "plan_cache_mode": "force_generic_plan",
@@ -248,6 +253,35 @@ async def reachable() -> AsyncIterator[None]:
         raise
     except (*UNREACHABLE, *RETRYABLE) as error:
         raise TransientError("the database is away") from error
+
+
+async def answering(url: str, limit_s: float = ANSWER_LIMIT_S) -> None:
+    """Wait until PostgreSQL lets us in: at a machine's start it may come after us.
+
+    Raises:
+        TransientError: it did not within `limit_s`. asyncpg.PostgresError: it answers and does not want us.
+        ssl.SSLCertVerificationError: it is not who it should be.
+    """
+    give_up = time.monotonic() + limit_s
+    while (lacking := await _lacking(url)) is not None:
+        if time.monotonic() > give_up:
+            raise TransientError(f"PostgreSQL did not answer within {limit_s:g} s ({lacking})")
+        log.warning("waiting_for_postgresql", error=lacking)
+        await asyncio.sleep(ANSWER_POLL_S)
+
+
+async def _lacking(url: str) -> str | None:
+    """The kind of error that a connection meets as long as the server is not there; None where it is."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    except ssl.SSLCertVerificationError:
+        raise
+    except Exception as error:
+        if is_unreachable(error):
+            return type(error).__qualname__
+        raise
+    connection.terminate()
+    return None
 
 
 @asynccontextmanager

@@ -43,6 +43,9 @@ _PENDING = (
     " that runs, or upgrade the hub (`mykey-hub migrate`, then its processes)"
 )
 
+_NO_ROLE = "this database does not let the component in: run `mykey-hub migrate`, which sets its role and password"
+_OLDER = "this database was last migrated by an older program: run `mykey-hub migrate` of this release first"
+
 _LOCK_SQL = "SELECT pg_advisory_lock($1)"
 
 _NOTHING_FOR_PUBLIC_SQL = """
@@ -74,10 +77,12 @@ CREATE TABLE IF NOT EXISTS hub.migration (
   sha256 bytea NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (component, number)
-)
+);
+GRANT SELECT ON hub.migration TO mykey_component;
 """
 
 _APPLIED_SQL = "SELECT name, sha256 FROM hub.migration WHERE component = $1 ORDER BY number"
+_APPLIED_TO_ALL_SQL = "SELECT component, number FROM hub.migration WHERE component = ANY ($1)"
 _COMPONENTS_SQL = "SELECT DISTINCT component FROM hub.migration"
 _RECORD_SQL = "INSERT INTO hub.migration (component, number, name, sha256) VALUES ($1, $2, $3, $4)"
 _SET_LOCAL_SQL = "SELECT set_config($1, $2, true)"
@@ -169,6 +174,38 @@ async def check(owner_url: str, components: Sequence[MigrationSource]) -> None:
     for name, waiting in pending.items():
         if waiting:
             raise NotMigratedError(_PENDING.format(component=name, file=waiting[0].name))
+
+
+async def check_as_component(url: str, components: Sequence[str], sources: Sequence[MigrationSource]) -> None:
+    """See that a database lacks nothing of these sources which these components, and the hub, need; asked as `url`.
+
+    It may have more: a later release has migrated it, beside which this one still works.
+
+    Raises:
+        NotMigratedError: files are still to be applied, or the role was never made.
+    """
+    needed = [HUB, *components]
+    applied = await _applied_to_all(url, needed)
+    for source in sources:
+        for file in read_files(source) if source.name in needed else ():
+            if (source.name, file.number) not in applied:
+                raise NotMigratedError(_PENDING.format(component=source.name, file=file.name))
+
+
+async def _applied_to_all(url: str, components: Sequence[str]) -> frozenset[tuple[str, int]]:
+    try:
+        connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise NotMigratedError(_NO_ROLE) from error
+    try:
+        rows = await connection.fetch(_APPLIED_TO_ALL_SQL, components, timeout=_CONNECT_TIMEOUT_S)
+    except asyncpg.UndefinedTableError as error:
+        raise NotMigratedError(_NO_HUB) from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise NotMigratedError(_OLDER) from error
+    finally:
+        await connection.close()
+    return frozenset((row["component"], row["number"]) for row in rows)
 
 
 async def components_of(owner_url: str) -> frozenset[str]:

@@ -16,7 +16,9 @@ from hub.clock import Clock
 from hub.component import Installed
 from hub.database import UNREACHABLE, reachable
 from hub.embedded_postgres import EmbeddedPostgres
+from hub.errors import TransientError
 from hub.process import HubProcess
+from hub.roles import component_url
 from hub.settings import Settings
 from hub.web.app import make_app, while_open
 from hub.web.health import Check, health_routes
@@ -71,6 +73,29 @@ async def migrated(settings: Settings) -> AsyncIterator[str]:
             for one in databases_of(settings, url):
                 await migrations.check(one, migrations.installed_sources())
         yield url
+
+
+@asynccontextmanager
+async def migrated_before(settings: Settings, components: Sequence[str]) -> AsyncIterator[str]:
+    """The same as it is, for components that work on it; a later release may have migrated it.
+
+    While one of several databases is away, what lives in the others works: that one is not looked at.
+
+    Raises NotMigratedError; TransientError where the hub's own PostgreSQL does not answer.
+    """
+    async with server(settings) as url:
+        async with reachable():
+            await _check_as(components, url, settings)
+        for elsewhere in set(databases_of(settings, url)) - {url}:
+            with suppress(TransientError):
+                async with reachable():
+                    await _check_as(components, elsewhere, settings)
+        yield url
+
+
+async def _check_as(components: Sequence[str], url: str, settings: Settings) -> None:
+    own = component_url(url, components[0], settings)
+    await migrations.check_as_component(own, components, migrations.installed_sources())
 
 
 def databases_of(settings: Settings, url: str) -> Iterable[str]:
