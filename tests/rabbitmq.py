@@ -30,9 +30,9 @@ HOST: Final = "127.0.0.1"
 MISSING: Final = "rabbitmq-server is not here (Debian, Ubuntu: apt install rabbitmq-server), so nothing over RabbitMQ"
 
 # Debian's programs in /usr/sbin want to be root or the system's rabbitmq; those here run as whoever calls them.
-_PROGRAMS: Final = Path("/usr/lib/rabbitmq/bin")
-_SERVER: Final = _PROGRAMS / "rabbitmq-server"
-_CTL: Final = _PROGRAMS / "rabbitmqctl"
+PROGRAMS: Final = Path("/usr/lib/rabbitmq/bin")
+_SERVER: Final = PROGRAMS / "rabbitmq-server"
+_CTL: Final = PROGRAMS / "rabbitmqctl"
 
 # Below the ports that the kernel gives to outgoing connections: a port is still ours after a restart.
 _PORTS: Final = range(20_000, 32_000)
@@ -128,6 +128,7 @@ class Broker:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mykey-rabbitmq-"))
         self._node = f"mykey-{secrets.token_hex(4)}@{HOST}"
+        self._names = ["--longnames"]
         self._guard: subprocess.Popen[str] | None = None
         self._pid = 0
         self._ports = _Ports.free()
@@ -222,7 +223,7 @@ class Broker:
 
     def ctl(self, *arguments: str) -> str:
         """What `rabbitmqctl` prints; it takes a second or two. Raises BrokerError."""
-        return self._run([str(_CTL), "--quiet", "--node", self._node, "--longnames", *arguments])
+        return self._run([str(_CTL), "--quiet", "--node", self._node, *self._names, *arguments])
 
     def add_vhost(self, name: str) -> None:
         """A virtual host in which the admin may do everything."""
@@ -323,6 +324,7 @@ class Broker:
             "PATH": f"{os.defpath}:/usr/sbin",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
+            "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
             "ERL_EPMD_ADDRESS": HOST,
             "ERL_EPMD_PORT": str(ports.epmd),
             "RABBITMQ_NODENAME": self._node,

@@ -9,33 +9,64 @@ from pathlib import Path
 from typing import Final, Self
 
 from demo.ports import free_port
-from tests.deploy.parts import COMMAND, DEPLOY, Service, secrets_of
-from tests.rabbitmq import HOST, Broker
+from tests.deploy.parts import COMMAND, DEPLOY, Service, secrets_of, services
+from tests.rabbitmq import HOST, PROGRAMS, Broker, BrokerError
 
 BIN: Final = Path(sys.executable).parent
 IN_CONTAINER: Final = "/run/secrets"
+# A container's host name leads to its address in its networks, and not to 127.0.0.1: so does this.
+NOT_THE_LOOPBACK: Final = "{127,0,1,1}"
+# What the tests' broker is told in a way of their own, and this one as compose.yaml has it, or by default.
+SAID_BY_COMPOSE: Final = (
+    "ERL_EPMD_ADDRESS",
+    "RABBITMQ_USE_LONGNAME",
+    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+    "RABBITMQ_CTL_ERL_ARGS",
+)
 STOP_LIMIT_S: Final = 60.0
 COMMAND_LIMIT_S: Final = 60.0
 LOG_TAIL: Final = 2_000
 
 
 class DeployedBroker(Broker):
-    """RabbitMQ as deploy/rabbitmq configures it: only paths and the port are this machine's."""
+    """RabbitMQ as compose.yaml and deploy/rabbitmq configure it: only paths and ports are this machine's."""
 
     def __init__(self, secrets: Path) -> None:
         super().__init__()
         self._secrets = secrets
+        self._service = services()["rabbitmq"]
+        self._host = self._service.get("hostname", "container")
+        self._node = self._service["environment"].get("RABBITMQ_NODENAME", f"rabbit@{self._host}")
+        self._names = []
 
     @property
     def port(self) -> int:
         """Where it speaks TLS; it speaks nothing else."""
         return self._ports.amqps
 
+    def is_healthy(self) -> bool:
+        """What the service's health check says of it."""
+        kind, *command = self._service["healthcheck"]["test"]
+        assert kind == "CMD"
+        try:
+            self._run([str(PROGRAMS / command[0]), *command[1:]])
+        except BrokerError:
+            return False
+        return True
+
+    def _environment(self) -> dict[str, str]:
+        ours = super()._environment()
+        here = {name: value for name, value in ours.items() if name not in SAID_BY_COMPOSE}
+        named = {"ERL_INETRC": str(self._folder / "hosts"), "RABBITMQ_NODENAME": self._node}
+        return {**here, **named, **self._service["environment"]}
+
     def _write_configuration(self) -> None:
         text = (DEPLOY / "rabbitmq" / "rabbitmq.conf").read_text().replace(IN_CONTAINER, str(self._secrets))
         here = text.replace("listeners.ssl.default = 5671", f"listeners.ssl.1 = {HOST}:{self.port}")
         (self._folder / "rabbitmq.conf").write_text(here)
         (self._folder / "advanced.config").write_text("[].\n")
+        hosts = f'{{lookup, [file, native]}}.\n{{host, {NOT_THE_LOOPBACK}, ["{self._host}"]}}.\n'
+        (self._folder / "hosts").write_text(hosts)
 
     def _listening(self) -> tuple[int]:
         return (self.port,)

@@ -84,6 +84,11 @@ async def test_every_service_starts_is_ready_and_stops(
     assert not [container.log for container in running if "broker_link_lost" in container.log]
 
 
+async def test_the_broker_is_healthy_by_compose_s_own_check(deployed_broker: DeployedBroker) -> None:
+    """With its environment: where the node's host is not where Erlang listens, it neither boots nor can be asked."""
+    await wait_until(deployed_broker.is_healthy, READY_LIMIT_S)
+
+
 def _all_listen(broker: DeployedBroker) -> bool:
     """Whether somebody takes the calls of each component."""
     listed = broker.ctl("list_queues", "--vhost", VHOST, "name", "consumers")
