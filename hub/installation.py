@@ -48,7 +48,8 @@ def make(options: argparse.Namespace) -> int:
             authority.issue(name, place.partition(":")[0], *LOCAL, mode=OTHERS_MAY_READ)
     _kept(folder / "secret_key", lambda: secrets.token_hex(KEY_BYTES))
     _kept(folder / "superuser_password", _password)
-    _kept(folder / "smtp_password", str)  # the mail server's own: put there by hand, empty where it asks for none
+    for of_mail in ("smtp_password", "dkim.key"):  # put there by hand, empty where there is none
+        _kept(folder / of_mail, str)
     owner = _kept(folder / "owner_password", _password)
     _kept(folder / "owner_url", lambda: _database_url(f":{owner}", options))
     _kept(folder / "database_url", lambda: _database_url("", options))
