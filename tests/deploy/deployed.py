@@ -98,6 +98,14 @@ class Container:
         """The command to its end; its exit status."""
         return await self._ended(await self._spawn(BIN / COMMAND, self._service["command"]))
 
+    async def does(self, *command: str) -> str:
+        """Another command in its place, as `docker compose run` has it: what it said, once it has done it."""
+        before = len(self.log)
+        status = await self._ended(await self._spawn(BIN / COMMAND, list(command)))
+        said = self.log[before:]
+        assert status == 0, f"{command}: {said}"
+        return said
+
     async def is_healthy(self) -> bool:
         """What the health check says; a process that has ended is an error of its own."""
         assert self._process is not None
@@ -109,7 +117,7 @@ class Container:
     @property
     def log(self) -> str:
         """What the process has said so far."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     async def stop(self) -> int:
         """As a container is stopped; the exit status."""
@@ -131,7 +139,7 @@ class Container:
     async def _spawn(self, program: Path, arguments: list[str]) -> asyncio.subprocess.Process:
         with self._log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                program, *arguments, stdout=log, stderr=log, env=self._environment()
+                program, *arguments, stdout=log, stderr=log, env=self._environment(), cwd=self._folder
             )
 
     def _environment(self) -> dict[str, str]:

@@ -36,6 +36,11 @@ def components() -> dict[str, Service]:
     return {service["command"][1]: service for service in services().values() if _command(service)[:1] == ["run"]}
 
 
+def run_by_hand() -> Service:
+    """Where an operator's commands run."""
+    return services()["hub"]
+
+
 def _command(service: Service) -> list[str]:
     return [str(word) for word in service.get("command", [])]
 

@@ -57,6 +57,20 @@ def test_how_long_messages_are_kept_can_be_set(component: str) -> None:
     assert "MYKEY_MESSAGE_DAYS=\n" in (DEPLOY / "systemd" / "hub.env").read_text()
 
 
+def test_an_operator_s_commands_have_what_they_need_and_start_by_hand_alone() -> None:
+    service = services()["hub"]
+    assert service["profiles"] == ["by-hand"]
+    assert service["networks"] == ["database"]
+    assert secrets_of(service) == secrets_of(services()["migrate"])
+    assert "./deploy/work:/work" in service["volumes"]
+    assert service["working_dir"] == "/work"
+
+
+def test_who_has_the_owner_s_password_is_no_component() -> None:
+    owners = [name for name, service in services().items() if "owner_url" in secrets_of(service).values()]
+    assert owners == ["migrate", "hub"]
+
+
 def test_only_nginx_can_be_reached_from_outside() -> None:
     assert [name for name, service in services().items() if service.get("ports")] == ["nginx"]
     assert {name for name, network in compose()["networks"].items() if network.get("internal")} == set(INSIDE)

@@ -1,6 +1,7 @@
 """Every command and health check of compose.yaml, started against Debian's RabbitMQ and the tests' PostgreSQL."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -17,12 +18,23 @@ from hub.transports.rabbitmq import topology
 from hub.transports.rabbitmq.topology import CALLS, DELIVERY_ARGUMENTS, EXCHANGE, UNROUTED, queue_name
 from tests import rabbitmq
 from tests.deploy.deployed import Container, DeployedBroker
-from tests.deploy.parts import components, make_secrets, secrets_of, services
+from tests.deploy.parts import components, make_secrets, run_by_hand, secrets_of, services
 from tests.rabbitmq import HOST
 from tests.waiting import wait_until
 
 READY_LIMIT_S: Final = 60.0
 TIMEOUT_S: Final = 10.0
+UUID_PATTERN: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+SEEN_BY_AN_OPERATOR: Final = (
+    ("console", "flow"),
+    ("console", "pause", "mail", "--reason", "try"),
+    ("console", "resume", "mail"),
+    ("console", "acts"),
+    ("streets", "list"),
+    ("terminals", "plan", "232106"),
+    ("offers", "list", "232106"),
+)
+"""Asked of the registry, the street's, the terminals' and the shops' components, or looked up in the database."""
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +89,7 @@ async def test_every_service_starts_is_ready_and_stops(
             running.append(await Container.started(service, tmp_path / name, secrets, replaced))
             await wait_until(running[-1].is_healthy, READY_LIMIT_S)
         await wait_until(lambda: _all_listen(deployed_broker), READY_LIMIT_S)
+        await _an_operator_works(Container(run_by_hand(), tmp_path / "hub", secrets, owner), tmp_path / "hub")
     finally:
         stopped = await asyncio.gather(*(container.stop() for container in running))
     assert stopped == [0] * len(components())
@@ -87,6 +100,19 @@ async def test_every_service_starts_is_ready_and_stops(
 async def test_the_broker_is_healthy_by_compose_s_own_check(deployed_broker: DeployedBroker) -> None:
     """With its environment: where the node's host is not where Erlang listens, it neither boots nor can be asked."""
     await wait_until(deployed_broker.is_healthy, READY_LIMIT_S)
+
+
+async def _an_operator_works(hub: Container, folder: Path) -> None:
+    """Each of the commands of docs/operations.md that there are in a container, beside the components at work."""
+    told = await hub.does("parties", "register", "partner", "地方航空")
+    [party_id] = re.findall(UUID_PATTERN, told)
+    await hub.does("parties", "secret", party_id, "air-2026", "--out", "air.secret")
+    assert (folder / "air.secret").stat().st_size
+    assert "地方航空" in await hub.does("parties", "list")
+    for words in SEEN_BY_AN_OPERATOR:
+        await hub.does(*words)
+    assert "everything adds up" in await hub.does("verify", "--state", "verified.json")
+    assert (folder / "verified.json").exists()
 
 
 def _all_listen(broker: DeployedBroker) -> bool:
