@@ -251,11 +251,11 @@ async def test_the_server_keeps_the_password_we_mean(empty_database_url: str, tm
     kept = "SELECT rolpassword FROM pg_authid WHERE rolname = $1"
     ((ours,),) = await fetch(empty_database_url, kept, f"mykey_{name}")
     # The server computes the same from the password itself and the salt of ours.
-    assert ours == roles.scram_verifier(STRONG.get_secret_value(), _salt_of(ours))
-    assert ours != roles.scram_verifier("another password", _salt_of(ours))
+    assert ours == roles.scram_verifier(STRONG.get_secret_value(), salt_of(ours))
+    assert ours != roles.scram_verifier("another password", salt_of(ours))
 
 
-def _salt_of(verifier: str) -> bytes:
+def salt_of(verifier: str) -> bytes:
     return base64.b64decode(verifier.split("$")[1].split(":")[1])
 
 
