@@ -170,11 +170,22 @@ async def test_the_doors_are_passed_on_and_nothing_else_is(front: Front) -> None
             "/",
             "/my",
         )
-        for path, status in {**dict.fromkeys(doors, 200), "/metrics": 404, "/api/": 404}.items():
+        for path, status in {**dict.fromkeys(doors, 200), "/metrics": 404, "/api/x": 404}.items():
             async with session.get(front.url(path)) as response:
                 assert response.status == status, path
                 assert "max-age" in response.headers["Strict-Transport-Security"]
     assert {request.path for request in front.came} == set(doors)
+
+
+@needs_nginx
+async def test_each_door_that_others_build_for_has_its_document(front: Front) -> None:
+    documents = ("/api/", "/api/openapi.json")
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=front.trust)) as session:
+        for door in ("/api/", "/api/checkout/", "/api/street/"):
+            for path in (door, f"{door}openapi.json"):
+                async with session.get(front.url(path)) as response:
+                    assert response.status == 200, path
+    assert [request.path for request in front.came] == list(documents) * 3
 
 
 @needs_nginx
