@@ -58,8 +58,9 @@ class Outside(Protocol):
         Raises:
             hub.errors.OutsideDownError: its other side is down: it waits, with all for that destination.
             hub.errors.NoAnswerError: there was no answer; to be tried again later, or the same.
+            hub.errors.NotYetError: to be tried later, for the first time still: the other side was not asked.
             hub.errors.TransientError: to be tried again later.
-            hub.errors.PermanentError: to be parked.
+            hub.errors.PermanentError: to be parked. This, and the one before: `answered` where the other side said so.
         """
 
 

@@ -9,6 +9,9 @@ class HubError(Exception):
     permanent: ClassVar[bool] = True
     """Whether the very same try again is sure to fail again."""
 
+    answered: ClassVar[bool] = False
+    """Whether it is what another side answered, and so shows that this side is there."""
+
     def __init__(self, detail: str = "") -> None:
         """`detail` says which thing, by id; never personal data, never a secret."""
         super().__init__(detail or self.explanation())
@@ -38,6 +41,10 @@ class TransientError(HubError):
         """`retry_after_s`: the earliest time at which another try makes sense, in seconds from now."""
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class NotYetError(TransientError):
+    """Its turn has not come: it was not tried, which costs no attempt."""
 
 
 class OutsideError(TransientError):

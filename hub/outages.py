@@ -156,7 +156,7 @@ class Outages:
         return True
 
     def answered(self, destination: str | None) -> None:
-        """It works."""
+        """It is there, whether it took what it was sent or refused it."""
         if destination is not None:
             self._silent.pop(destination, None)
 

@@ -41,6 +41,8 @@ class LibraryClosedError(OutsideDownError):
 class LibraryAnswerError(PermanentError):
     """The library's answer does not say whether there is such a patron: mend its site's charset, then redrive."""
 
+    answered = True
+
 
 def destination_of(issuer_id: str) -> str:
     """How an outage of this library is called."""

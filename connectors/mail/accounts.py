@@ -15,13 +15,19 @@ import structlog
 from connectors.mail.addresses import AddressRefusedError, checked_address
 from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.recipients import Person, Recipients
-from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_about_the_address, is_for_later
+from connectors.mail.sending import (
+    TRY_LATER_S,
+    MailDeferredError,
+    MailRefusedError,
+    in_words,
+    is_about_the_address,
+    is_for_later,
+)
 from connectors.mail.statements import FORGET_RECIPIENTS, REVOKE
 from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
 from hub.component import Handler, Unasked
 from hub.database import Database
-from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.transaction import Transaction
 from schemas.id_links import AccountLinked
@@ -112,7 +118,7 @@ class AccountMails:
             return Unasked.UNASKED
         reply = await self._mails.deliver(self._mail(command, to), envelope.traceparent)
         if is_for_later(reply):
-            raise TransientError(in_words(reply), retry_after_s=TRY_LATER_S)
+            raise MailDeferredError(in_words(reply), retry_after_s=TRY_LATER_S)
         if is_about_the_address(reply):
             log.warning("address_bounced", citizen_id=str(command.citizen_id), code=reply.code, status=reply.status)
             async with self._database.transaction() as tx:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.clock import Clock
-from hub.errors import ComponentPausedError, TransientError
+from hub.errors import ComponentPausedError, NotYetError
 
-WAIT_LIMIT_S: Final = 30.0
-"""The longest a notice waits here for its turn; beyond that it goes back to the hub's schedule."""
+WAIT_LIMIT_S: Final = 1.0
+"""The longest a notice waits here for its turn, and others for it; beyond that it goes back to the hub's schedule."""
+PUT_OFF_LIMIT_S: Final = 900.0
+"""The longest for which it does; so a rate that is raised is soon felt."""
 PAUSE_FIRST_S: Final = 30.0
 PAUSE_LIMIT_S: Final = 900.0
 DOMAINS_LIMIT: Final = 10_000
@@ -20,8 +22,14 @@ DOMAINS_LIMIT: Final = 10_000
 @dataclass(slots=True)
 class _Domain:
     next_turn: float = 0.0
+    next_put_off: float = 0.0
+    """When whoever is put off next is to come again: after those who were put off before, as far apart as turns."""
     paused_until: float = 0.0
     pause_s: float = PAUSE_FIRST_S
+
+    def busy_until(self) -> float:
+        """There is nothing to remember after that."""
+        return max(self.next_turn, self.next_put_off, self.paused_until)
 
 
 class DomainLimits:
@@ -39,7 +47,7 @@ class DomainLimits:
         """Wait for this domain's turn.
 
         Raises:
-            TransientError: the domain is paused, or its queue is longer than `WAIT_LIMIT_S`.
+            NotYetError: the domain is paused, or its queue is longer than `WAIT_LIMIT_S`.
             ComponentPausedError: this process is to end; the mail stays due, and has lost no attempt.
         """
         wait_s = self._reserve(domain)
@@ -75,13 +83,14 @@ class DomainLimits:
     def _reserve(self, domain: str) -> float:
         known = self._known(domain)
         now = self._clock.monotonic()
-        if known.paused_until > now:
-            raise TransientError("the provider asked for a pause", retry_after_s=known.paused_until - now)
-        wait_s = max(0.0, known.next_turn - now)
-        if wait_s > WAIT_LIMIT_S:
-            raise TransientError("too many mails for one provider", retry_after_s=wait_s)
-        known.next_turn = max(known.next_turn, now) + 1.0 / self._overrides.get(domain, self._rate)
-        return wait_s
+        gap_s = 1.0 / self._overrides.get(domain, self._rate)
+        turn = max(known.next_turn, known.paused_until, now)
+        if turn - now > WAIT_LIMIT_S:
+            put_off = min(max(known.next_put_off, turn), now + PUT_OFF_LIMIT_S)
+            known.next_put_off = put_off + gap_s
+            raise NotYetError("one provider's turn", retry_after_s=put_off - now)
+        known.next_turn = turn + gap_s
+        return turn - now
 
     def _known(self, domain: str) -> _Domain:
         known = self._domains.get(domain)
@@ -93,5 +102,5 @@ class DomainLimits:
 
     def _forget(self) -> None:
         now = self._clock.monotonic()
-        busy = {name: one for name, one in self._domains.items() if max(one.next_turn, one.paused_until) > now}
+        busy = {name: one for name, one in self._domains.items() if one.busy_until() > now}
         self._domains = busy if len(busy) < DOMAINS_LIMIT else {}

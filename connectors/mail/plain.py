@@ -13,10 +13,9 @@ from connectors.mail.letters import (
     subject_header,
     trace_header,
 )
-from connectors.mail.sending import TRY_LATER_S, MailRefusedError, in_words, is_for_later
+from connectors.mail.sending import TRY_LATER_S, MailDeferredError, MailRefusedError, in_words, is_for_later
 from connectors.mail.smtp import SmtpPool
 from hub.clock import Clock
-from hub.errors import TransientError
 from hub.settings import Settings
 
 _AUTOMATIC: Final = "Auto-Submitted: auto-generated\r\n"
@@ -55,7 +54,7 @@ class PlainMails:
         """
         reply = await self.deliver(mail, traceparent)
         if is_for_later(reply):
-            raise TransientError(in_words(reply), retry_after_s=TRY_LATER_S)
+            raise MailDeferredError(in_words(reply), retry_after_s=TRY_LATER_S)
         if not reply.accepted:
             raise MailRefusedError(in_words(reply))
 

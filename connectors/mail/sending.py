@@ -53,6 +53,14 @@ log = structlog.get_logger()
 class MailRefusedError(PermanentError):
     """The mail server refuses our sender or what we write, not the address: mend that, then redrive."""
 
+    answered = True
+
+
+class MailDeferredError(TransientError):
+    """The mail server does not take this mail now, and wants it again later."""
+
+    answered = True
+
 
 @dataclass(frozen=True, slots=True)
 class _Done:
@@ -93,7 +101,8 @@ class Sending:
         Raises:
             OutsideDownError: the mail server is not reached: all mails wait, and none loses an attempt.
             NoAnswerError: the mail server did not answer.
-            TransientError: the mail server wants it later.
+            NotYetError: it is not this provider's turn.
+            MailDeferredError: the mail server wants it later.
             MailRefusedError: the server refuses us, whoever the mail is for.
         """
         notice = envelope.message
@@ -120,7 +129,7 @@ class Sending:
             await self._records.ask(_Done(notice, "sent", reply.code))
         elif is_for_later(reply):
             wait_s = self._domains.pause(address.domain) if _wants_less(reply) else TRY_LATER_S
-            raise TransientError(in_words(reply), retry_after_s=wait_s)
+            raise MailDeferredError(in_words(reply), retry_after_s=wait_s)
         elif is_about_the_address(reply):
             log.warning("address_bounced", citizen_id=str(notice.citizen_id), code=reply.code, status=reply.status)
             await self._records.ask(_Done(notice, "bounced", reply.code, address_sealed))

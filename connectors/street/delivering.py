@@ -42,6 +42,8 @@ log: Final = structlog.get_logger()
 class MergeFileExistsError(PermanentError):
     """Another file has this merge file's name at the terminal: have it looked at and removed, then redrive."""
 
+    answered = True
+
 
 def destination_of(command: DeliverMerge) -> str:
     """How an outage of this terminal is called."""

@@ -22,6 +22,7 @@ from hub.errors import (
     ComponentPausedError,
     HubError,
     NoAnswerError,
+    NotYetError,
     OutsideError,
     PermanentError,
     TransientError,
@@ -54,7 +55,7 @@ class UnclassifiedError(PermanentError):
     """Something outside failed in a way that nobody has classified: a defect, to be mended before a redrive."""
 
 
-class SlowError(TransientError):
+class SlowError(NotYetError):
     """Its destination answers slowly, and others are waiting; it was not tried, and that costs no attempt."""
 
 
@@ -202,14 +203,18 @@ class OutsideReceiver(Receiver):
                 return Ended(due, error, waits_for=probed or error.destination)
             return self._failed(due, error)
         except Exception as error:
-            return self._failed(due, error)
+            return self._failed(due, error, destination)
         if was_asked:
             self.outages.answered(destination)
         HANDLED.labels(self.runner.component.name, "outside").inc()
         self.flow.was_done([due.message_id], since_said_ms)
         return Ended(due, was_asked=was_asked, took_s=time.monotonic() - begun_s)
 
-    def _failed(self, due: Due, error: Exception) -> Ended:
+    def _failed(self, due: Due, error: Exception, destination: str | None = None) -> Ended:
+        if isinstance(error, NotYetError):
+            return Ended(due, error, was_tried=False, was_asked=False)
+        if isinstance(error, HubError) and error.answered:
+            self.outages.answered(destination)
         self.flow.failed += 1
         FAILED.labels(self.runner.component.name, str(getattr(error, "permanent", None))).inc()
         log.warning("outside_failed", message_id=due.message_id, error=type(error).__qualname__)

@@ -33,6 +33,12 @@ class EndpointForbiddenError(PermanentError):
 class WebhookRefusedError(TransientError):
     """The party's endpoint did not take the event; it is sent again later, for about a day."""
 
+    answered = True
+
+
+class WebhookUnansweredError(TransientError):
+    """The party's endpoint breaks on this event, or keeps silent; it is sent again later, for about a day."""
+
 
 def destination_of(party_id: UUID) -> str:
     """The other side, for outages: a party's endpoint is not its OpenID provider."""
@@ -49,7 +55,15 @@ class WebhookSender:
         self._real_now = real_now
 
     async def __call__(self, envelope: Envelope) -> Unasked | None:
-        """Raises OutsideDownError, NoAnswerError, WebhookRefusedError, EndpointForbiddenError."""
+        """Send it, where there is an endpoint that has not taken it.
+
+        Raises:
+            OutsideDownError: the endpoint is not reached.
+            NoAnswerError: it keeps silent, or breaks on it.
+            WebhookUnansweredError: so often that this tells of the event and no longer of the endpoint.
+            WebhookRefusedError: it did not take it.
+            EndpointForbiddenError: it is at an address that we do not go to.
+        """
         message = envelope.message
         if not isinstance(message, SendWebhook):
             raise TypeError(envelope.type)
@@ -85,5 +99,5 @@ def _away(message: SendWebhook, event: KeptEvent, error: AwayError) -> Transient
         return OutsideDownError(str(error), destination=destination_of(message.party_id), retry_after_s=DOWN_S)
     wait_s = error.retry_after_s or RETRY_AFTER_S
     if event.tries >= JUDGED_TRIES_LIMIT:
-        return WebhookRefusedError(str(error), retry_after_s=wait_s)
+        return WebhookUnansweredError(str(error), retry_after_s=wait_s)
     return NoAnswerError(str(error), destination=destination_of(message.party_id), retry_after_s=wait_s)

@@ -4,9 +4,16 @@ import asyncio
 
 import pytest
 
-from connectors.mail.domains import DOMAINS_LIMIT, PAUSE_FIRST_S, PAUSE_LIMIT_S, WAIT_LIMIT_S, DomainLimits
+from connectors.mail.domains import (
+    DOMAINS_LIMIT,
+    PAUSE_FIRST_S,
+    PAUSE_LIMIT_S,
+    PUT_OFF_LIMIT_S,
+    WAIT_LIMIT_S,
+    DomainLimits,
+)
 from hub.clock import SystemClock
-from hub.errors import TransientError
+from hub.errors import ComponentPausedError, NotYetError
 
 
 class StandingClock(SystemClock):
@@ -39,9 +46,42 @@ async def test_a_domain_waits_for_its_turn_and_others_do_not(still: StandingCloc
 async def test_too_long_a_queue_goes_back_to_the_hub(still: StandingClock) -> None:
     limits = DomainLimits(still, per_domain_s=1_000.0, overrides={"Slow.example": 1 / (WAIT_LIMIT_S * 2)})
     await limits.turn("slow.example")
-    with pytest.raises(TransientError) as refused:
+    with pytest.raises(NotYetError) as refused:
         await limits.turn("slow.example")
     assert refused.value.retry_after_s == WAIT_LIMIT_S * 2
+
+
+async def test_who_is_put_off_comes_back_one_by_one_as_fast_as_the_provider_takes_them(still: StandingClock) -> None:
+    limits = DomainLimits(still, per_domain_s=1_000.0, overrides={"slow.example": 0.5})
+    await limits.turn("slow.example")
+    assert [await _put_off_s(limits) for _ in range(4)] == [2.0, 4.0, 6.0, 8.0]
+    still.at_s += 2.0
+    await limits.turn("slow.example")
+    assert await _put_off_s(limits) == 8.0, "after those who were put off before"
+    still.at_s += 3_600.0
+    await limits.turn("slow.example")
+    assert await _put_off_s(limits) == 2.0, "nobody is waited for for ever"
+
+
+async def test_nobody_is_put_off_for_longer_than_the_limit(still: StandingClock) -> None:
+    limits = DomainLimits(still, per_domain_s=0.1, overrides={})
+    await limits.turn("slow.example")
+    assert [await _put_off_s(limits) for _ in range(100)][-1] == PUT_OFF_LIMIT_S
+
+
+async def test_whoever_waits_for_a_turn_is_left_to_others_where_this_process_ends(still: StandingClock) -> None:
+    limits = DomainLimits(still, per_domain_s=1.1 / WAIT_LIMIT_S, overrides={})
+    await limits.turn("slow.example")
+    waiting = asyncio.create_task(limits.turn("slow.example"))
+    asyncio.get_running_loop().call_soon(limits.stop)
+    with pytest.raises(ComponentPausedError):
+        await waiting
+
+
+async def _put_off_s(limits: DomainLimits) -> float:
+    with pytest.raises(NotYetError) as refused:
+        await limits.turn("slow.example")
+    return refused.value.retry_after_s
 
 
 async def test_pauses_double_up_to_a_limit_and_end_when_the_provider_takes_mail_again(still: StandingClock) -> None:
@@ -49,7 +89,7 @@ async def test_pauses_double_up_to_a_limit_and_end_when_the_provider_takes_mail_
     expected_s = PAUSE_FIRST_S
     for _ in range(8):
         assert limits.pause("a.example") == expected_s
-        with pytest.raises(TransientError) as refused:
+        with pytest.raises(NotYetError) as refused:
             await limits.turn("a.example")
         assert refused.value.retry_after_s == expected_s
         still.at_s += expected_s

@@ -21,7 +21,7 @@ from schemas.grants import PointsGranted
 from schemas.mykey_ids import MailAddressChanged
 from schemas.notices import PointsExpiringSoon, PointsMovingSoon
 from schemas.points import PointsExpired, PointsMoved
-from schemas.values import RESERVE
+from schemas.values import LANES, RESERVE
 from tests.connectors.mail.mailbox import Mailbox
 from tests.connectors.mail.posting import (
     DAY,
@@ -48,6 +48,7 @@ SELECT state, reason, attempts, cardinality(message_ids) AS messages FROM hub.de
 NOBODY_SEEN: Final = "DELETE FROM hub.process"
 LEASES_RUN_OUT: Final = "UPDATE hub.lane SET lease_until = '-infinity'"
 COUNT: Final = 20
+SOME: Final = 50
 DUE_NOW: Final = "UPDATE hub.delivery SET due_at = now() WHERE receiver = 'mail.outside' AND state = 'scheduled'"
 
 
@@ -302,9 +303,56 @@ async def test_a_mail_that_waits_for_its_domains_turn_keeps_no_process_from_endi
         began_s = time.monotonic()
     assert time.monotonic() - began_s < STOP_LIMIT_S / 3
     async with mailing(database_url, mailbox) as process:
+        await hurry(process)
         await wait_until(lambda: _arrived(mailbox, 2))
         await settled(process)
         assert await rows(process, WAITING) == []
+
+
+async def test_one_providers_rate_holds_up_nobody_elses_mails_and_costs_no_attempts(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    """All in one lane, one after the other: for the provider that is slow, and for one that is not."""
+    people = [citizen(n * LANES, mail=f"user{n}@{('slow', 'quick')[n % 2]}.example") for n in range(2 * SOME)]
+    async with mailing(database_url, mailbox, mail_domain_rates={"slow.example": 1.0}) as process:
+        await say(process, scheme(), *people)
+        await settled(process)
+        began_s = time.monotonic()
+        await say(process, *(credited(one.citizen_id) for one in people))
+        await wait_until(lambda: _arrived_at(mailbox, "quick.example", SOME))
+        await settled(process)
+        arrived, passed_s = await _at(mailbox, "slow.example"), time.monotonic() - began_s
+        assert 1 <= arrived <= 3 + passed_s
+        waiting = await rows(process, WAITING)
+        assert sum(row["messages"] for row in waiting) >= SOME - arrived - 1
+        assert {(row["state"], row["attempts"]) for row in waiting} <= {("scheduled", 0), ("due", 0)}
+        assert {row["reason"] for row in waiting} == {"NotYetError: one provider's turn"}
+        await wait_until(lambda: _arrived_at(mailbox, "slow.example", arrived + 3))
+
+
+async def test_a_pause_that_a_provider_asks_for_costs_attempts_only_whom_it_was_said_to(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    await mailbox.misbehave(recipient_replies=["450 4.7.1 too much"])
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await wait_until(lambda: _has(process, "scheduled"))
+        await say(process, credited(citizen_id(1)))
+        await wait_until(lambda: _are_scheduled(process, 2))
+        assert sorted(row["attempts"] for row in await rows(process, WAITING)) == [0, 1]
+
+
+async def _are_scheduled(process: HubProcess, count: int) -> bool:
+    return [row["state"] for row in await rows(process, WAITING)] == ["scheduled"] * count
+
+
+async def _at(mailbox: Mailbox, domain: str) -> int:
+    mails = await mailbox.mails(2 * SOME)
+    return sum(mail["envelope_to"].endswith(f"@{domain}") for mail in mails)
+
+
+async def _arrived_at(mailbox: Mailbox, domain: str, count: int) -> bool:
+    return await _at(mailbox, domain) >= count
 
 
 async def test_the_same_notice_again_is_not_sent_again(database_url: str, mailbox: Mailbox) -> None:

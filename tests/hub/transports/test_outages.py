@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from hub import outages
 from hub.component import Installed, Unasked
 from hub.database import Database
-from hub.errors import NoAnswerError, OutsideDownError, PermanentError, TransientError
+from hub.errors import NoAnswerError, NotYetError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from hub.outages import Outage, OutageLimits
 from hub.transports.outside import PROBES_LIMIT, OutsideReceiver
@@ -41,6 +41,18 @@ END_IT: Final = "UPDATE hub.outage SET ended_at = now() WHERE ended_at IS NULL"
 def start(start: Start) -> Start:
     """Probes that do not come to lie far apart, so that a slow machine changes nothing."""
     return partial(start, outage_probe_limit_s=0.2)
+
+
+class GoneError(PermanentError):
+    """The other side says no."""
+
+    answered = True
+
+
+class BusyError(TransientError):
+    """The other side says not now."""
+
+    answered = True
 
 
 def side_of(message: SendNotice) -> str:
@@ -276,6 +288,43 @@ async def test_an_answer_in_between_begins_the_count_anew(start: Start, probe: P
             await wait_until(partial(_is_done, sides, n + 2))
 
     assert await rows(probe) == []
+
+
+@pytest.mark.parametrize("refusal", [GoneError("554"), BusyError("451", retry_after_s=3_600)])
+async def test_a_refusal_in_between_is_an_answer_too(start: Start, probe: Probe, refusal: Exception) -> None:
+    sides = Sides()
+    sides.retry_after_s = 3_600
+    async with start(fake("registry"), two_sides(sides, 1), outage_no_answer_limit=2) as process:
+        for n in (1, 5, 9):
+            sides.silent = {"airline"}
+            await say(process, notice(n, key_in(1)))
+            await wait_until(partial(_was_tried, sides, n))
+            sides.silent, sides.failing = set(), {n + 2: refusal}
+            await say(process, notice(n + 2, key_in(1)))
+            await wait_until(partial(_waits, probe, (n + 3) // 2))
+
+    assert await rows(probe) == []
+
+
+@pytest.mark.parametrize("failure", [PermanentError("no address"), NotYetError("its turn", retry_after_s=3_600)])
+async def test_what_fails_before_anybody_is_asked_is_no_answer(start: Start, probe: Probe, failure: Exception) -> None:
+    sides = Sides()
+    sides.retry_after_s = 3_600
+    sides.silent = {"airline"}
+    async with start(fake("registry"), two_sides(sides, 1), outage_no_answer_limit=2) as process:
+        await say(process, notice(1, key_in(1)))
+        await wait_until(partial(_waits, probe, 1))
+        sides.silent, sides.failing = set(), {3: failure}
+        await say(process, notice(3, key_in(1)))
+        await wait_until(partial(_waits, probe, 2))
+        sides.silent = {"airline"}
+        await say(process, notice(5, key_in(1)))
+        await wait_until(lambda: rows(probe))
+
+
+async def _waits(probe: Probe, count: int) -> bool:
+    """Whether so many have failed: each loses its place, and is scheduled or parked by itself."""
+    return len([row for row in await probe.deliveries() if row["state"] in {"scheduled", "parked"}]) == count
 
 
 def _was_tried(sides: Sides, n: int) -> bool:

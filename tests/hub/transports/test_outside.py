@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from hub.errors import PermanentError, TransientError
+from hub.errors import NotYetError, PermanentError, TransientError
 from hub.transports import outside as outside_module
 from hub.transports.outside import MARK_LIMIT
 from schemas.message import Envelope
@@ -114,6 +114,21 @@ async def test_what_fails_for_now_is_tried_again_under_the_same_id(start: Start,
 
     assert outside.done == [1, 3, 2]
     assert outside.ids == [*ids, ids[1]]
+
+
+async def test_what_may_not_be_tried_yet_loses_no_attempt(start: Start, probe: Probe) -> None:
+    outside = Outside()
+    outside.failing = {2: NotYetError("its turn", retry_after_s=90)}
+    async with start(fake("registry"), fake("mail", outside=outside)) as process:
+        await say(process, *(notice(n, key_in(3)) for n in (1, 2, 3)))
+        await wait_until(lambda: probe.deliveries("scheduled"))
+        (waiting,) = await probe.deliveries("scheduled")
+        assert waiting["due_at"] - datetime.now(UTC) > timedelta(seconds=80)
+        assert (waiting["attempts"], waiting["reason"]) == (0, "NotYetError: its turn")
+        outside.failing = {}
+        await probe.connection.execute(RIPEN)
+        await wait_until(lambda: 2 in outside.done)
+        await process.drained(5)
 
 
 async def test_what_fails_because_our_database_is_away_is_tried_again(start: Start, probe: Probe) -> None:
