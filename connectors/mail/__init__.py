@@ -2,6 +2,7 @@
 
 Hears who wants mail and what happened to points, keeps names and addresses sealed, and sends by SMTP:
 `notices` decides who is told, `letters` writes, `smtp` carries, `sending` does one mail and records it once;
+`refusals` tells whom a server's no is about;
 `reaching` tries whether the server is there. `accounts` tells of MyKey IDs, passwords and addresses changed;
 `checkpoints`, `outages` and `overdue` mail what is not for citizens; all four through `plain`.
 By RFC 5321, 5322, 6376 and 8058.

@@ -15,14 +15,7 @@ import structlog
 from connectors.mail.addresses import AddressRefusedError, checked_address
 from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.recipients import Person, Recipients
-from connectors.mail.sending import (
-    TRY_LATER_S,
-    MailDeferredError,
-    MailRefusedError,
-    in_words,
-    is_about_the_address,
-    is_for_later,
-)
+from connectors.mail.refusals import TRY_LATER_S, MailDeferredError, MailRefusedError, Verdict, Verdicts, in_words
 from connectors.mail.statements import FORGET_RECIPIENTS, REVOKE
 from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
@@ -58,10 +51,11 @@ log = structlog.get_logger()
 class AccountMails:
     """Hears of changes and mails them."""
 
-    def __init__(self, recipients: Recipients, mails: PlainMails, database: Database) -> None:
+    def __init__(self, recipients: Recipients, mails: PlainMails, database: Database, verdicts: Verdicts) -> None:
         self._recipients = recipients
         self._database = database
         self._mails = mails
+        self._verdicts = verdicts
         self._words = {kind: _words(kind) for kind in AccountNoticeKind}
 
     def handlers(self) -> dict[type[Message], Handler]:
@@ -112,18 +106,19 @@ class AccountMails:
         if not isinstance(command, SendAccountNotice):
             raise TypeError(envelope.type)
         try:
-            to = checked_address(command.address).text
+            to = checked_address(command.address)
         except AddressRefusedError:
             log.info("account_notice_not_sent", notice_id=str(command.notice_id))
             return Unasked.UNASKED
-        reply = await self._mails.deliver(self._mail(command, to), envelope.traceparent)
-        if is_for_later(reply):
+        reply = await self._mails.deliver(self._mail(command, to.text), envelope.traceparent)
+        verdict = self._verdicts.of(to, reply)
+        if verdict is Verdict.later:
             raise MailDeferredError(in_words(reply), retry_after_s=TRY_LATER_S)
-        if is_about_the_address(reply):
+        if verdict is Verdict.bounced:
             log.warning("address_bounced", citizen_id=str(command.citizen_id), code=reply.code, status=reply.status)
             async with self._database.transaction() as tx:
                 await self._recipients.bounced(command.citizen_id, command.address, tx)
-        elif not reply.accepted:
+        elif verdict is Verdict.refused:
             raise MailRefusedError(in_words(reply))
         return None
 

@@ -14,6 +14,7 @@ from connectors.mail.pages import UnsubscribePages
 from connectors.mail.plain import PlainMails
 from connectors.mail.reaching import Reaching
 from connectors.mail.recipients import Recipients, address_state_of, schemes_registered, support_events_registered
+from connectors.mail.refusals import Verdicts
 from connectors.mail.sending import FORGET_EVERY_S, Forgetting, Sending
 from connectors.mail.signing import Signer
 from connectors.mail.smtp import MAIL_SERVER, Server, SmtpPool, try_limit_s
@@ -49,14 +50,16 @@ def component(context: Context) -> Component:
     smtp = SmtpPool(server(settings), settings.smtp_connections, context.clock)
     sign = signer(settings)
     domains = DomainLimits(context.clock, settings.mail_per_domain_s, settings.mail_domain_rates)
+    verdicts = Verdicts(context.clock)
     sending = Sending(
         context.database,
         context.clock,
         sealer,
         Letters(settings.mail_from, settings.mail_from_name, unsubscribing, sign),
         smtp,
-        domains,
         settings.mail_from,
+        domains,
+        verdicts,
     )
     mails = PlainMails(settings, smtp, sign, context.clock)
     checkpoints = CheckpointMails(settings, mails)
@@ -64,7 +67,7 @@ def component(context: Context) -> Component:
     offices = OfficeMails(mails, settings.own_url)
     overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
-    accounts = AccountMails(recipients, mails, context.database)
+    accounts = AccountMails(recipients, mails, context.database, verdicts)
     pages = UnsubscribePages(unsubscribing, context.bus)
     return Component(
         "mail",

@@ -13,7 +13,7 @@ from connectors.mail.letters import (
     subject_header,
     trace_header,
 )
-from connectors.mail.sending import TRY_LATER_S, MailDeferredError, MailRefusedError, in_words, is_for_later
+from connectors.mail.refusals import TRY_LATER_S, MailDeferredError, MailRefusedError, in_words, is_for_later
 from connectors.mail.smtp import SmtpPool
 from hub.clock import Clock
 from hub.settings import Settings

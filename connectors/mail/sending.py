@@ -15,11 +15,20 @@ import structlog
 
 from connectors.mail.addresses import Address, AddressRefusedError, checked_address
 from connectors.mail.choices import CHOICE_OF
-from connectors.mail.conversation import Reply, Stage
+from connectors.mail.conversation import Reply
 from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters, Recipient
 from connectors.mail.notices import first_id_of
 from connectors.mail.recipients import ADDRESS, NAME, TABLE
+from connectors.mail.refusals import (
+    TRY_LATER_S,
+    MailDeferredError,
+    MailRefusedError,
+    Verdict,
+    Verdicts,
+    in_words,
+    wants_less,
+)
 from connectors.mail.smtp import SmtpPool
 from connectors.mail.statements import ADDRESSED, FORGET_NOTICES, MARK_BOUNCED, RECORD_NOTICES
 from connectors.mail.together import Together
@@ -27,7 +36,6 @@ from hub import failpoints
 from hub.clock import Clock
 from hub.component import Unasked
 from hub.database import Database, Row
-from hub.errors import PermanentError, TransientError
 from hub.keys import Sealer, place
 from schemas.message import Envelope
 from schemas.notices import SendNotice
@@ -39,27 +47,8 @@ KEPT_DAYS: Final = 400
 FORGET_EVERY_S: Final = 3600.0
 FORGET_PIECE_LIMIT: Final = 5_000
 FORGET_PIECES_LIMIT: Final = 200
-TRY_LATER_S: Final = 60.0
-"""The earliest next try after the server said that it cannot take a mail now: greylisting asks for this."""
-
-_TRY_LATER: Final = 4
-_CLOSING: Final = 421
-_POLICY: Final = ".7."
-_ABOUT_THE_ADDRESS: Final = ("5.1.", "5.2.")
 
 log = structlog.get_logger()
-
-
-class MailRefusedError(PermanentError):
-    """The mail server refuses our sender or what we write, not the address: mend that, then redrive."""
-
-    answered = True
-
-
-class MailDeferredError(TransientError):
-    """The mail server does not take this mail now, and wants it again later."""
-
-    answered = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +71,18 @@ class Sending:
         sealer: Sealer,
         letters: Letters,
         smtp: SmtpPool,
-        domains: DomainLimits,
         sender: str,
+        domains: DomainLimits,
+        verdicts: Verdicts,
     ) -> None:
         self._database = database
         self._clock = clock
         self._sealer = sealer
         self._letters = letters
         self._smtp = smtp
-        self._domains = domains
         self._sender = sender
+        self._domains = domains
+        self._verdicts = verdicts
         self._look_ups = Together(self._look_up, BATCH_LIMIT)
         self._records = Together(self._record, BATCH_LIMIT)
 
@@ -123,14 +114,15 @@ class Sending:
         return None
 
     async def _settle(self, notice: SendNotice, address: Address, address_sealed: bytes, reply: Reply) -> None:
-        if reply.accepted:
+        verdict = self._verdicts.of(address, reply)
+        if verdict is Verdict.accepted:
             failpoints.reach("mail.before_record")
             self._domains.accepted(address.domain)
             await self._records.ask(_Done(notice, "sent", reply.code))
-        elif is_for_later(reply):
-            wait_s = self._domains.pause(address.domain) if _wants_less(reply) else TRY_LATER_S
+        elif verdict is Verdict.later:
+            wait_s = self._domains.pause(address.domain) if wants_less(reply) else TRY_LATER_S
             raise MailDeferredError(in_words(reply), retry_after_s=wait_s)
-        elif is_about_the_address(reply):
+        elif verdict is Verdict.bounced:
             log.warning("address_bounced", citizen_id=str(notice.citizen_id), code=reply.code, status=reply.status)
             await self._records.ask(_Done(notice, "bounced", reply.code, address_sealed))
         else:
@@ -174,28 +166,6 @@ class Sending:
 def _is_wanted(notice: SendNotice, row: Row) -> bool:
     """Whether the citizen still wants to hear of it, at an address that has not bounced since."""
     return row["state"] == "ok" and bool(row[CHOICE_OF[notice.kind].value])
-
-
-def _wants_less(reply: Reply) -> bool:
-    """The server closes on us, or speaks of its policy (RFC 3463, x.7.x): so providers say "too much"."""
-    return reply.code == _CLOSING or _POLICY in reply.status
-
-
-def is_about_the_address(reply: Reply) -> bool:
-    """The server takes nothing for this address, whoever sends."""
-    if reply.stage is Stage.recipient:
-        return _POLICY not in reply.status
-    return reply.stage is Stage.content and reply.status.startswith(_ABOUT_THE_ADDRESS)
-
-
-def is_for_later(reply: Reply) -> bool:
-    """The server cannot take the mail now."""
-    return reply.code // 100 == _TRY_LATER
-
-
-def in_words(reply: Reply) -> str:
-    """What the server said, without its free text."""
-    return f"SMTP {reply.stage.value}: {reply.code} {reply.status}".rstrip()
 
 
 class Forgetting:

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import pytest
 
 from connectors.mail.conversation import Reply
 from connectors.mail.notices import notice_of
+from connectors.mail.refusals import REFUSALS
 from connectors.mail.smtp import SmtpPool
 from hub.failpoints import ENVIRONMENT
 from hub.process import STOP_LIMIT_S, HubProcess
@@ -41,6 +43,7 @@ from tests.waiting import wait_until
 
 NOTICES: Final = "SELECT * FROM mail.notice"
 STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
+BOUNCED: Final = "SELECT citizen_id FROM mail.recipient WHERE state = 'bounced'"
 ADDRESS: Final = "SELECT address_sealed FROM mail.recipient WHERE citizen_id = $1"
 WAITING: Final = """
 SELECT state, reason, attempts, cardinality(message_ids) AS messages FROM hub.delivery WHERE receiver = 'mail.outside'
@@ -254,6 +257,7 @@ async def test_a_new_address_after_a_bounce_gets_mail_again(database_url: str, m
         {"sender_reply": "550 5.7.1 we do not know you"},
         {"data_replies": ["554 5.6.0 what is this"]},
         {"recipient_replies": ["550 5.7.1 you are blocked"]},
+        {"recipient_replies": ["554 Service unavailable; client host blocked"]},
     ],
 )
 async def test_5xx_about_us_parks_the_notice_and_leaves_the_address_alone(
@@ -267,6 +271,48 @@ async def test_5xx_about_us_parks_the_notice_and_leaves_the_address_alone(
         assert waiting["state"] == "parked"
         assert waiting["reason"].startswith("MailRefusedError: SMTP")
         assert await rows(process, STATE, citizen_id(1)) == [{"state": "ok"}]
+
+
+async def test_a_server_that_refuses_everybody_without_a_reason_marks_no_address(
+    database_url: str, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.mail.refusals.REFUSALS_APART_S", 0.0)
+    await mailbox.misbehave(recipient_replies=["550 relay not permitted"] * 100)
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), *(citizen(n) for n in range(4)), *(credited(citizen_id(n)) for n in range(4)))
+        for tries in range(1, 5):
+            await wait_until(partial(_are_tried, process, 4, tries))
+            await hurry(process)
+        assert await rows(process, NOTICES) == []
+        assert await rows(process, BOUNCED) == []
+        assert {row["reason"] for row in await rows(process, WAITING)} == {"MailDeferredError: SMTP recipient: 550"}
+        await mailbox.misbehave()
+        await hurry(process)
+        await wait_until(lambda: _arrived(mailbox, 4))
+
+
+async def test_an_address_refused_without_a_reason_while_its_neighbours_get_mail_is_marked(
+    database_url: str, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.mail.refusals.REFUSALS_APART_S", 0.0)
+    await mailbox.misbehave(recipients={"user1@mail.example": "550 no such user"})
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), citizen(2), credited(citizen_id(1)))
+        for tries in range(1, REFUSALS):
+            await wait_until(partial(_are_tried, process, 1, tries))
+            await say(process, credited(citizen_id(2)))
+            await wait_until(partial(_arrived, mailbox, tries))
+            assert await rows(process, BOUNCED) == []
+            await hurry(process)
+        await wait_until(lambda: rows(process, BOUNCED))
+        await settled(process)
+        assert await rows(process, BOUNCED) == [{"citizen_id": citizen_id(1)}]
+        assert await rows(process, WAITING) == []
+
+
+async def _are_tried(process: HubProcess, messages: int, attempts: int) -> bool:
+    waiting = await rows(process, WAITING)
+    return [(row["state"], row["attempts"]) for row in waiting] == [("scheduled", attempts)] * messages
 
 
 async def test_a_connection_cut_after_the_data_repeats_the_mail_under_its_own_message_id(
@@ -319,7 +365,7 @@ async def test_one_providers_rate_holds_up_nobody_elses_mails_and_costs_no_attem
         await settled(process)
         began_s = time.monotonic()
         await say(process, *(credited(one.citizen_id) for one in people))
-        await wait_until(lambda: _arrived_at(mailbox, "quick.example", SOME))
+        await wait_until(lambda: _arrived_at(mailbox, "quick.example", SOME), 30)
         await settled(process)
         arrived, passed_s = await _at(mailbox, "slow.example"), time.monotonic() - began_s
         assert 1 <= arrived <= 3 + passed_s
@@ -327,7 +373,7 @@ async def test_one_providers_rate_holds_up_nobody_elses_mails_and_costs_no_attem
         assert sum(row["messages"] for row in waiting) >= SOME - arrived - 1
         assert {(row["state"], row["attempts"]) for row in waiting} <= {("scheduled", 0), ("due", 0)}
         assert {row["reason"] for row in waiting} == {"NotYetError: one provider's turn"}
-        await wait_until(lambda: _arrived_at(mailbox, "slow.example", arrived + 3))
+        await wait_until(lambda: _arrived_at(mailbox, "slow.example", arrived + 3), 30)
 
 
 async def test_a_pause_that_a_provider_asks_for_costs_attempts_only_whom_it_was_said_to(
