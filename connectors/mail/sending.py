@@ -7,7 +7,7 @@ crash makes a duplicate, with the same Message-ID.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -38,7 +38,7 @@ from hub.component import Unasked
 from hub.database import Database, Row
 from hub.keys import Sealer, place
 from schemas.message import Envelope
-from schemas.notices import SendNotice
+from schemas.notices import NoticeKind, SendNotice
 
 BATCH_LIMIT: Final = 256
 """The most notices looked up, or recorded, by one statement."""
@@ -87,7 +87,7 @@ class Sending:
         self._records = Together(self._record, BATCH_LIMIT)
 
     async def __call__(self, envelope: Envelope) -> Unasked | None:
-        """Send a SendNotice; the mail server is not asked where nobody wants it any more.
+        """Send a SendNotice; the mail server is not asked where nobody wants it any more, or it comes too late.
 
         Raises:
             OutsideDownError: the mail server is not reached: all mails wait, and none loses an attempt.
@@ -100,8 +100,9 @@ class Sending:
         if not isinstance(notice, SendNotice):
             raise TypeError(envelope.type)
         row = await self._look_ups.ask(notice)
-        if row["is_done"] or not _is_wanted(notice, row):
-            log.info("notice_not_sent", notice_id=str(notice.notice_id), is_done=row["is_done"])
+        is_late = _is_late(notice, self._clock.business_date())
+        if row["is_done"] or is_late or not _is_wanted(notice, row):
+            log.info("notice_not_sent", notice_id=str(notice.notice_id), is_done=row["is_done"], is_late=is_late)
             return Unasked.UNASKED
         recipient = self._recipient(notice.citizen_id, row)
         if recipient is None:
@@ -166,6 +167,13 @@ class Sending:
 def _is_wanted(notice: SendNotice, row: Row) -> bool:
     """Whether the citizen still wants to hear of it, at an address that has not bounced since."""
     return row["state"] == "ok" and bool(row[CHOICE_OF[notice.kind].value])
+
+
+def _is_late(notice: SendNotice, today: date) -> bool:
+    """Whether what it warns of has happened: points are good through their last day, and move as a day begins."""
+    if notice.kind is NoticeKind.moving_soon:
+        return notice.day <= today
+    return notice.kind is NoticeKind.expiring_soon and notice.day < today
 
 
 class Forgetting:

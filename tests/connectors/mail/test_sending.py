@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from connectors.mail.conversation import Reply
 from connectors.mail.notices import notice_of
 from connectors.mail.refusals import REFUSALS
 from connectors.mail.smtp import SmtpPool
+from hub.clock import AdjustableClock
 from hub.failpoints import ENVIRONMENT
 from hub.process import STOP_LIMIT_S, HubProcess
 from schemas.citizens import MailChoices, MailChoicesChanged
@@ -117,6 +118,50 @@ async def test_what_a_programme_grants_is_told_of_as_a_partners_points_are(datab
     (mail,) = await mailbox.mails()
     assert mail["envelope_to"] == "user1@mail.example"
     assert "さくらポイント（北名古屋市）が300ポイント" in mail["text"]
+
+
+def expiring(points: int, day: date) -> PointsExpiringSoon:
+    return PointsExpiringSoon(citizen_id=citizen_id(1), pool=POOL, points=points, expires_on=day)
+
+
+def moving(points: int, day: date) -> PointsMovingSoon:
+    return PointsMovingSoon(citizen_id=citizen_id(1), points=points, moves_on=day, base_lg_code=LG_CODE)
+
+
+async def test_nobody_is_reminded_of_a_day_that_is_over_in_japan(database_url: str, mailbox: Mailbox) -> None:
+    """The last day of points is still worth a reminder, the day on which they move by themselves is not."""
+    yesterday, today, tomorrow = DAY, DAY + timedelta(days=1), DAY + timedelta(days=2)
+    in_japan = AdjustableClock(datetime(DAY.year, DAY.month, DAY.day, 16, tzinfo=UTC))
+    assert in_japan.business_date() == today
+    async with mailing(database_url, mailbox, clock=in_japan) as process:
+        await say(process, scheme(), citizen(1))
+        await settled(process)
+        await say(process, expiring(11, yesterday), expiring(22, today), expiring(33, tomorrow))
+        await say(process, moving(44, yesterday), moving(55, today), moving(66, tomorrow))
+        await settled(process)
+        told = " ".join(mail["text"] for mail in await mailbox.mails())
+        assert [points for points in (11, 22, 33, 44, 55, 66) if f"{points}ポイント" in told] == [22, 33, 66]
+        assert await rows(process, WAITING) == []
+
+
+async def test_a_reminder_that_had_to_wait_until_its_day_was_over_is_not_sent(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    await mailbox.misbehave(recipient_replies=["450 4.2.0 greylisted"])
+    clock = AdjustableClock(datetime(DAY.year, DAY.month, DAY.day, 3, tzinfo=UTC))
+    async with mailing(database_url, mailbox, clock=clock) as process:
+        await say(process, scheme(), citizen(1), expiring(11, DAY))
+        await wait_until(lambda: _has(process, "scheduled"))
+        clock.move_to(datetime(DAY.year, DAY.month, DAY.day + 1, 3, tzinfo=UTC))
+        await hurry(process)
+        await wait_until(partial(_nothing_waits, process))
+        await settled(process)
+        assert (await mailbox.stats())["mails"] == 0
+        assert await rows(process, NOTICES) == []
+
+
+async def _nothing_waits(process: HubProcess) -> bool:
+    return await rows(process, WAITING) == []
 
 
 async def test_each_choice_brings_its_own_notices_and_no_others(database_url: str, mailbox: Mailbox) -> None:
