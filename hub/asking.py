@@ -7,6 +7,7 @@ commands, and leaves the rest to `run`.
 import argparse
 import os
 import sys
+import tomllib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,7 @@ async def carry_out(options: argparse.Namespace, settings: Settings, console: Co
         await command(process, options, console)
 
 
-def asked(model: type[Asked], **values: object) -> Asked:
+def asked(model: type[Asked], /, **values: object) -> Asked:
     """The message or value that these make. Raises RefusedError, which names what does not fit."""
     try:
         return model.model_validate(values)
@@ -98,6 +99,14 @@ def check(code: str | None) -> None:
     if code is not None:
         refusal = Refusal.of(code)
         raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")
+
+
+def told_in(path: Path) -> dict[str, object]:
+    """What a file in TOML says. Raises BadFileError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadFileError(f"{path.name}: {error}") from error
 
 
 def read_file(path: Path, limit_bytes: int) -> bytes:

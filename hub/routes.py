@@ -219,6 +219,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     service_ids.CitizenBehindServiceId: _to("registry"),
     service_ids.LinkedCloseTogether: _to("registry"),
     libraries.PatronKnown: _to("library"),
+    libraries.LibrarySitesOf: _to("library"),
     connections.LibraryReached: _to("library"),
     terminals.TerminalPlanOf: _to("registry"),
     terminals.TerminalPasswordOf: _to("registry"),

@@ -10,7 +10,7 @@ from schemas.message import Answered, Command, Query, Said
 from schemas.municipalities import Registered
 from schemas.service_ids import LibraryWord, issuer_key
 from schemas.uplink import CardNumber
-from schemas.values import IssuerId
+from schemas.values import NO_ORIGIN, IssuerId
 
 Host = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9.:-]{1,253}$")]
 FieldText = Annotated[str, StringConstraints(strict=True, max_length=100, pattern=r"^[^|\p{C}]*$")]
@@ -60,6 +60,36 @@ class RegisterLibrarySite(Command, Answered[Registered]):
     def key(self) -> UUID:
         """The issuer."""
         return issuer_key(self.site.issuer_id)
+
+
+class LibrarySiteView(Said):
+    """A library system without its credentials."""
+
+    issuer_id: IssuerId
+    host: str
+    port: int
+    security: str
+    charset: str
+    institution: str
+    location: str
+    checksums: bool
+    timeout_s: float
+
+
+class LibrarySites(Said):
+    """By their issuers' ids."""
+
+    sites: list[LibrarySiteView]
+
+
+class LibrarySitesOf(Query, Answered[LibrarySites]):
+    """Which library systems are registered?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.libraries.sites-of.v1"
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN
 
 
 class NotAsked(StrEnum):

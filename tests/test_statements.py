@@ -31,7 +31,7 @@ SMALL: Final[Mapping[str, str]] = {
     "processes": "hub.process hub.flow terminal.process",
     "municipalities and their schemes": "ledger.pool registry.municipality registry.scheme registry.support_event",
     "companies, issuers, streets, operators": """operations.operator registry.issuer registry.party registry.party_key
-        sandbox.party street.street""",
+        library.site sandbox.party street.street""",
     "terminals": "terminal.presence",
     "offers of shops and funds": "goods.offer goods.referral",
     "days and hours": "ledger.checkpoint ledger.closed_day ledger.closed_month ledger.day_rollup ledger.month_rollup",

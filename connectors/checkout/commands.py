@@ -1,6 +1,7 @@
-"""`mykey-hub offers`: what municipalities are asked by shops and funds, and their decisions, registered for them.
+"""`mykey-hub offers`: which shops and funds municipalities use, what they are asked by them, and their decisions.
 
-For as long as an office has no console: whoever types here has been told by the office, and says by whom (`--staff`).
+Registered for them as long as an office has no console: whoever types here has been told by the office, and says by
+whom (`--staff`).
 """
 
 import argparse
@@ -14,15 +15,20 @@ from connectors.checkout.component import component
 from hub.asking import DEADLINE_S, Command, asked, check, run
 from hub.bus import Bus
 from hub.component import Installed
+from hub.ids import uuid7
 from hub.printing import Listing
 from schemas.offers import (
+    ApplyForParty,
     Approval,
     ApprovalState,
     ConsentToBusiness,
+    DealMode,
     DecideOffer,
     OffersOf,
     OfferView,
+    ReferBusiness,
     ReferralsOf,
+    ReferralState,
 )
 from schemas.problems import RefusalCode
 
@@ -33,7 +39,7 @@ STATES: Final = {ApprovalState.asked: "承認依頼中", ApprovalState.approved:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """What municipalities are asked to approve by shops and funds; their decisions.
+    """Shops and funds that municipalities use; what these ask them to approve; their decisions.
 
     Exit status 0 when it was done, 1 when not, 2 for a wrong call.
     """
@@ -51,6 +57,13 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(command=command)
         return one
 
+    apply = add(
+        "apply", "an office applies for a shop or fund: points may be used there", _apply, "lg_code", "party_id"
+    )
+    apply.add_argument(
+        "mode", type=DealMode, choices=list(DealMode), help="through the shop's company, or with merchants"
+    )
+    apply.add_argument("--mail", required=True, metavar="ADDRESS", help="where the office is asked for approvals")
     listed = add(
         "list", "what a municipality is or was asked to approve, and the funds it may select", _list, "lg_code"
     )
@@ -61,11 +74,21 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("--comment", required=True)
     approve.set_defaults(approve=True, comment="")
     back.set_defaults(approve=False)
+    refer = add("refer", "an office refers a business to a fund", _refer, "lg_code", "party_id", "business")
+    refer.add_argument("--id", metavar="UUID", help="its id, if it has one already; else one is drawn")
     add("referrals", "the businesses that a municipality has referred to funds", _referrals, "lg_code")
     consent = add("consent", "an office consents to the opening of a business", _consent, "lg_code", "referral_id")
     for one in (approve, back, consent):
         one.add_argument("--staff", dest="staff_id", required=True, metavar="STAFF_ID", help="who has decided it")
     return made
+
+
+async def _apply(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(
+        ApplyForParty, lg_code=options.lg_code, party_id=options.party_id, mode=options.mode, mail=options.mail
+    )
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.lg_code}: what it approves at {command.party_id} may be paid with its points")
 
 
 async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None:
@@ -102,6 +125,29 @@ async def _decide(bus: Bus, options: argparse.Namespace, console: Console) -> No
     )
     check((await bus.call(command, DEADLINE_S)).code)
     console.print(f"{command.offer_id}: {'approved' if command.approve else 'sent back'}")
+
+
+async def _refer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(
+        ReferBusiness,
+        referral_id=options.id or uuid7(),
+        lg_code=options.lg_code,
+        party_id=options.party_id,
+        business=options.business,
+    )
+    if options.id is None:
+        command = command.model_copy(update={"referral_id": await _id_of(bus, command)})
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.referral_id} {command.business}")
+
+
+async def _id_of(bus: Bus, command: ReferBusiness) -> UUID:
+    """The referral that waits to be screened already, where somebody types it again."""
+    for one in (await bus.call(ReferralsOf(lg_code=command.lg_code), DEADLINE_S)).referrals:
+        is_so = (one.party_id, one.business) == (command.party_id, command.business)
+        if is_so and one.state is ReferralState.referred:
+            return one.referral_id
+    return command.referral_id
 
 
 async def _referrals(bus: Bus, options: argparse.Namespace, console: Console) -> None:

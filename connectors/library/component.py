@@ -7,7 +7,7 @@ from connectors.library.sites import Sites
 from hub.component import Component, Context
 from hub.keys import Keys
 from schemas.connections import LibraryReached
-from schemas.libraries import ConfirmServiceId, PatronKnown, RegisterLibrarySite
+from schemas.libraries import ConfirmServiceId, LibrarySitesOf, PatronKnown, RegisterLibrarySite
 
 
 def component(context: Context) -> Component:
@@ -20,6 +20,7 @@ def component(context: Context) -> Component:
         handlers={RegisterLibrarySite: sites.register},
         outside={ConfirmServiceId: asking.later},
         destination_of=lambda command: destination_of(command.issuer_id),
+        answers={LibrarySitesOf: sites.all},
         apart={PatronKnown: asking.at_the_counter},
         connection_tests={LibraryReached: Reaching(sites, context.clock)},
         close=lines.close,

@@ -6,8 +6,8 @@ from typing import Final
 
 from hub.database import Database
 from hub.keys import Sealer, place
-from hub.transaction import Transaction
-from schemas.libraries import LibrarySite, RegisterLibrarySite
+from hub.transaction import Reading, Transaction
+from schemas.libraries import LibrarySite, LibrarySites, LibrarySitesOf, LibrarySiteView, RegisterLibrarySite
 from schemas.municipalities import Registered
 
 _TABLE: Final = "library.site"
@@ -20,6 +20,7 @@ ON CONFLICT (issuer_id) DO UPDATE SET
   settings = excluded.settings, credentials_sealed = excluded.credentials_sealed
 """
 SITE: Final = "SELECT settings, credentials_sealed FROM library.site WHERE issuer_id = $1"
+SITES: Final = "SELECT settings FROM library.site ORDER BY issuer_id"
 
 
 class Sites:
@@ -48,6 +49,11 @@ class Sites:
             return None
         credentials = self._sealer.open(row["credentials_sealed"], place(_TABLE, "credentials", issuer_id))
         return LibrarySite.model_validate({**json.loads(row["settings"]), **json.loads(credentials)})
+
+    async def all(self, _query: LibrarySitesOf, reading: Reading) -> LibrarySites:
+        """Answers LibrarySitesOf."""
+        rows = await reading.fetch(SITES)
+        return LibrarySites(sites=[LibrarySiteView.model_validate_json(row["settings"]) for row in rows])
 
     def _sealed(self, site: LibrarySite) -> bytes:
         credentials = site.model_dump_json(include=set(_CREDENTIALS)).encode()

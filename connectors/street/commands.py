@@ -3,7 +3,6 @@
 import argparse
 import os
 import secrets
-import tomllib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from connectors.street.component import component
 from hub.accounts import account_name
-from hub.asking import DEADLINE_S, BadFileError, Command, RefusedError, asked, check, handed_over, public_key_in, run
+from hub.asking import DEADLINE_S, Command, RefusedError, asked, check, handed_over, public_key_in, run, told_in
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
@@ -100,10 +99,7 @@ async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> Non
 
 
 async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    try:
-        told = tomllib.loads(options.file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadFileError(f"{options.file.name}: {error}") from error
+    told = told_in(options.file)
     streets = (await bus.call(StreetsOf(), DEADLINE_S)).streets
     known = {one.code: one for one in streets}
     before = known.get(str(told.get("code")))

@@ -1,0 +1,124 @@
+"""`mykey-hub municipalities`: schemes and support events registered for offices, which have no page for it yet.
+
+Before anything else: points are a scheme's or an event's, and citizens choose among municipalities with a scheme.
+"""
+
+import argparse
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from rich.console import Console
+
+from connectors.operations.component import component
+from hub.asking import DEADLINE_S, Command, asked, check, run
+from hub.bus import Bus
+from hub.clock import SystemClock
+from hub.component import Installed
+from hub.ids import uuid7
+from hub.printing import Listing
+from schemas.municipalities import (
+    RegisterScheme,
+    RegisterSupportEvent,
+    SchemesOf,
+    SupportEvent,
+    SupportEventsOf,
+)
+
+ASKER: Final = Installed("operations", component)
+NOT_REGISTERED: Final = UUID(int=0)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Municipal points and support events: opened, changed, listed.
+
+    Exit status 0 when it was done, 1 when not, 2 for a wrong call.
+    """
+    return run(_parser(), arguments, ASKER)
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="mykey-hub municipalities", description="Municipal points (画面2–4) and support events (画面5)."
+    )
+    sub = made.add_subparsers(required=True, metavar="command")
+
+    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
+        one = sub.add_parser(name, help=about, description=about)
+        for argument in what:
+            one.add_argument(argument)
+        one.set_defaults(command=command)
+        return one
+
+    schemes = add("schemes", "the municipal points there are", _schemes)
+    scheme = add("scheme", "open a municipality's points, or change their name or expiry", _scheme, "lg_code", "name")
+    scheme.add_argument("rule", help="when points expire: none, months:N (end of that month) or date:YYYY-MM-DD")
+    events = add("events", "the events that have not ended", _events)
+    events.add_argument("--all", action="store_true", help="those that are over too")
+    for one in (schemes, events):
+        one.add_argument("--prefecture", metavar="LG_CODE", help="of this prefecture only")
+    event = add("event", "open an event of a municipality or prefecture", _event, "lg_code", "name")
+    event.add_argument("first", type=date.fromisoformat, help="the first day of its service period, YYYY-MM-DD")
+    event.add_argument("last", type=date.fromisoformat, help="its last day")
+    event.add_argument(
+        "--usable-in",
+        action="append",
+        default=[],
+        metavar="LG_CODE",
+        help="a municipality of the prefecture that holds it; again for each",
+    )
+    event.add_argument("--id", metavar="UUID", help="its id, if it has one already; else one is drawn")
+    return made
+
+
+async def _schemes(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    table = Listing("自治体コード", "自治体", "ポイント名", "有効期限", whole={"自治体コード", "有効期限"})
+    for one in (await bus.call(asked(SchemesOf, prefecture=options.prefecture), DEADLINE_S)).schemes:
+        table.add_row(one.lg_code, one.municipality, one.point_name, one.expiry_rule)
+    console.print(table)
+
+
+async def _scheme(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(RegisterScheme, lg_code=options.lg_code, point_name=options.name, expiry_rule=options.rule)
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.lg_code} {command.point_name} {command.expiry_rule}")
+
+
+async def _events(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    day = None if options.all else SystemClock().business_date()
+    headings = ("イベントID", "自治体コード", "主催", "ポイント名", "開始日", "終了日", "利用できる自治体")
+    table = Listing(*headings, whole={"イベントID", "自治体コード", "開始日", "終了日"})
+    for one in (
+        await bus.call(asked(SupportEventsOf, prefecture=options.prefecture, day=day), DEADLINE_S)
+    ).support_events:
+        period = (one.first.isoformat(), one.last.isoformat())
+        table.add_row(str(one.event_id), one.lg_code, one.holder, one.point_name, *period, " ".join(one.usable_in))
+    console.print(table)
+
+
+async def _event(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(
+        RegisterSupportEvent,
+        event_id=options.id or NOT_REGISTERED,
+        lg_code=options.lg_code,
+        point_name=options.name,
+        first=options.first,
+        last=options.last,
+        usable_in=tuple(options.usable_in),
+    )
+    if options.id is None:
+        command = command.model_copy(update={"event_id": await _id_of(bus, command)})
+    check((await bus.call(command, DEADLINE_S)).code)
+    console.print(f"{command.event_id} {command.point_name} {command.first} {command.last}")
+
+
+async def _id_of(bus: Bus, command: RegisterSupportEvent) -> UUID:
+    """The event that is just so: who types it again, not knowing whether it was done, opens no second one."""
+    found = (await bus.call(SupportEventsOf(), DEADLINE_S)).support_events
+    return next((one.event_id for one in found if _is_so(one, command)), uuid7())
+
+
+def _is_so(one: SupportEvent, command: RegisterSupportEvent) -> bool:
+    names = ("lg_code", "point_name", "first", "last", "usable_in")
+    return all(getattr(one, name) == getattr(command, name) for name in names)
