@@ -8,10 +8,10 @@ import argparse
 import os
 import sys
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final, TextIO, TypeVar
+from typing import Final, Protocol, TextIO, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -20,13 +20,17 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from hub import logs, loop, printing, serving
+from hub.accounts import account_name
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Installed
 from hub.errors import DeadlineExceededError, HubError, PermanentError
+from hub.ids import uuid7
 from hub.process import HubProcess
 from hub.settings import Settings, read_settings
 from hub.web.validation import field_errors
+from schemas.acts import RecordAct
+from schemas.message import Answered
 from schemas.problems import Refusal
 
 DEADLINE_S: Final = 10.0
@@ -38,7 +42,16 @@ NO_ANSWER: Final = (
 )
 
 Asked = TypeVar("Asked", bound=BaseModel)
+CodedAnswer = TypeVar("CodedAnswer", bound="Coded")
 Command = Callable[[Bus, argparse.Namespace, Console], Awaitable[None]]
+
+
+class Coded(Protocol):
+    """An answer that says why not."""
+
+    @property
+    def code(self) -> str | None:
+        """Of schemas.problems; None where it was done."""
 
 
 class RefusedError(PermanentError):
@@ -99,6 +112,38 @@ def check(code: str | None) -> None:
     if code is not None:
         refusal = Refusal.of(code)
         raise RefusedError(f"{refusal.detail} {refusal.detail_ja}")
+
+
+async def act(
+    bus: Bus, words: str, command: Answered[CodedAnswer], targets: Sequence[str], reason: str = ""
+) -> CodedAnswer:
+    """Do what changes something, written down by who does it. Raises RefusedError, and why nobody answered."""
+    async with written_down(bus, words, targets, reason):
+        answer = await bus.call(command, DEADLINE_S)
+        check(answer.code)
+    return answer
+
+
+@asynccontextmanager
+async def written_down(bus: Bus, words: str, targets: Sequence[str], reason: str = "") -> AsyncIterator[None]:
+    """What is done within is in the operators' audit (`mykey-hub console acts`), said durably before it is done.
+
+    Under the name of the account that runs this. `targets` such as `party:<id>`; never a secret. What was refused, or
+    not answered, is told by a second row.
+    """
+
+    def told(error: str = "") -> RecordAct:
+        now, name = SystemClock().now(), account_name(os.getuid())
+        return RecordAct(
+            act_id=uuid7(), at=now, operator=name, command=words, targets=tuple(targets), reason=reason, error=error
+        )
+
+    await bus.send([told()])
+    try:
+        yield
+    except HubError as error:
+        await bus.send([told(type(error).__name__)])
+        raise
 
 
 def told_in(path: Path) -> dict[str, object]:

@@ -8,6 +8,7 @@ from hub.component import Component
 from hub.errors import PermanentError, UnroutableError
 from hub.retry import PATIENT, PROMPT, RetryPolicy
 from schemas import (
+    acts,
     audit,
     card_jobs,
     cards,
@@ -153,6 +154,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     card_jobs.HandNumberOn: _to("terminal"),
     card_jobs.ReleaseCard: _to("terminal"),
     card_jobs.DropMergeFiles: _to("terminal"),
+    acts.RecordAct: _to("operations"),
     streets.RegisterStreet: _to("street"),
     streets.RegisterMergeKey: _to("street"),
     streets.EndMergeKey: _to("street"),

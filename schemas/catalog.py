@@ -3,6 +3,7 @@
 from typing import Final, TypeVar
 
 from schemas import (
+    acts,
     audit,
     card_jobs,
     cards,
@@ -40,6 +41,7 @@ from schemas.message import Message, OldVersion
 Kind = TypeVar("Kind", Message, OldVersion)
 
 FILES: Final = (
+    acts,
     audit,
     cards,
     card_jobs,

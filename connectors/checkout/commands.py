@@ -12,7 +12,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.checkout.component import component
-from hub.asking import DEADLINE_S, Command, asked, check, run
+from hub.asking import DEADLINE_S, Command, act, asked, check, run
 from hub.bus import Bus
 from hub.component import Installed
 from hub.ids import uuid7
@@ -87,7 +87,7 @@ async def _apply(bus: Bus, options: argparse.Namespace, console: Console) -> Non
     command = asked(
         ApplyForParty, lg_code=options.lg_code, party_id=options.party_id, mode=options.mode, mail=options.mail
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "offers apply", command, [f"municipality:{command.lg_code}", f"party:{command.party_id}"])
     console.print(f"{command.lg_code}: what it approves at {command.party_id} may be paid with its points")
 
 
@@ -123,7 +123,17 @@ async def _decide(bus: Bus, options: argparse.Namespace, console: Console) -> No
         comment=options.comment,
         staff_id=options.staff_id,
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(
+        bus,
+        "offers approve" if command.approve else "offers send-back",
+        command,
+        [
+            f"municipality:{command.lg_code}",
+            f"party:{command.party_id}",
+            f"offer:{command.offer_id}",
+            f"staff:{command.staff_id}",
+        ],
+    )
     console.print(f"{command.offer_id}: {'approved' if command.approve else 'sent back'}")
 
 
@@ -137,7 +147,12 @@ async def _refer(bus: Bus, options: argparse.Namespace, console: Console) -> Non
     )
     if options.id is None:
         command = command.model_copy(update={"referral_id": await _id_of(bus, command)})
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(
+        bus,
+        "offers refer",
+        command,
+        [f"municipality:{command.lg_code}", f"party:{command.party_id}", f"referral:{command.referral_id}"],
+    )
     console.print(f"{command.referral_id} {command.business}")
 
 
@@ -171,5 +186,10 @@ async def _consent(bus: Bus, options: argparse.Namespace, console: Console) -> N
         lg_code=options.lg_code,
         staff_id=options.staff_id,
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(
+        bus,
+        "offers consent",
+        command,
+        [f"municipality:{command.lg_code}", f"referral:{command.referral_id}", f"staff:{command.staff_id}"],
+    )
     console.print(f"{command.referral_id}: consented")

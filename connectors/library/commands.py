@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.library.component import component
-from hub.asking import DEADLINE_S, Command, RefusedError, asked, check, run, told_in
+from hub.asking import DEADLINE_S, Command, RefusedError, act, asked, check, run, told_in
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -54,7 +54,7 @@ async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> Non
 async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     site = asked(LibrarySite, **told_in(options.file))
     issuer = await _library(bus, site.issuer_id)
-    check((await bus.call(RegisterLibrarySite(site=site), DEADLINE_S)).code)
+    await act(bus, "libraries register", RegisterLibrarySite(site=site), [f"issuer:{site.issuer_id}"])
     console.print(f"{site.issuer_id} {issuer.name} {site.host}:{site.port}")
     if not issuer.sip2:
         console.print("warning: nobody asks it yet: put `sip2 = true` into the issuer's file (`mykey-hub issuers`)")

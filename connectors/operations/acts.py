@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -14,6 +14,9 @@ from connectors.operations import statements
 from hub.database import Row
 from hub.ids import uuid7
 from hub.transaction import Reading, Transaction
+from schemas.acts import RecordAct
+
+TERMINAL: Final = "terminal"
 
 
 class Role(StrEnum):
@@ -40,6 +43,8 @@ class ActKind(StrEnum):
     connection_test = "connection_test"
     operator_add = "operator_add"
     operator_revoke = "operator_revoke"
+    command = "command"
+    """Another `mykey-hub` command than the console's; which one stands in the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,17 @@ async def record(
     await tx.execute(
         statements.RECORD_ACT, uuid7(), actor.name, actor.role.value, actor.via, kind.value, targets, reason, told
     )
+
+
+async def record_commands(messages: Sequence[RecordAct], tx: Transaction) -> None:
+    """Write down what is done by commands of others: whoever can give them owns the database, and may do all."""
+    role, via, kind = Role.supervisor.value, TERMINAL, ActKind.command.value
+    for message in messages:
+        result = {"command": message.command} | ({"error": message.error} if message.error else {})
+        told = (list(message.targets), message.reason, json.dumps(result))
+        await tx.execute(
+            statements.RECORD_TOLD_ACT, message.act_id, message.at, message.operator, role, via, kind, *told
+        )
 
 
 async def latest(reading: Reading, before: UUID | None, limit: int) -> list[Act]:

@@ -1,5 +1,6 @@
-"""The operators' door as a component: its routes, and the job that goes on with what is redriven."""
+"""The operators' door as a component: its routes, the audit of commands, the job that goes on with what is redriven."""
 
+from connectors.operations.acts import record_commands
 from connectors.operations.audience import operations_audience
 from connectors.operations.doing import DoingDoor
 from connectors.operations.operators import HASH_PURPOSE, Operators
@@ -8,6 +9,7 @@ from connectors.operations.seeing import SeeingDoor
 from connectors.operations.work import OWN_NAME, Work
 from hub.component import Component, Context, Job
 from hub.keys import Keys
+from schemas.acts import RecordAct
 
 
 def component(context: Context) -> Component:
@@ -17,6 +19,7 @@ def component(context: Context) -> Component:
     audience = operations_audience(context.database, operators, context.clock)
     return Component(
         name=OWN_NAME,
+        handlers={RecordAct: record_commands},
         routes=[*SeeingDoor(work).routes(audience), *DoingDoor(work).routes(audience)],
         jobs=[Job("redrives", GO_ON_EVERY_S, work.redrives.go_on_with_all)],
     )

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.operations.component import component
-from hub.asking import DEADLINE_S, Command, asked, check, run, told_in
+from hub.asking import DEADLINE_S, Command, act, asked, run, told_in
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -52,5 +52,5 @@ async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None
 
 async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     issuer = asked(Issuer, **told_in(options.file))
-    check((await bus.call(RegisterIssuer(issuer=issuer), DEADLINE_S)).code)
+    await act(bus, "issuers register", RegisterIssuer(issuer=issuer), [f"issuer:{issuer.issuer_id}"])
     console.print(f"{issuer.issuer_id} {issuer.kind.value} {issuer.name}")

@@ -12,7 +12,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.operations.component import component
-from hub.asking import DEADLINE_S, Command, asked, check, run
+from hub.asking import DEADLINE_S, Command, act, asked, run
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Installed
@@ -81,7 +81,7 @@ async def _schemes(bus: Bus, options: argparse.Namespace, console: Console) -> N
 
 async def _scheme(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(RegisterScheme, lg_code=options.lg_code, point_name=options.name, expiry_rule=options.rule)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "municipalities scheme", command, [f"municipality:{command.lg_code}"])
     console.print(f"{command.lg_code} {command.point_name} {command.expiry_rule}")
 
 
@@ -109,7 +109,7 @@ async def _event(bus: Bus, options: argparse.Namespace, console: Console) -> Non
     )
     if options.id is None:
         command = command.model_copy(update={"event_id": await _id_of(bus, command)})
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "municipalities event", command, [f"municipality:{command.lg_code}", f"event:{command.event_id}"])
     console.print(f"{command.event_id} {command.point_name} {command.first} {command.last}")
 
 

@@ -20,6 +20,10 @@ RECORD_ACT: Final = """
 INSERT INTO operations.act (act_id, operator, role, via, kind, targets, reason, result)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
+RECORD_TOLD_ACT: Final = """
+INSERT INTO operations.act (act_id, at, operator, role, via, kind, targets, reason, result)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (act_id) DO NOTHING
+"""
 ACTS: Final = """
 SELECT * FROM operations.act WHERE ($1::uuid IS NULL OR act_id < $1) ORDER BY act_id DESC LIMIT $2
 """

@@ -71,7 +71,7 @@ class StateConflictError(PermanentError):
 
 def system_actor() -> Actor:
     """Whoever works on the database itself: may do all, by the operating system's name for them."""
-    return Actor(account_name(os.getuid()), Role.supervisor, "terminal")
+    return Actor(account_name(os.getuid()), Role.supervisor, acts.TERMINAL)
 
 
 class Work:

@@ -15,6 +15,7 @@ from hub.asking import (
     DEADLINE_S,
     Command,
     RefusedError,
+    act,
     asked,
     check,
     handed_over,
@@ -135,7 +136,7 @@ async def _list(bus: Bus, _options: argparse.Namespace, console: Console) -> Non
 
 async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(RegisterParty, party_id=options.id or uuid7(), kind=PartyKind(options.kind), name=options.name)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "parties register", command, [f"party:{command.party_id}"])
     console.print(f"{command.party_id} {command.kind.value} {command.name}")
 
 
@@ -167,19 +168,21 @@ async def _found(bus: Bus, party_id: UUID) -> PartyKeyNames:
 
 async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     """The private half stays with the party."""
-    await _register_key(bus, options, KeyAlgorithm.ed25519, public_key_in(options.file))
+    await _register_key(bus, "parties key", options, KeyAlgorithm.ed25519, public_key_in(options.file))
     console.print(f"{options.key_id} is registered: requests may be signed with it")
 
 
 async def _secret(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     drawn = secrets.token_bytes(SECRET_BYTES)
     with handed_over(options.out, f"{drawn.hex()}\n"):
-        await _register_key(bus, options, KeyAlgorithm.hmac_sha256, drawn)
+        await _register_key(bus, "parties secret", options, KeyAlgorithm.hmac_sha256, drawn)
     where = options.out
     console.print(f"the secret is in {where}, in hexadecimal, and nowhere else: hand it over, then remove the file")
 
 
-async def _register_key(bus: Bus, options: argparse.Namespace, algorithm: KeyAlgorithm, key_bytes: bytes) -> None:
+async def _register_key(
+    bus: Bus, words: str, options: argparse.Namespace, algorithm: KeyAlgorithm, key_bytes: bytes
+) -> None:
     command = asked(
         RegisterPartyKey,
         party_id=options.party_id,
@@ -187,14 +190,14 @@ async def _register_key(bus: Bus, options: argparse.Namespace, algorithm: KeyAlg
         algorithm=algorithm,
         key_bytes=key_bytes,
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, words, command, [f"party:{command.party_id}", f"key:{command.key_id}"])
 
 
 async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     at = options.at or SystemClock().now()
     ends_at = at.replace(tzinfo=JAPAN) if at.tzinfo is None else at
     command = asked(EndPartyKey, party_id=options.party_id, key_id=options.key_id, ends_at=ends_at)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "parties end-key", command, [f"party:{command.party_id}", f"key:{command.key_id}"])
     console.print(f"{command.key_id} ends at {ends_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
 
 
@@ -208,7 +211,7 @@ async def _page(bus: Bus, options: argparse.Namespace, console: Console) -> None
         asks_coupons=options.answers_for_coupons,
         logo=b"" if options.logo is None else read_file(options.logo, FILE_LIMIT_BYTES),
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "parties page", command, [f"party:{command.party_id}"])
     console.print(f"citizens see it so from now on: {command.page_url}")
 
 
@@ -221,7 +224,7 @@ async def _log_in(bus: Bus, options: argparse.Namespace, console: Console) -> No
         provider = asked(OpenIdProvider, issuer=options.issuer, client_id=options.client_id, **algorithms)
     command = asked(SetUpLinkage, party_id=options.party_id, provider=provider, membership=membership)
     await _found(bus, command.party_id)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "parties log-in", command, [f"party:{command.party_id}"])
     console.print("its members can be proven")
 
 
@@ -229,7 +232,7 @@ async def _limit(bus: Bus, options: argparse.Namespace, console: Console) -> Non
     numbers = {name: getattr(options, name) for name in NUMBERS}
     limits = asked(PartyLimits, **numbers, pools=None if options.pool is None else tuple(options.pool))
     command = asked(LimitParty, party_id=options.party_id, limits=limits)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "parties limit", command, [f"party:{command.party_id}"])
     console.print("agreed; every door holds to it within half a minute")
 
 

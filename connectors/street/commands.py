@@ -13,7 +13,7 @@ from rich.console import Console
 
 from connectors.street.component import component
 from hub.accounts import account_name
-from hub.asking import DEADLINE_S, Command, RefusedError, asked, check, handed_over, public_key_in, run, told_in
+from hub.asking import DEADLINE_S, Command, RefusedError, act, asked, check, handed_over, public_key_in, run, told_in
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
@@ -107,7 +107,7 @@ async def _register(bus: Bus, options: argparse.Namespace, console: Console) -> 
     _check_issuer(street, streets)
     if street.deliver_to is not None:
         await _check_terminal(bus, street.deliver_to)
-    check((await bus.call(RegisterStreet(street=street), DEADLINE_S)).code)
+    await act(bus, "streets register", RegisterStreet(street=street), [f"street:{street.code}"])
     console.print(f"{street.code} {street.street_id}")
     if street.layout.warning is not None:
         console.print(f"warning: {street.layout.warning}")
@@ -146,7 +146,8 @@ async def _key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     )
     hub_key = (await bus.call(StreetsOf(), DEADLINE_S)).hub_key
     with handed_over(options.out, key_file(key, hub_key if mode.is_v2 else "")):
-        check((await bus.call(RegisterMergeKey(street_id=street.street_id, merge_key=key), DEADLINE_S)).code)
+        command = RegisterMergeKey(street_id=street.street_id, merge_key=key)
+        await act(bus, "streets key", command, [f"street:{street.code}", f"key:{key.key_id}"])
     console.print(f"the key is in {options.out}, the only place where it stands: hand it over, then remove the file")
 
 
@@ -167,7 +168,7 @@ def key_file(key: MergeKey, hub_key: str) -> str:
 async def _end_key(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, ends = await _street(bus, options.code), _in_japan(options.valid_to)
     command = asked(EndMergeKey, street_id=street.street_id, key_id=options.key_id, valid_to=ends)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "streets end-key", command, [f"street:{street.code}", f"key:{command.key_id}"])
     console.print(f"{options.key_id} ends at {ends.isoformat()}")
 
 
@@ -181,14 +182,14 @@ async def _signer(bus: Bus, options: argparse.Namespace, console: Console) -> No
         algorithm=KeyAlgorithm.ed25519,
         key_bytes=public_key_in(options.file),
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "streets signer", command, [f"street:{street.code}", f"key:{command.key_id}"])
     console.print(f"{options.key_id} is registered: {street.code} may sign its requests with it")
 
 
 async def _end_signer(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     street, ends_at = await _street(bus, options.code), _in_japan(options.at or SystemClock().now())
     command = asked(EndStreetSigner, street_id=street.street_id, key_id=options.key_id, ends_at=ends_at)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "streets end-signer", command, [f"street:{street.code}", f"key:{command.key_id}"])
     console.print(f"{options.key_id} ends at {ends_at.astimezone(JAPAN):%Y-%m-%d %H:%M:%S}")
 
 
@@ -213,7 +214,7 @@ async def _merges(bus: Bus, options: argparse.Namespace, console: Console) -> No
 
 async def _redeliver(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(RedeliverMerge, merge_id=options.merge_id)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "streets redeliver", command, [f"merge:{command.merge_id}"])
     console.print(f"{command.merge_id} is dropped again")
 
 
@@ -225,7 +226,7 @@ async def _return(bus: Bus, options: argparse.Namespace, console: Console) -> No
         reason=options.reason,
         street_confirmed=options.street_confirmed,
     )
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "streets return", command, [f"merge:{command.merge_id}"], command.reason)
     console.print(f"{options.number}: the points are the citizen's again")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from connectors.terminal import issuing
 from connectors.terminal.component import component
 from connectors.terminal.issuing import HandedOut, NotIssued
-from hub.asking import DEADLINE_S, BadFileError, Command, asked, check, new_file, run
+from hub.asking import DEADLINE_S, BadFileError, Command, act, asked, check, new_file, run, written_down
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _plan(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     if options.file is not None:
-        check((await bus.call(_filed(options.lg_code, options.file), DEADLINE_S)).code)
+        command = _filed(options.lg_code, options.file)
+        await act(bus, "terminals plan", command, [f"municipality:{command.lg_code}"])
     found = await bus.call(asked(TerminalPlanOf, lg_code=options.lg_code), DEADLINE_S)
     table = Listing(*PLAN_COLUMNS, whole={"issuer_id"})
     for row in found.rows:
@@ -95,11 +96,12 @@ async def _issue(bus: Bus, options: argparse.Namespace, console: Console) -> Non
     handed_out: list[HandedOut] = []
     with nullcontext() if options.csv is None else _new_file(options.csv) as file:
         try:
-            async for one in issuing.issue(bus, lg_code):
-                if isinstance(one, NotIssued):
-                    check(one.code)
-                else:
-                    handed_out.append(one)
+            async with written_down(bus, "terminals issue", [f"municipality:{lg_code}"]):
+                async for one in issuing.issue(bus, lg_code):
+                    if isinstance(one, NotIssued):
+                        check(one.code)
+                    else:
+                        handed_out.append(one)
         finally:
             _hand_out(handed_out, file, console)
 
@@ -146,21 +148,22 @@ def _state(one: Terminal) -> str:
 
 async def _renew(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     terminal_id = asked(AgentKeyOf, terminal_id=options.terminal_id).terminal_id
-    renewed = await issuing.renew(bus, terminal_id)
-    if isinstance(renewed, NotIssued):
-        check(renewed.code)
-    else:
+    async with written_down(bus, "terminals renew", [f"terminal:{terminal_id}"]):
+        renewed = await issuing.renew(bus, terminal_id)
+        if isinstance(renewed, NotIssued):
+            check(renewed.code)
+    if not isinstance(renewed, NotIssued):
         console.print(f"{terminal_id} {shown_password(renewed)}")
         console.print("The password is shown once: hand it over now.")
 
 
 async def _suspend(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(SuspendTerminal, terminal_id=options.terminal_id, reason=options.reason)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "terminals suspend", command, [f"terminal:{command.terminal_id}"], command.reason)
     console.print(f"{command.terminal_id} is let in nowhere")
 
 
 async def _resume(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(ResumeTerminal, terminal_id=options.terminal_id)
-    check((await bus.call(command, DEADLINE_S)).code)
+    await act(bus, "terminals resume", command, [f"terminal:{command.terminal_id}"])
     console.print(f"{command.terminal_id} is let in again")

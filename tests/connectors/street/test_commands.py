@@ -93,6 +93,9 @@ class _Told:
             self.told.append(message)
         return Registered()
 
+    async def send(self, _commands: object) -> None:
+        """The audit, see tests/connectors/operations/test_written_down.py."""
+
 
 async def test_points_are_given_back_by_the_account_and_not_by_what_the_environment_says(
     monkeypatch: pytest.MonkeyPatch,
