@@ -25,6 +25,9 @@ PASSWORD_BYTES: Final = 24
 KEY_BYTES: Final = 32
 VALID: Final = timedelta(days=1_825)
 LOCAL: Final = ("localhost", "127.0.0.1")
+BACKUP_ROLE: Final = "mykey_backup"
+BACKUP_DATABASE: Final = "postgres"
+"""What it does concerns the whole server; grants of functions in the hub's own database would get into its dumps."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +54,10 @@ def make(options: argparse.Namespace) -> int:
     for of_mail in ("smtp_password", "dkim.key"):  # put there by hand, empty where there is none
         _kept(folder / of_mail, str)
     owner = _kept(folder / "owner_password", _password)
-    _kept(folder / "owner_url", lambda: _database_url(f":{owner}", options))
-    _kept(folder / "database_url", lambda: _database_url("", options))
+    _kept(folder / "owner_url", lambda: _database_url(f"{OWNER_ROLE}:{owner}", DATABASE, options))
+    _kept(folder / "database_url", lambda: _database_url(OWNER_ROLE, DATABASE, options))
+    backup = _kept(folder / "backup_password", _password)
+    _kept(folder / "backup_url", lambda: _database_url(f"{BACKUP_ROLE}:{backup}", BACKUP_DATABASE, options))
     components = [one.name for one in installed()]
     roles = {name: _own_password(folder / f"{name}_role_passwords", name) for name in components}
     _written(folder / "role_passwords", json.dumps(roles))
@@ -61,10 +66,10 @@ def make(options: argparse.Namespace) -> int:
     return 0
 
 
-def _database_url(password: str, options: argparse.Namespace) -> str:
-    """The owner's with its password; without one, as a component puts its own role and password in it."""
+def _database_url(login: str, database: str, options: argparse.Namespace) -> str:
+    """`login` is a role and its password; without one, a component puts its own role and password in its place."""
     checked = f"sslmode=verify-full&sslrootcert={quote(options.ca_file, safe='/')}"
-    return f"postgresql://{OWNER_ROLE}{password}@{options.postgres}/{DATABASE}?{checked}"
+    return f"postgresql://{login}@{options.postgres}/{database}?{checked}"
 
 
 def _own_password(path: Path, component: str) -> str:

@@ -68,7 +68,7 @@ def test_an_operator_s_commands_have_what_they_need_and_start_by_hand_alone() ->
 
 def test_who_has_the_owner_s_password_is_no_component() -> None:
     owners = [name for name, service in services().items() if "owner_url" in secrets_of(service).values()]
-    assert owners == ["migrate", "hub"]
+    assert owners == ["migrate", "hub", "backup"]
 
 
 def test_only_nginx_can_be_reached_from_outside() -> None:

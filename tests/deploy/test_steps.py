@@ -21,7 +21,7 @@ from tests.deploy.parts import DEPLOY, ROOT, UNITS, credentials_of
 from tests.hub.test_migrations import fetch, salt_of
 
 SECTION: Final = (ROOT / "docs" / "deployment.md").read_text("utf-8").partition("## With systemd\n")[2]
-FILES_ONLY: Final = re.compile(r"(?!systemctl |OWNER_PASSWORD=)")
+FILES_ONLY: Final = re.compile(r"(?!systemctl |(OWNER|BACKUP)_PASSWORD=)")
 LIMIT_S: Final = 60.0
 PASSWORD: Final = "0123456789abcdef'0123456789abcdef"
 

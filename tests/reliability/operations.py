@@ -39,12 +39,18 @@ def section(heading: str, language: str = "sh") -> list[str]:
 
 
 def run_commands(commands: str, **names: object) -> str:
-    """Run commands of the page, under its names; what they printed. Blocks."""
+    """Run commands of the page, under its names; what they printed. Blocks.
+
+    Where only the owner's URL is named, as on the embedded server, it is everybody's.
+    """
+    owner = names.get("MYKEY_DATABASE_URL", "")
     programs = [Path(sys.executable).parent, find_programs().bin_path, os.environ["PATH"]]
     environment = {
         "PATH": ":".join(map(str, programs)),
         "MYKEY_SECRET_KEY": SECRET_KEY,
         "MYKEY_LOG_LEVEL": "error",
+        "MYKEY_BACKUP_URL": str(owner),
+        "SUPERUSER_URL": str(owner),
         **{name: str(value) for name, value in names.items()},
     }
     done = subprocess.run(
