@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from hub.accounts import account_name
@@ -23,10 +31,19 @@ OURS_ALONE: Final = 0o600
 FOLDER_OF_OURS: Final = 0o700
 OTHERS_BITS: Final = 0o077
 KEY_FILE: Final = "ca.key"
+CA_FILE: Final = "ca.pem"
 
 
 class ForeignKeyError(PermanentError):
     """The authority's key is not one of ours: name another folder, or put our key back."""
+
+
+class MissingKeyError(PermanentError):
+    """A certificate has to be made, and the authority's key is not here."""
+
+
+class UnfitPairError(PermanentError):
+    """A certificate and a key of one name do not belong together."""
 
 
 class OpenFolderError(PermanentError):
@@ -40,27 +57,55 @@ class Authority:
     """
 
     def __init__(self, folder: Path, valid: timedelta) -> None:
-        """Raises ForeignKeyError, OpenFolderError."""
+        """Without its key it issues nothing, and what it issued stays. Raises ForeignKeyError, OpenFolderError."""
         _close(folder)
         self._folder = folder
         self._valid = valid
         self._name = _named("MyKey Hub, this installation")
         key_file = folder / KEY_FILE
-        if key_file.exists():
-            self._key = _kept(key_file)
-            return
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = _kept(key_file) if key_file.exists() else None
+        if not self.ca_file.exists():
+            self._begin(key_file)
+        elif self._key is not None and _public_of(_certificate(self.ca_file)) != _bytes_of(self._key.public_key()):
+            raise ForeignKeyError(f"{key_file} is not the key of {self.ca_file}")
+
+    def _begin(self, key_file: Path) -> None:
+        """The key first: where only that is there, a certificate is made for it again."""
+        if self._key is None:
+            self._key = ec.generate_private_key(ec.SECP256R1())
+            _write(key_file, _pem(self._key), OURS_ALONE)
         own = self._signed(self._name, self._key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
         _write(self.ca_file, own.public_bytes(Encoding.PEM), OTHERS_MAY_READ)
-        _write(key_file, _pem(self._key), OURS_ALONE)
 
     @property
     def ca_file(self) -> Path:
         """What clients are told to trust."""
-        return self._folder / "ca.pem"
+        return self._folder / CA_FILE
+
+    def has(self, name: str) -> bool:
+        """Whether there is a certificate of this name with its key; where one is gone, both have to be made.
+
+        Raises UnfitPairError: which of the two is wrong, and whether it can be had again, is not for us to say.
+        """
+        certificate, secret = self._pair(name)
+        if not (certificate.exists() and secret.exists()):
+            return False
+        try:
+            signed = _certificate(certificate)
+            fits = _public_of(signed) == _bytes_of(load_pem_private_key(secret.read_bytes(), None).public_key())
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise UnfitPairError(f"{certificate} or {secret.name} cannot be read: {error}") from error
+        if not fits:
+            raise UnfitPairError(
+                f"{secret} is not the key of {certificate.name}: put in the one that is, or delete both"
+            )
+        return True
 
     def issue(self, name: str, *hosts: str, mode: int = OURS_ALONE) -> tuple[Path, Path]:
-        """A server's certificate and key: their files, `mode` the key's. `hosts` are DNS names or addresses."""
+        """A server's certificate and key: their files, `mode` the key's. `hosts` are DNS names or addresses.
+
+        They come in the place of those that there were, both or neither. Raises MissingKeyError.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         signed = self._signed(
             _named(name),
@@ -69,14 +114,24 @@ class Authority:
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
             x509.SubjectAlternativeName([_general(host) for host in hosts]),
         )
-        certificate, secret = self._folder / f"{name}.pem", self._folder / f"{name}.key"
-        _write(certificate, signed.public_bytes(Encoding.PEM), OTHERS_MAY_READ)
+        certificate, secret = self._pair(name)
+        # Whoever is killed on the way leaves no certificate, and both are made again: never two that do not fit.
+        certificate.unlink(missing_ok=True)
         _write(secret, _pem(key), mode)
+        _write(certificate, signed.public_bytes(Encoding.PEM), OTHERS_MAY_READ)
         return certificate, secret
+
+    def _pair(self, name: str) -> tuple[Path, Path]:
+        return self._folder / f"{name}.pem", self._folder / f"{name}.key"
 
     def _signed(
         self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *extensions: x509.ExtensionType
     ) -> x509.Certificate:
+        if self._key is None:
+            raise MissingKeyError(
+                f"{self._folder / KEY_FILE} is not here: put it back from where it is kept, run this again, and take it"
+                f" away again. Where it is lost, delete {self.ca_file.name} and every certificate that was made by it"
+            )
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder(
             issuer_name=self._name,
@@ -114,7 +169,7 @@ def _close_opened(folder: Path, opened: int) -> None:
         return
     held = os.listdir(opened)
     # Others may need what is in it: /etc, or /tmp, must not be closed because somebody mistyped.
-    if held and KEY_FILE not in held:
+    if held and not {KEY_FILE, CA_FILE} & set(held):
         raise OpenFolderError(
             f"{folder} is open to others and holds what is not ours: name a new folder, or close it (chmod 700)"
         )
@@ -132,10 +187,27 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def _certificate(file: Path) -> x509.Certificate:
+    """The first in it: a chain's own is that of the key."""
+    return x509.load_pem_x509_certificate(file.read_bytes())
+
+
+def _public_of(certificate: x509.Certificate) -> bytes:
+    return _bytes_of(certificate.public_key())
+
+
+def _bytes_of(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def _write(path: Path, content: bytes, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+    """In one piece or not at all."""
+    work = path.with_name(f".{path.name}.new")
+    work.unlink(missing_ok=True)
+    with os.fdopen(os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         os.fchmod(file.fileno(), mode)
         file.write(content)
+    work.replace(path)
 
 
 def _named(name: str) -> x509.Name:

@@ -10,15 +10,17 @@ import argparse
 import json
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from hub.authority import OTHERS_MAY_READ, Authority
 from hub.broker_definitions import VHOST, definitions
 from hub.embedded_postgres import DATABASE, OWNER_ROLE
+from hub.errors import PermanentError
 from hub.installed import installed
 
 PASSWORD_BYTES: Final = 24
@@ -28,6 +30,10 @@ LOCAL: Final = ("localhost", "127.0.0.1")
 BACKUP_ROLE: Final = "mykey_backup"
 BACKUP_DATABASE: Final = "postgres"
 """What it does concerns the whole server; grants of functions in the hub's own database would get into its dumps."""
+
+
+class DifferentPasswordsError(PermanentError):
+    """A password and the URL that it belongs into differ."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,28 +48,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def make(options: argparse.Namespace) -> int:
-    """Write what is missing; returns 0."""
+    """Write what is missing; returns 0.
+
+    Raises what Authority does, and DifferentPasswordsError.
+    """
     folder: Path = options.folder
     authority = Authority(folder, VALID)
     servers = {"postgres": options.postgres, "rabbitmq": options.rabbitmq, "public": options.public}
     for name, place in servers.items():
-        if not (folder / f"{name}.pem").exists():
+        if not authority.has(name):
             authority.issue(name, place.partition(":")[0], *LOCAL, mode=OTHERS_MAY_READ)
     _kept(folder / "secret_key", lambda: secrets.token_hex(KEY_BYTES))
     _kept(folder / "superuser_password", _password)
     for of_mail in ("smtp_password", "dkim.key"):  # put there by hand, empty where there is none
         _kept(folder / of_mail, str)
-    owner = _kept(folder / "owner_password", _password)
-    _kept(folder / "owner_url", lambda: _database_url(f"{OWNER_ROLE}:{owner}", DATABASE, options))
+    _password_and_url(folder, "owner", OWNER_ROLE, DATABASE, options)
+    _password_and_url(folder, "backup", BACKUP_ROLE, BACKUP_DATABASE, options)
     _kept(folder / "database_url", lambda: _database_url(OWNER_ROLE, DATABASE, options))
-    backup = _kept(folder / "backup_password", _password)
-    _kept(folder / "backup_url", lambda: _database_url(f"{BACKUP_ROLE}:{backup}", BACKUP_DATABASE, options))
     components = [one.name for one in installed()]
     roles = {name: _own_password(folder / f"{name}_role_passwords", name) for name in components}
     _written(folder / "role_passwords", json.dumps(roles))
     broker = {name: _broker_password(folder / f"{name}_amqp_url", name, options) for name in components}
     _written(folder / "definitions.json", json.dumps(definitions(broker), indent=2))
     return 0
+
+
+def _password_and_url(folder: Path, name: str, role: str, database: str, options: argparse.Namespace) -> None:
+    """`<name>_password` and `<name>_url`, made together where either is gone.
+
+    Raises DifferentPasswordsError.
+    """
+    password, url = folder / f"{name}_password", folder / f"{name}_url"
+    if password.exists() and url.exists():
+        named = urlsplit(url.read_text(encoding="utf-8").strip()).password or ""
+        if unquote(named) != password.read_text(encoding="utf-8").strip():
+            raise DifferentPasswordsError(
+                f"{url} holds another password than {password.name}: mend the one that PostgreSQL does not know, or"
+                " delete both to have them made anew"
+            )
+        return
+    if password.exists() or url.exists():
+        sys.stderr.write(
+            f"{password.name} and {url.name} are made anew: tell PostgreSQL, as a superuser: ALTER ROLE {role} PASSWORD"
+            f" '<what is in {password}>'\n"
+        )
+    # Whoever is killed on the way leaves one of the two, and they are made again.
+    url.unlink(missing_ok=True)
+    made = _password()
+    _written(password, made)
+    _written(url, _database_url(f"{role}:{made}", database, options))
 
 
 def _database_url(login: str, database: str, options: argparse.Namespace) -> str:
