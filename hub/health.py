@@ -9,7 +9,9 @@ import sys
 from typing import Final
 
 HOST: Final = "127.0.0.1"
+EVERYWHERE: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - that is where it listens, not we
 VARIABLE: Final = "MYKEY_INSIDE_PORT"
+HOST_VARIABLE: Final = "MYKEY_INSIDE_HOST"
 TIMEOUT_S: Final = 5.0
 ANSWER_LIMIT_BYTES: Final = 4_096
 
@@ -19,13 +21,15 @@ def main() -> int:
     port = os.environ.get(VARIABLE, "")
     if not port.isdecimal():
         return _complain(f"{VARIABLE} names no port")
-    connection = http.client.HTTPConnection(HOST, int(port), timeout=TIMEOUT_S)
+    named = os.environ.get(HOST_VARIABLE, "")
+    host = HOST if named in EVERYWHERE else named
+    connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         text = answer.read(ANSWER_LIMIT_BYTES).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
-        return _complain(f"{HOST}:{port} does not answer: {error!r}")
+        return _complain(f"{host}:{port} does not answer: {error!r}")
     finally:
         connection.close()
     return 0 if answer.status == http.client.OK else _complain(text)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import structlog
 from aiohttp.typedefs import Middleware
@@ -26,9 +25,6 @@ from hub.web.openapi import document_routes
 from hub.web.server import Door
 
 log = structlog.get_logger()
-
-INSIDE_HOST: Final = "127.0.0.1"
-"""Metrics are for the machine's own collector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ async def serving(
             # Behind the public one: whoever is told here that we are ready may be sent there.
             checks = [Check("database", _Look(process)), Check("broker", _Listen(process), needed=False)]
             inside = make_app(health_routes(checks))
-            await stack.enter_async_context(Door(inside, INSIDE_HOST, settings.inside_port))
+            await stack.enter_async_context(Door(inside, settings.inside_host, settings.inside_port))
         # Before the doors close, which wait for whoever waits for somebody outside.
         stack.callback(process.stop_waiting)
         yield Serving(process, url)

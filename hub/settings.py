@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         secret_key: at least 32 bytes, from which every key of the hub is derived.
         http_host: the address to listen on.
         http_port: the port to listen on.
-        inside_port: where `/metrics` and `/readyz` are, on 127.0.0.1 only; None for nowhere.
+        inside_port: where `/metrics` and `/readyz` are; None for nowhere.
+        inside_host: the address that they are at: this machine's own, or one that only a collector of yours reaches.
         proxy_networks: from where only proxies of ours connect, as JSON: `["127.0.0.1/32"]`; they tell the client's
             address in `X-Forwarded-For`.
         public_url: how the world reaches us, by https unless it is this machine; None is
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
     inside_port: Port | None = None
+    inside_host: str = "127.0.0.1"
     public_url: str | None = None
     proxy_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     checkpoint_mail_to: MailAddress | None = None

@@ -11,7 +11,7 @@ from hub.installed import installed
 from tests.deploy.parts import COMPOSE, DEPLOY, MADE, ROOT, components, compose, make_secrets, secrets_of, services
 
 COMPONENTS = [one.name for one in installed()]
-INSIDE = ("database", "broker", "web")
+INSIDE = ("database", "broker", "web", "metrics")
 each_component = pytest.mark.parametrize("component", COMPONENTS)
 
 
@@ -77,6 +77,16 @@ def test_only_nginx_can_be_reached_from_outside() -> None:
     outward = {"outside", "mail_out", "library_out", "partner_out"}
     reaching = {name for name, service in services().items() if outward & set(service.get("networks", []))}
     assert reaching == {"nginx", "mail", "library", "partner"}
+
+
+@each_component
+def test_a_collector_reaches_the_inside_port_where_it_is_told_to_listen(component: str) -> None:
+    """And nobody else does by default; nginx is not on that network, nor the servers."""
+    service = components()[component]
+    assert "metrics" in service["networks"]
+    assert service["environment"]["MYKEY_INSIDE_HOST"] == "127.0.0.1"
+    attached = {name for name, other in services().items() if "metrics" in other.get("networks", [])}
+    assert attached == set(COMPONENTS)
 
 
 def test_who_faces_the_web_does_not_face_the_database_or_the_broker() -> None:

@@ -30,6 +30,13 @@ async def test_it_says_what_the_process_says(
     assert ("database" in capfd.readouterr().err) is bool(complaint)
 
 
+@pytest.mark.parametrize("listening, named", [("::1", "::1"), ("0.0.0.0", "0.0.0.0"), ("127.0.0.1", "")])  # noqa: S104
+async def test_it_is_asked_where_it_listens(listening: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(health.HOST_VARIABLE, named)
+    async with Door(make_app(health_routes([])), listening, 0) as door:
+        assert await asked(monkeypatch, door.port) == 0
+
+
 async def test_nobody_there_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await asked(monkeypatch, free_port()) == 1
 

@@ -5,7 +5,7 @@ import time
 from typing import Self
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientConnectionError, ClientSession, web
 
 from demo.ports import free_port
 from hub import serving as serving_module
@@ -58,6 +58,18 @@ async def test_who_is_told_that_it_is_ready_may_be_sent_to_its_door(
     made = _settings(database_url, inside_port=free_port())
     async with serving(made, SystemClock(), [Installed("portal", lambda _: Component("portal"))], database_url):
         assert opened == [made.http_port, made.inside_port]
+
+
+async def test_a_collector_may_be_given_another_address(database_url: str) -> None:
+    made = _settings(database_url, inside_port=free_port(), inside_host="::1")
+    async with (
+        serving(made, SystemClock(), [Installed("portal", lambda _: Component("portal"))], database_url),
+        ClientSession() as client,
+    ):
+        async with client.get(f"http://[::1]:{made.inside_port}/metrics") as answer:
+            assert answer.status == 200
+        with pytest.raises(ClientConnectionError):
+            await client.get(f"http://127.0.0.1:{made.inside_port}/metrics")
 
 
 def _settings(database_url: str, **further: object) -> Settings:
