@@ -7,9 +7,11 @@ import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from connectors.mail.conversation import Reply
@@ -294,6 +296,26 @@ async def test_a_new_address_after_a_bounce_gets_mail_again(database_url: str, m
         mails = await mailbox.mails()
         assert {mail["envelope_to"] for mail in mails} == {"new@mail.example"}
         assert "ポイントが付与されました" in {dict(mail["headers"])["Subject"] for mail in mails}
+
+
+async def test_addresses_marked_since_a_day_count_as_good_again_by_the_operators_page(
+    database_url: str, mailbox: Mailbox
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mail.md").read_text("utf-8")
+    statement = page.partition("```sql\n")[2].partition("```")[0]
+    await mailbox.misbehave(recipients={"user1@mail.example": "550 5.1.1 no such user"})
+    async with mailing(database_url, mailbox) as process:
+        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await settled(process)
+        await mailbox.misbehave()
+        for since, state in (("2018-01-10 09:00", "bounced"), (f"{DAY} 09:00", "ok")):
+            connection = await asyncpg.connect(database_url)
+            await connection.execute(statement.replace("2026-01-10 09:00", since))
+            await connection.close()
+            assert await rows(process, STATE, citizen_id(1)) == [{"state": state}]
+        await say(process, credited(citizen_id(1)))
+        await settled(process)
+        assert (await mailbox.stats())["mails"] == 1
 
 
 @pytest.mark.parametrize(
