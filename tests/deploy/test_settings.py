@@ -107,7 +107,7 @@ def test_what_hub_env_shows_can_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     lines = re.findall(rf"^#?({PREFIX}\w+)=(.*)$", HUB_ENV, re.MULTILINE)
     for name, value in lines:
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value.removeprefix("'").removesuffix("'"))  # as systemd reads it
     strong = SecretStr("0123456789abcdef" * 2)
     Settings(amqp_url=SecretStr("amqps://hub:secret@localhost/mykey"), secret_key=strong)
     assert len(lines) == len({name for name, _ in lines})
