@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rabbitmq", default="rabbitmq:5671", metavar="HOST:PORT", help="as processes reach it")
     parser.add_argument("--public", default="localhost", metavar="HOST", help="as the world reaches the web server")
     parser.add_argument(
+        "--books",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="another PostgreSQL, with partitions (docs/scaling.md)",
+    )
+    parser.add_argument(
         "--ca-file", default="/run/secrets/ca.pem", metavar="PATH", help="where processes find `ca.pem`"
     )
 
@@ -55,6 +62,7 @@ def make(options: argparse.Namespace) -> int:
     folder: Path = options.folder
     authority = Authority(folder, VALID)
     servers = {"postgres": options.postgres, "rabbitmq": options.rabbitmq, "public": options.public}
+    servers |= {f"books-{host}": host for host in options.books}
     for name, place in servers.items():
         if not authority.has(name):
             authority.issue(name, place.partition(":")[0], *LOCAL, mode=OTHERS_MAY_READ)

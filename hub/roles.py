@@ -107,6 +107,19 @@ def component_url(owner_url: str, component: str, settings: Settings) -> str:
     return urlunsplit(parts._replace(netloc=f"{role_of(component)}{secret}@{place}"))
 
 
+def owner_url(url: str, own: str) -> str:
+    """Another database's URL for its owner, who has the password there that it has in the hub's own.
+
+    So the setting that names the database, which every process is given, holds no password. A URL with a password, or
+    with another role, is left as it is.
+    """
+    there, here = urlsplit(url), urlsplit(own)
+    if here.password is None or there.password is not None or there.username != here.username:
+        return url
+    login, place = here.netloc.rpartition("@")[0], there.netloc.rpartition("@")[2]
+    return urlunsplit(there._replace(netloc=f"{login}@{place}"))
+
+
 async def ensure_roles(
     connection: asyncpg.Connection, components: list[str], passwords: Mapping[str, SecretStr]
 ) -> None:

@@ -17,7 +17,7 @@ from hub.database import UNREACHABLE, reachable
 from hub.embedded_postgres import EmbeddedPostgres
 from hub.errors import TransientError
 from hub.process import HubProcess
-from hub.roles import component_url
+from hub.roles import component_url, owner_url
 from hub.settings import Settings
 from hub.web.app import make_app, while_open
 from hub.web.health import Check, health_routes
@@ -95,8 +95,8 @@ async def _check_as(components: Sequence[str], url: str, settings: Settings) -> 
 
 
 def databases_of(settings: Settings, url: str) -> Iterable[str]:
-    """The hub's own database, and those of partitions that live elsewhere."""
-    return [url, *dict.fromkeys(settings.partition_databases.values())]
+    """The hub's own database, and those of partitions that live elsewhere, by the owner's password if `url` has it."""
+    return [url, *(owner_url(one, url) for one in dict.fromkeys(settings.partition_databases.values()))]
 
 
 @asynccontextmanager

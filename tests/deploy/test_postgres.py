@@ -1,6 +1,7 @@
 """The commands of docs/operations.md on a server that deploy/postgres has set up, by its roles and their passwords."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,15 @@ import asyncpg
 import pytest
 
 from hub.postgres_programs import find_programs
+from schemas.values import LANES
 from tests.deploy.deployed import Container
-from tests.deploy.parts import make_secrets, run_by_hand, services
-from tests.deploy.postgres import FOLDER, DeployedPostgres
+from tests.deploy.parts import Service, make_secrets, run_by_hand, services
+from tests.deploy.postgres import FOLDER, HOST, DeployedPostgres
 from tests.reliability.operations import backup_folder, run_commands, section
 
 pytestmark = pytest.mark.timeout(300)
 MOMENT: Final = "SELECT pg_create_restore_point('here')"
+SPREAD: Final = "SELECT count(*) FROM ledger.head"
 SET_THE_OLD_ONE_ASIDE: Final = "ALTER DATABASE mykey RENAME TO before"
 
 
@@ -38,6 +41,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedPostgre
         made.set_up()
         migrate = Container(services()["migrate"], tmp_path_factory.mktemp("run") / "migrate", secrets, owner(made))
         assert asyncio.run(migrate.run()) == 0, migrate.log
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def books(server: DeployedPostgres) -> Iterator[DeployedPostgres]:
+    """Another server, set up with the same secrets, for partitions."""
+    made = DeployedPostgres.made(server.secrets)
+    try:
+        made.start()
+        made.set_up()
         yield made
     finally:
         made.stop()
@@ -126,3 +141,29 @@ def test_nobody_gets_in_without_tls_or_by_a_wrong_password(server: DeployedPostg
 def test_the_role_for_backups_is_made_once_and_its_password_anew(server: DeployedPostgres) -> None:
     server.run_script("backup.sh")
     asyncio.run(execute(server.url_of("backup_url"), MOMENT))
+
+
+def test_partitions_live_in_another_database_without_a_password_in_the_setting(
+    server: DeployedPostgres, books: DeployedPostgres, tmp_path: Path
+) -> None:
+    """Whoever is the owner puts its password in, and a component its own role."""
+    place = f"postgresql://mykey_owner@{HOST}:{books.port}/mykey?sslmode=disable"
+    told = {"MYKEY_PARTITION_DATABASES": json.dumps({"8-15": place})}
+    migrate = Container(_told(services()["migrate"], told), tmp_path / "migrate", server.secrets, owner(server))
+    assert asyncio.run(migrate.run()) == 0, migrate.log
+    hub = Container(_told(run_by_hand(), told), tmp_path / "hub", server.secrets, owner(server))
+    assert "partition 8: " in asyncio.run(hub.does("spread"))
+    assert "everything adds up" in asyncio.run(hub.does("verify"))
+    assert asyncio.run(_fetched(books.url_of("owner_url"), SPREAD)) == LANES
+
+
+def _told(service: Service, settings: dict[str, str]) -> Service:
+    return {**service, "environment": service.get("environment", {}) | settings}
+
+
+async def _fetched(url: str, question: str) -> object:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchval(question)
+    finally:
+        await connection.close()

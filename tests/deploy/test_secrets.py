@@ -151,6 +151,14 @@ def test_a_password_that_its_url_does_not_hold_is_told(tmp_path: Path, capsys: p
     assert changed(tmp_path, before) == set()
 
 
+def test_another_database_server_has_a_certificate_in_its_own_name(tmp_path: Path) -> None:
+    make_secrets(tmp_path, "--books", "books.example.jp")
+    made = x509.load_pem_x509_certificate((tmp_path / "books-books.example.jp.pem").read_bytes())
+    names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "books.example.jp" in names.get_values_for_type(x509.DNSName)
+    assert fits(tmp_path, "books-books.example.jp")
+
+
 def test_the_folder_is_closed_and_the_authority_key_is_its_owners_alone(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make_secrets(folder)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from hub import migrations, roles
 from hub.migrations import Applied, MigrationRefusedError, MigrationSource, migrate
-from hub.roles import MissingRolePasswordError, component_url
+from hub.roles import MissingRolePasswordError, component_url, owner_url
 from hub.settings import Settings
 from tests.conftest import Admin, all_sources, with_database
 from tests.waiting import wait_until
@@ -288,6 +288,22 @@ def test_a_component_connects_as_itself() -> None:
     assert component_url(remote, "ledger", given) == (
         "postgresql://mykey_ledger:correct%3Ahorse%40battery%2F@db.internal:5433/mykey?sslmode=require"
     )
+
+
+@pytest.mark.parametrize(
+    "url, as_owner",
+    [
+        (
+            "postgresql://mykey_owner@there/mykey?sslmode=require",
+            "postgresql://mykey_owner:p%40ss@there/mykey?sslmode=require",
+        ),
+        ("postgresql://mykey_owner:other@there/mykey", "postgresql://mykey_owner:other@there/mykey"),
+        ("postgresql://another@there/mykey", "postgresql://another@there/mykey"),
+    ],
+)
+def test_the_owner_has_one_password_wherever_partitions_live(url: str, as_owner: str) -> None:
+    assert owner_url(url, "postgresql://mykey_owner:p%40ss@here:5432/mykey") == as_owner
+    assert owner_url(url, "postgresql://mykey_owner@here:5432/mykey") == url
 
 
 async def test_a_file_that_gave_way_to_the_hub_at_work_is_run_again(

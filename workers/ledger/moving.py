@@ -20,6 +20,7 @@ from hub.copying import COPY_LIMIT_S, copy_rows
 from hub.database import Connection, Database
 from hub.errors import PermanentError
 from hub.keys import Keys
+from hub.roles import owner_url
 from hub.sealing import PURPOSE
 from hub.serving import database
 from hub.settings import Settings, read_settings
@@ -88,7 +89,7 @@ async def spread(settings: Settings, former: Sequence[str] = ()) -> None:
         if await home.connection.fetchval(statements.AT_WORK):
             raise HubAtWorkError("the hub is at work")
         others = {
-            url: await stack.enter_async_context(_books(settings, url))
+            url: await stack.enter_async_context(_books(settings, owner_url(url, own_url)))
             for url in dict.fromkeys([*settings.partition_databases.values(), *former])
         }
         check_different(home.place, [one.place for one in others.values()])
