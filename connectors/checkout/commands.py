@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     approve = add("approve", "an office approves an offer, as it is at this revision", _decide, *offer)
     back = add("send-back", "an office sends an offer back with a comment", _decide, *offer)
     back.add_argument("--comment", required=True)
+    for one in (approve, back):
+        one.add_argument(
+            "--id", metavar="UUID", help="of the decision, where it was not answered before (console acts)"
+        )
     approve.set_defaults(approve=True, comment="")
     back.set_defaults(approve=False)
     refer = add("refer", "an office refers a business to a fund", _refer, "lg_code", "party_id", "business")
@@ -115,6 +119,7 @@ def _cells(one: OfferView) -> list[str]:
 async def _decide(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     command = asked(
         DecideOffer,
+        decision_id=options.id or uuid7(),
         lg_code=options.lg_code,
         party_id=options.party_id,
         offer_id=options.offer_id,
@@ -123,17 +128,9 @@ async def _decide(bus: Bus, options: argparse.Namespace, console: Console) -> No
         comment=options.comment,
         staff_id=options.staff_id,
     )
-    await act(
-        bus,
-        "offers approve" if command.approve else "offers send-back",
-        command,
-        [
-            f"municipality:{command.lg_code}",
-            f"party:{command.party_id}",
-            f"offer:{command.offer_id}",
-            f"staff:{command.staff_id}",
-        ],
-    )
+    words = "offers approve" if command.approve else "offers send-back"
+    offer = (f"municipality:{command.lg_code}", f"party:{command.party_id}", f"offer:{command.offer_id}")
+    await act(bus, words, command, [*offer, f"decision:{command.decision_id}", f"staff:{command.staff_id}"])
     console.print(f"{command.offer_id}: {'approved' if command.approve else 'sent back'}")
 
 

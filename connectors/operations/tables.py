@@ -12,7 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from connectors.operations.acts import Act
+from connectors.operations.acts import Act, ActKind
 from connectors.operations.operators import Operator
 from connectors.operations.shapes import ComponentFlow, Flow, Group, ReceiverFlow
 from hub.clock import JAPAN
@@ -271,13 +271,6 @@ def acts_table(found: Sequence[Act]) -> RenderableType:
         return Text("nobody has done anything yet")
     made = table("time", "operator", "role", "via", "act", "on", "reason", "result")
     for one in found:
-        on = (
-            one.targets[0]
-            if len(one.targets) == 1
-            else f"{one.targets[0]} … {len(one.targets):,}"
-            if one.targets
-            else ""
-        )
         result = ", ".join(
             f"{name} {value}" for name, value in one.result.items() if name not in {"redrive_id", "shown"}
         )
@@ -287,11 +280,18 @@ def acts_table(found: Sequence[Act]) -> RenderableType:
             Text(one.role.value),
             Text(one.via, QUIET),
             Text(one.kind.value),
-            Text(on),
+            Text(_on(one)),
             Text(one.reason, "italic"),
             Text(result),
         )
     return made
+
+
+def _on(act: Act) -> str:
+    """A command says what it is about by few; a redrive or a reveal has many, and tells the first."""
+    if act.kind is ActKind.command:
+        return "\n".join(act.targets)
+    return act.targets[0] + (f" … {len(act.targets):,}" if len(act.targets) > 1 else "") if act.targets else ""
 
 
 def operators_table(found: Sequence[Operator]) -> RenderableType:

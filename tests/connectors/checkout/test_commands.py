@@ -43,8 +43,15 @@ async def test_an_office_applies_is_asked_and_decides(open_street: Street, shop:
         await run(database_url, "apply", TOWN, str(UUID(int=1)), "direct", "--mail", OFFICE)
     assert (await shop.done("POST", "/offers", TEA))["asked"] == [TOWN]
     assert "承認依頼中" in await run(database_url, "list", TOWN)
-    await run(database_url, "approve", TOWN, str(SHOP), "tea", "1", "--staff", str(STAFF))
+    decide = (TOWN, str(SHOP), "tea", "1", "--staff", str(STAFF))
+    approve = ("approve", *decide, "--id", str(UUID(int=0xD1)))
+    await run(database_url, *approve)
     assert (await shop.done("GET", "/offers/tea"))["approvals"][0]["state"] == "approved"
+    await run(database_url, "send-back", *decide, "--comment", "産地を書いてください。")
+    await run(database_url, *approve)
+    assert (await shop.done("GET", "/offers/tea"))["approvals"][0]["state"] == "sent_back", (
+        "the colleague's word stands"
+    )
 
 
 async def test_an_office_refers_a_business_once_and_consents(open_street: Street, database_url: str) -> None:

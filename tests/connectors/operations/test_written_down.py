@@ -21,7 +21,7 @@ from rich.console import Console
 
 from connectors.checkout import commands as offers
 from connectors.library import commands as libraries
-from connectors.operations import issuers, municipalities
+from connectors.operations import acts, issuers, municipalities, tables
 from connectors.partner import commands as parties
 from connectors.street import commands as streets
 from connectors.terminal import commands as terminals
@@ -139,9 +139,10 @@ async def _what_offices_decide(desk: Desk) -> None:
         await desk.run("offers apply", CITY, party_id, "direct", "--mail", "points@city.example", on=on)
     offer = Offer(offer_id="rice", title="米", merchant="商店", page_url="https://shop.example/rice")
     assert (await ask(desk.process, PostOffer(party_id=UUID(SHOP), offer=offer, lg_codes=(CITY,)))).code is None
-    on = [f"municipality:{CITY}", f"party:{SHOP}", "offer:rice", f"staff:{STAFF}"]
-    await desk.run("offers approve", CITY, SHOP, "rice", "1", "--staff", STAFF, on=on)
-    await desk.run("offers send-back", CITY, SHOP, "rice", "1", "--staff", STAFF, "--comment", "産地は。", on=on)
+    for name, decision_id, *comment in (("approve", MERGE), ("send-back", EVENT, "--comment", "産地は。")):
+        words = (CITY, SHOP, "rice", "1", "--staff", STAFF, "--id", decision_id, *comment)
+        on = [f"municipality:{CITY}", f"party:{SHOP}", "offer:rice", f"decision:{decision_id}", f"staff:{STAFF}"]
+        await desk.run(f"offers {name}", *words, on=on)
     on = [f"municipality:{CITY}", f"party:{FUND}", f"referral:{REFERRAL}"]
     await desk.run("offers refer", CITY, FUND, "茶園", "--id", REFERRAL, on=on)
     screened = ScreenBusiness(referral_id=UUID(REFERRAL), party_id=UUID(FUND), passed=True)
@@ -207,12 +208,19 @@ async def test_what_was_refused_is_told_after_it(desk: Desk) -> None:
 
 async def test_an_act_that_is_told_twice_is_written_down_once(desk: Desk) -> None:
     now = datetime(2017, 10, 2, tzinfo=UTC)
-    told = RecordAct(act_id=UUID(MERGE), at=now, operator="sato", command="parties key", targets=(f"party:{SHOP}",))
+    on = (f"party:{SHOP}", "key:shop-1")
+    told = RecordAct(act_id=UUID(MERGE), at=now, operator="sato", command="parties key", targets=on)
     for _ in range(2):
         await desk.process.bus.send([told])
     await desk.process.drained(deadline_s=10)
     (found,) = await rows_of(desk.database_url, ACTS)
     assert (found["at"], found["operator"]) == (now, "sato")
+    async with desk.process.database_of("operations").reading() as reading:
+        listed = await acts.latest(reading, None, 10)
+    console = Console(record=True, width=240, file=io.StringIO())
+    console.print(tables.acts_table(listed))
+    shown = console.export_text()
+    assert [one for one in ("sato", "parties key", f"party:{SHOP}", "key:shop-1") if one not in shown] == []
 
 
 async def test_points_given_back_leave_the_reason(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
