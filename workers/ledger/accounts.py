@@ -133,9 +133,16 @@ class PoolRule:
         """Whether points may still come in: within the service period, and not already expired as they come."""
         return self.first <= today <= self.last and today <= self.expires_on(today)
 
-    def is_usable_at(self, lg_code: str, today: date) -> bool:
+    def is_spendable(self, today: date, held: int) -> bool:
+        """Whether points are taken today from a citizen who holds so many of them.
+
+        An event's points end with it. What a refund gave back outlives it, and is good through its own last day.
+        """
+        return self.first <= today and (today <= self.last or held > 0)
+
+    def is_usable_at(self, lg_code: str, today: date, held: int) -> bool:
         """Whether a counter of this municipality takes these points today."""
-        return lg_code in self.usable_in and self.first <= today <= self.last
+        return lg_code in self.usable_in and self.is_spendable(today, held)
 
 
 @lru_cache(LAST_DAYS_LIMIT)

@@ -221,7 +221,7 @@ class NaiveLedger(Holds):
 
     def _use(self, command: points.UsePoints, today: date, kind: str = "use") -> Result:
         citizen_id, pool = command.citizen_id, command.pool
-        if not self.is_usable_at(pool, command.lg_code, today):
+        if not self.is_usable_at(citizen_id, pool, command.lg_code, today):
             return Result("not_usable_here")
         wanted = self._wanted(command, self.balance(citizen_id, pool, today))
         if wanted is None:

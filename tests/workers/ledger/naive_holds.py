@@ -73,7 +73,7 @@ class Holds(Wallets):
 
     def issue(self, command: vouchers.IssueVoucher, today: date) -> Result:
         """Valid today and at most 29 more days; gets the first number that no voucher in hand has."""
-        if not self.is_usable_at(command.pool, command.lg_code, today):
+        if not self.is_usable_at(command.citizen_id, command.pool, command.lg_code, today):
             return Result("not_usable_here")
         if not today <= command.expires_on < today + timedelta(days=self.voucher_days):
             return Result("bad_period")
@@ -125,7 +125,7 @@ class Holds(Wallets):
             return Result("not_usable_here")
         if rule is None:
             return Result(self.closed(command.pool, today))
-        if not rule.first <= today <= rule.last:
+        if not self.is_good(command.citizen_id, command.pool, today):
             return Result("event_closed")
         if command.expires_at <= now:
             return Result("bad_period")
@@ -190,7 +190,7 @@ class Holds(Wallets):
 
     def send(self, command: merges.SendMerge, today: date) -> Result:
         """On their way to a street until it answers."""
-        if not self.is_usable_at(command.pool, command.lg_code, today):
+        if not self.is_usable_at(command.citizen_id, command.pool, command.lg_code, today):
             return Result("not_usable_here")
         points = command.points
         if command.at_most:

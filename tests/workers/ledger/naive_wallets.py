@@ -182,10 +182,16 @@ class Wallets:
             return f"{kind}_closed"
         return None
 
-    def is_usable_at(self, pool: str, lg_code: str, today: date) -> bool:
-        """Whether a counter of this municipality takes these points today."""
+    def is_usable_at(self, citizen_id: UUID, pool: str, lg_code: str, today: date) -> bool:
+        """Whether a counter of this municipality takes the citizen's points today."""
+        return self.is_good(citizen_id, pool, today) and lg_code in self.rules[pool].usable_in
+
+    def is_good(self, citizen_id: UUID, pool: str, today: date) -> bool:
+        """From its beginning to its end; and after it, for whoever was given points back."""
         rule = self.rules.get(pool)
-        return rule is not None and lg_code in rule.usable_in and rule.first <= today <= rule.last
+        if rule is None or today < rule.first:
+            return False
+        return today <= rule.last or self.balance(citizen_id, pool, today) > 0
 
 
 def first_of(lots: Iterable[tuple[Lot, int]], points: int) -> list[tuple[Lot, int]]:

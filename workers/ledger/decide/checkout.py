@@ -35,14 +35,14 @@ from workers.ledger.holds import Hold
 
 
 def authorise(command: AuthorisePoints, book: Book) -> Decision:
-    """Points of a scheme, or of an event that is going on, are set aside for an order.
+    """Points of a scheme, or of an event that is going on, or that a refund gave back, are set aside for an order.
 
     Refused: not_usable_here (reserve), no_scheme, no_event, event_closed, bad_period, hold_exists, insufficient_points.
     """
     rule = book.rule(command.pool)
     if command.pool == RESERVE:
         return refused(RefusalCode.not_usable_here)
-    if rule is None or not rule.first <= book.today <= rule.last:
+    if rule is None or not rule.is_spendable(book.today, book.balance(command.citizen_id, command.pool)):
         return refused(closed_code(command.pool, rule))
     if command.expires_at <= book.now:
         return refused(RefusalCode.bad_period)

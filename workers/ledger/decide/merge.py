@@ -15,9 +15,10 @@ def send(command: SendMerge, book: Book) -> Decision:
     With `at_most`, as many of the points as there are. Refused: not_usable_here, hold_exists, insufficient_points.
     """
     rule = book.rule(command.pool)
-    if rule is None or not rule.is_usable_at(command.lg_code, book.today):
+    held = book.balance(command.citizen_id, command.pool)
+    if rule is None or not rule.is_usable_at(command.lg_code, book.today, held):
         return refused(RefusalCode.not_usable_here)
-    points = wanted(command, book.balance(command.citizen_id, command.pool))
+    points = wanted(command, held)
     hold = set_aside(command, book, Purpose(HoldKind.merge, command.street_id, command.lg_code), points)
     if isinstance(hold, RefusalCode):
         return refused(hold)

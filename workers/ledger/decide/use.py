@@ -13,10 +13,10 @@ def decide(command: UsePoints, book: Book) -> Decision:
     it. With `at_most`, as many of the points as there are. Refused: not_usable_here, insufficient_points.
     """
     rule = book.rule(command.pool)
-    if rule is None or not rule.is_usable_at(command.lg_code, book.today):
-        return refused(RefusalCode.not_usable_here)
     lots = book.usable_lots(command.citizen_id, command.pool)
     held = total(lots)
+    if rule is None or not rule.is_usable_at(command.lg_code, book.today, held):
+        return refused(RefusalCode.not_usable_here)
     points = wanted(command, held)
     if held < points:
         return refused(RefusalCode.insufficient_points)

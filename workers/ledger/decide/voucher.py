@@ -21,7 +21,8 @@ def issue(command: IssueVoucher, book: Book) -> Decision:
     bad_period, no_number, hold_exists, insufficient_points.
     """
     rule = book.rule(command.pool)
-    if rule is None or not rule.is_usable_at(command.lg_code, book.today):
+    held = book.balance(command.citizen_id, command.pool)
+    if rule is None or not rule.is_usable_at(command.lg_code, book.today, held):
         return refused(RefusalCode.not_usable_here)
     if not 0 <= (command.expires_on - book.today).days < book.terms.voucher_limit_days:
         return refused(RefusalCode.bad_period)

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.clock import start_of_day
+from schemas.points import PostingCommand
 from schemas.values import NO_ORIGIN
 from tests.workers.ledger.decide.paper import ME, Paper, Wallet, amounts, days, pools, wallets
 from tests.workers.ledger.world import CITY, ELSEWHERE, FESTIVAL, FOREVER, PREFECTURE, TODAY, TOWN, use
+from tests.workers.ledger.world_holds import authorise, issue, send
 from workers.ledger.accounts import LotKey
 
 
@@ -49,3 +52,26 @@ def test_points_past_their_last_day_are_never_spent_swept_or_not() -> None:
 def test_points_count_where_their_municipality_says(pool: str, lg_code: str, today: date, code: str | None) -> None:
     paper = Paper([(lot(pool, 9), 10)], today)
     assert paper.post(use("1", ME, 10, pool, lg_code=lg_code)).code == code
+
+
+BACK = LotKey(FESTIVAL, date(2026, 3, 21), NO_ORIGIN)
+AFTER_IT = date(2026, 2, 20)
+LATER = start_of_day(AFTER_IT + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    "command, closed",
+    [
+        (use("1", ME, 10, FESTIVAL), "not_usable_here"),
+        (issue("1", ME, 10, pool=FESTIVAL, expires_on=AFTER_IT), "not_usable_here"),
+        (send("1", ME, 10, FESTIVAL), "not_usable_here"),
+        (authorise("1", ME, 10, FESTIVAL, until=LATER), "event_closed"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_events_points_that_a_refund_gave_back_are_good_after_it(command: PostingCommand, closed: str) -> None:
+    """A refund is good for some days at least, an event's points end with it: both hold, for whoever has which."""
+    assert Paper([(BACK, 10)], AFTER_IT).post(command).code is None
+    assert Paper([(BACK, 9)], AFTER_IT).post(command).code == "insufficient_points"
+    assert Paper([(BACK._replace(expires_on=date(2026, 2, 15)), 10)], AFTER_IT).post(command).code == closed
+    assert Paper([(BACK, 10)], BACK.expires_on + timedelta(days=1)).post(command).code in {closed, "bad_period"}
