@@ -1,6 +1,8 @@
 """What compose.yaml and the units say, and what `mykey-hub secrets` makes for them."""
 
 import re
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +21,12 @@ Service = dict[str, Any]
 
 
 def compose() -> dict[str, Any]:
-    """The document, anchors and defaults put in."""
+    """The document, anchors and defaults put in; to be changed as one likes."""
+    return deepcopy(_read())
+
+
+@cache
+def _read() -> dict[str, Any]:
     text = re.sub(r"\$\{\w+:-([^}]*)\}", lambda found: found[1] or '""', COMPOSE.read_text(encoding="utf-8"))
     loaded: dict[str, Any] = YAML(typ="safe", pure=True).load(text)
     return loaded

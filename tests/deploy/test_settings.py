@@ -1,6 +1,7 @@
 """Every setting is told of on one page, and can be set in both deployments."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,7 +76,13 @@ def test_who_reads_it_is_told(name: str) -> None:
 
 
 def is_read_in(folder: Path, used: re.Pattern[str]) -> bool:
-    return any(used.search(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py"))
+    return used.search(text_of(folder)) is not None
+
+
+@cache
+def text_of(folder: Path) -> str:
+    """All that is written there."""
+    return "\n".join(file.read_text(encoding="utf-8") for file in folder.rglob("*.py"))
 
 
 @pytest.mark.parametrize("service", [*components(), "migrate"])
