@@ -18,7 +18,17 @@ TRANSFER_LINES = """
 SELECT t.block, concat_ws(E'\\t', 't', t.line, t.outcome, t.kind, t.debit, t.credit, t.points, t.business_date) AS line
 FROM ledger.transfer AS t WHERE t.partition = 0 ORDER BY t.block, t.line
 """
-
+ACCOUNT_LINES = """
+SELECT account, concat_ws(E'\\t', 'a', account, replace(citizen_id::text, '-', ''), pool,
+    replace(expires_on::text, 'infinity', '9999-12-31'), replace(origin::text, '-', '')) AS line
+FROM ledger.lot WHERE partition = 0
+UNION ALL SELECT account, concat_ws(E'\\t', 'a', account, name) FROM ledger.contra WHERE partition = 0
+ORDER BY account
+"""
+BLOCKS = """
+SELECT block, hash, first_account, until_account, concat(E'\\t' || first_account, E'\\t' || until_account) AS span
+FROM ledger.block WHERE partition = 0 ORDER BY block
+"""
 
 TERMS = """
 SELECT concat_ws(E'\\t', replace(h.hold_id::text, '-', ''), h.kind, replace(h.citizen_id::text, '-', ''),
@@ -37,17 +47,21 @@ async def test_the_chain_is_plain_text_hashed(ledger: HubProcess, database_url: 
     await ask_all(ledger, issue("v", me, 2), redeem("d", me, "v"), authorise("o", me, 99), capture("p", me, "o"))
     connection = await asyncpg.connect(database_url)
     try:
-        blocks = await connection.fetch("SELECT block, hash FROM ledger.block WHERE partition = 0 ORDER BY block")
+        blocks, accounts = await connection.fetch(BLOCKS), await connection.fetch(ACCOUNT_LINES)
         lines = [*await connection.fetch(OUTCOME_LINES), *await connection.fetch(TRANSFER_LINES)]
         vouchers = await connection.fetch(TERMS)
     finally:
         await connection.close()
     previous = "00"
     for row in blocks:
+        opened = range(row["first_account"] or 0, row["until_account"] or 0)
+        digest = hashlib.sha256("".join(f"{one['line']}\n" for one in accounts if one["account"] in opened).encode())
+        head = f"{row['span']}\t{digest.hexdigest()}" if opened else ""
         own = "".join(f"{line['line']}\n" for line in lines if line["block"] == row["block"])
-        previous = hashlib.sha256(f"b\t0\t{row['block']}\t{previous}\n{own}".encode()).hexdigest()
+        previous = hashlib.sha256(f"b\t0\t{row['block']}\t{previous}{head}\n{own}".encode()).hexdigest()
         assert row["hash"].hex() == previous
     assert len(blocks) == 6
+    assert sum(row["span"] != "" for row in blocks) == 2, "those that opened accounts"
     assert len([line for line in lines if hold_of("v").hex in line["line"]]) == 2
     assert [hashlib.sha256(row["terms"].encode()).digest() for row in vouchers] == [
         row["hold_terms"] for row in vouchers
