@@ -181,6 +181,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     history.HistoryOf: _to("ledger"),
     history.BalanceAsOf: _to("ledger"),
     history.ProvenanceOf: _to("ledger"),
+    corrections.OriginalOf: _to("ledger"),
     shop_orders.CheckoutOf: _to("checkout"),
     offers.OffersOf: _to("goods"),
     offers.UsablePoolsOf: _to("goods"),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from schemas.message import Answered, Query, Said
 from schemas.points import PointsEvent, PostingCommand, UsePoints
 from schemas.values import CommandId
 
@@ -26,6 +27,31 @@ class PostingCorrected(PointsEvent):
 
     TYPE: ClassVar[str] = "jp.mykey.corrections.corrected.v1"
     original_command_id: str
+
+
+class Original(Said):
+    """A posting, as a correction of it would find it. `kind` is the ledger's word for it; `points` what it was about.
+
+    `code` is why a correction would be refused as things stand: no_posting (all else is empty then), corrected_before,
+    not_correctable; None where it would not, as far as the posting itself tells.
+    """
+
+    citizen_id: UUID | None = None
+    kind: str | None = None
+    points: int = 0
+    code: str | None = None
+
+
+class OriginalOf(Query, Answered[Original]):
+    """Which posting has this id, and could it be corrected?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.corrections.original-of.v1"
+    party_id: UUID
+    command_id: CommandId
+
+    def key(self) -> UUID:
+        """The party."""
+        return self.party_id
 
 
 class RevokeCitizen(PostingCommand):

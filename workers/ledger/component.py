@@ -2,7 +2,7 @@
 
 from hub.branches import Settling
 from hub.component import Component, Context
-from schemas import audit, grants, history, holds, merges, municipalities, points, settlement, vouchers
+from schemas import audit, corrections, grants, history, holds, merges, municipalities, points, settlement, vouchers
 from workers.ledger import pools, reading, reading_holds, together
 from workers.ledger.book import Terms
 from workers.ledger.checkpoints import Checkpoints, signer_of
@@ -11,6 +11,7 @@ from workers.ledger.coupons import coupon_of, coupon_report_of, register_coupons
 from workers.ledger.details import details_of
 from workers.ledger.history import balance_as_of, history_of
 from workers.ledger.operations import OPERATIONS
+from workers.ledger.originals import original_of
 from workers.ledger.provenance import provenance_of
 from workers.ledger.proving import follow_chain, verify_ledger
 from workers.ledger.settlement import (
@@ -50,6 +51,7 @@ def component(context: Context) -> Component:
             history.HistoryOf: spread.of_citizen(history_of),
             history.BalanceAsOf: spread.of_citizen(balance_as_of),
             history.ProvenanceOf: spread.of_all(provenance_of, together.provenance),
+            corrections.OriginalOf: spread.of_all(original_of, together.original),
             holds.HoldOf: spread.of_citizen(reading_holds.hold_of),
             holds.DueHoldsOf: spread.of_partition(reading_holds.due_holds_of),
             merges.OpenMergesOf: spread.of_partition(reading_holds.open_merges_of),

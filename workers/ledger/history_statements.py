@@ -62,6 +62,12 @@ POSTING: Final = """
 SELECT partition, block, number, citizen_id, kind, points FROM ledger.outcome
 WHERE party_id = $1 AND command_id = $2 AND code IS NULL
 """
+ORIGINAL: Final = """
+SELECT o.citizen_id, o.kind, o.points,
+    EXISTS (SELECT FROM ledger.correction AS r
+            WHERE r.party_id = o.party_id AND r.command_id = o.command_id) AS corrected
+FROM ledger.outcome AS o WHERE o.party_id = $1 AND o.command_id = $2 AND o.code IS NULL
+"""
 JOURNAL: Final = """
 WITH page AS MATERIALIZED (
     SELECT o.* FROM generate_series(0, (SELECT volume FROM ledger.head WHERE partition = $7)) AS v (volume)

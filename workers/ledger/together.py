@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
+from schemas.corrections import Original, OriginalOf
 from schemas.history import Provenance, ProvenanceOf
 from schemas.points import HeldByPool, HeldIn, Outcomes, OutcomesOf, PoolTotals
 from schemas.settlement import (
@@ -37,6 +38,11 @@ def outcomes(query: OutcomesOf, answers: Sequence[Outcomes]) -> Outcomes:
 
 
 def provenance(_query: ProvenanceOf, answers: Sequence[Provenance]) -> Provenance:
+    """That of the one in which the posting is."""
+    return next((answer for answer in answers if answer.kind is not None), answers[0])
+
+
+def original(_query: OriginalOf, answers: Sequence[Original]) -> Original:
     """That of the one in which the posting is."""
     return next((answer for answer in answers if answer.kind is not None), answers[0])
 

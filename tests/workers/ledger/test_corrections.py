@@ -11,6 +11,7 @@ import pytest
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.corrections import Original, OriginalOf
 from schemas.history import ProvenanceOf
 from schemas.points import BalanceOf, PostingCommand
 from schemas.settlement import PlaceSummaryOf
@@ -81,6 +82,22 @@ async def test_two_corrections_of_one_posting_in_one_batch_reverse_it_once(ledge
     assert (await ask(ledger, BalanceOf(citizen_id=ME))).by_pool == {FOREVER: 900}
     assert await value(ledger, "SELECT count(*) FROM ledger.transfer WHERE kind = 51") == 1
     await is_sound(ledger)
+
+
+async def test_who_is_about_to_ask_is_told_what_a_correction_would_find(ledger: HubProcess) -> None:
+    wrong, held = use("u", ME, 30), issue("v", ME, 10)
+    correction, too_much = correct("x", wrong), use("r", ME, 1_000)
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), wrong, held, too_much)
+
+    async def found(command: PostingCommand) -> Original:
+        return await ask(ledger, OriginalOf(party_id=command.party_id, command_id=command.command_id))
+
+    assert await found(wrong) == Original(citizen_id=ME, kind="use", points=30)
+    assert (await found(held)).code == "not_correctable"
+    assert await found(too_much) == await found(use("never", ME, 1)) == Original(code="no_posting")
+    await ask_all(ledger, correction)
+    assert await found(wrong) == Original(citizen_id=ME, kind="use", points=30, code="corrected_before")
+    assert (await found(correction)).code == "not_correctable"
 
 
 async def test_a_posting_is_corrected_in_its_own_batch(ledger: HubProcess) -> None:

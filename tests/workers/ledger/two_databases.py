@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from hub import failpoints
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.corrections import OriginalOf
 from schemas.history import BalanceAsOf, HistoryOf, ProvenanceOf
 from schemas.message import Query
 from schemas.points import BalanceOf, HeldByPool, HeldIn, OutcomesOf
@@ -100,6 +101,7 @@ async def all_that_is_told(process: HubProcess, lived: Lives) -> list[object]:
         questions += [BalanceAsOf(citizen_id=citizen_id, day=TODAY + timedelta(days=n)) for n in (0, 7, 30)]
     for command, _ in lived.posted[::5]:
         questions.append(ProvenanceOf(party_id=command.party_id, command_id=command.command_id))
+        questions.append(OriginalOf(party_id=command.party_id, command_id=command.command_id))
     told: list[object] = [await ask(process, question) for question in questions]
     views = (PartnerView(party_id=AIRLINE), MunicipalPartnersView(lg_code=TOWN), MunicipalPlacesView(lg_code=CITY))
     for view in (*views, StoreView(store_id=STORE)):
