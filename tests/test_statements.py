@@ -40,10 +40,11 @@ SMALL: Final[Mapping[str, str]] = {
     "what waits, or has failed": "hub.delivery hub.outage clockwork.overdue_merge operations.note operations.redrive",
 }
 """Tables that may be read whole, by as how many rows they have."""
-WAITING: Final = {"merge_asked", "merge_late"}
+WAITING: Final = {"merge_asked", "merge_late", "correction_open_by_id"}
 """Indexes of the few rows of a large table with which something is still to be done."""
 WHOLE: Final[Mapping[str, str]] = {
     "connectors.operations.statements.ACTS": "in order, from the last one on",
+    "connectors.operations.statements.CORRECTIONS": "in order, from the last one on",
     "hub.store.CAUSED": "planned anew for what is asked (CUSTOM_PLANS)",
     "hub.store.PARKED": "planned anew for what is asked (CUSTOM_PLANS)",
     "hub.store.SEARCH": "planned anew for what is asked (CUSTOM_PLANS)",

@@ -17,6 +17,7 @@ from hub.transaction import Reading, Transaction
 from schemas.acts import RecordAct
 
 TERMINAL: Final = "terminal"
+API: Final = "api"
 
 
 class Role(StrEnum):
@@ -25,9 +26,9 @@ class Role(StrEnum):
     viewer = "viewer"
     """Sees what flows and what is parked; personal data is masked."""
     operator = "operator"
-    """Redrives, replays webhooks, pauses, leaves notes, tests connections."""
+    """Redrives, replays webhooks, pauses, leaves notes, tests connections, asks for corrections."""
     supervisor = "supervisor"
-    """Sees personal data, edits and retries, adds and revokes operators."""
+    """Sees personal data, edits and retries, decides on corrections, adds and revokes operators."""
 
 
 class ActKind(StrEnum):
@@ -43,17 +44,25 @@ class ActKind(StrEnum):
     connection_test = "connection_test"
     operator_add = "operator_add"
     operator_revoke = "operator_revoke"
+    correction_ask = "correction_ask"
+    correction_approve = "correction_approve"
+    """A second row, under whoever approved, tells what the ledger answered."""
+    correction_reject = "correction_reject"
     command = "command"
     """Another `mykey-hub` command than the console's; which one stands in the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an operator by the API, or whoever owns the database, by the system's name for that person."""
+    """Who acts: an operator by the API, or whoever owns the database, by the system's name for that person.
+
+    `operator_id` is an operator's; None where the name is an account's, which several people may have.
+    """
 
     name: str
     role: Role
     via: str
+    operator_id: UUID | None = None
 
 
 class Act(BaseModel, frozen=True):

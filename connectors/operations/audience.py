@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import JsonValue
 
-from connectors.operations.acts import Actor, Role
+from connectors.operations.acts import API, Actor, Role
 from connectors.operations.operators import Operators
 from hub.clock import Clock
 from hub.database import Database, reachable
@@ -67,7 +67,7 @@ class ByToken:
         if operator is None:
             self._misses.check(address_of(request))
             raise ProblemError(ProblemCode.login, headers={"WWW-Authenticate": "Bearer"})
-        request[ACTOR] = Actor(operator.name, operator.role, "api")
+        request[ACTOR] = Actor(operator.name, operator.role, API, operator.operator_id)
         return Caller(operator.operator_id, PERMISSIONS[operator.role])
 
 

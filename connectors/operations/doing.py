@@ -159,64 +159,65 @@ class DoingDoor:
 
     async def redrive(self, request: web.Request) -> web.Response:
         """202, also where it is finished already: the answer says so."""
-        actor, asked = await _asked(request, RedriveAsked)
+        actor, asked = await asked_in(request, RedriveAsked)
         async with told():
             return json_response(await self._work.redrive(actor, asked), status=ACCEPTED)
 
     async def replay(self, request: web.Request) -> web.Response:
         """202: it is asked for."""
-        actor, asked = await _asked(request, ReplayAsked)
+        actor, asked = await asked_in(request, ReplayAsked)
         async with told():
             return json_response(await self._work.replay(actor, asked), status=ACCEPTED)
 
     async def note(self, request: web.Request) -> web.Response:
         """A note."""
-        actor, asked = await _asked(request, NoteAsked)
+        actor, asked = await asked_in(request, NoteAsked)
         async with told():
             return json_response(await self._work.note(actor, asked), status=CREATED)
 
     async def pause(self, request: web.Request) -> web.Response:
         """Pause a component."""
-        actor, asked = await _asked(request, ReasonAsked)
+        actor, asked = await asked_in(request, ReasonAsked)
         async with told():
             return json_response(await self._work.pause(actor, name_in(request), asked))
 
     async def resume(self, request: web.Request) -> web.Response:
         """Let it go on."""
-        actor, asked = await _asked(request, RemarkAsked)
+        actor, asked = await asked_in(request, RemarkAsked)
         async with told():
             return json_response(await self._work.resume(actor, name_in(request), asked))
 
     async def test_connection(self, request: web.Request) -> web.Response:
         """Try a connection; one that does not work is a good answer to that."""
-        actor, asked = await _asked(request, ConnectionAsked)
+        actor, asked = await asked_in(request, ConnectionAsked)
         async with told():
             return json_response(await self._work.test_connection(actor, name_in(request), asked))
 
     async def reveal(self, request: web.Request) -> web.Response:
         """With personal data."""
-        actor, asked = await _asked(request, ReasonAsked)
+        actor, asked = await asked_in(request, ReasonAsked)
         async with told():
             return json_response(await self._work.reveal(actor, id_in(request), asked))
 
     async def copy(self, request: web.Request) -> web.Response:
         """Edit and retry."""
-        actor, asked = await _asked(request, CopyAsked)
+        actor, asked = await asked_in(request, CopyAsked)
         async with told():
             return json_response(await self._work.copy(actor, id_in(request), asked), status=CREATED)
 
     async def add_operator(self, request: web.Request) -> web.Response:
         """A new operator."""
-        actor, asked = await _asked(request, OperatorAsked)
+        actor, asked = await asked_in(request, OperatorAsked)
         async with told():
             return json_response(await self._work.add_operator(actor, asked), status=CREATED)
 
     async def revoke_operator(self, request: web.Request) -> web.Response:
         """One operator less."""
-        actor, asked = await _asked(request, ReasonAsked)
+        actor, asked = await asked_in(request, ReasonAsked)
         async with told():
             return json_response(await self._work.revoke_operator(actor, name_in(request), asked))
 
 
-async def _asked(request: web.Request, model: type[Model]) -> tuple[Actor, Model]:
+async def asked_in(request: web.Request, model: type[Model]) -> tuple[Actor, Model]:
+    """Who asks, and what for. Raises ProblemError."""
     return request[ACTOR], await read_model(request, model, BODY_LIMIT_BYTES)

@@ -223,7 +223,7 @@ class SeeingDoor:
             business_key=query.key,
             since=query.since,
             until=query.until,
-            before=_before(query),
+            before=before_of(query),
             limit=query.limit,
         )
         async with told():
@@ -245,7 +245,7 @@ class SeeingDoor:
         query = query_of(request, WebhookQuery)
         undelivered = query.undelivered == "true"
         async with told():
-            found = await self._work.webhooks(id_in(request), _before(query), query.limit, undelivered=undelivered)
+            found = await self._work.webhooks(id_in(request), before_of(query), query.limit, undelivered=undelivered)
         last = encode_cursor(After(id=found.events[-1].event_id)) if len(found.events) == query.limit else None
         return json_response(WebhookPage(**dict(found), next=last))
 
@@ -253,7 +253,7 @@ class SeeingDoor:
         """A page of the audit."""
         query = query_of(request, PageQuery)
         async with told():
-            found = await self._work.acts(_before(query), query.limit)
+            found = await self._work.acts(before_of(query), query.limit)
         return json_response(ActPage(items=found, next=_next_act(found, query.limit)))
 
     async def operators(self, _request: web.Request) -> web.Response:
@@ -262,7 +262,8 @@ class SeeingDoor:
             return json_response(OperatorList(items=await self._work.operators()))
 
 
-def _before(query: PageQuery) -> UUID | None:
+def before_of(query: PageQuery) -> UUID | None:
+    """Where the page before ended. Raises ProblemError bad_cursor."""
     return decode_cursor(query.cursor, After).id if query.cursor else None
 
 

@@ -44,6 +44,35 @@ UPDATE operations.redrive SET done = done + $2, finished_at = CASE WHEN $3 THEN 
 WHERE redrive_id = $1 RETURNING *
 """
 
+# ---------------------------------------------------------------------------------------------------- corrections
+
+CORRECTIONS: Final = """
+SELECT * FROM operations.correction WHERE ($1::uuid IS NULL OR correction_id < $1) ORDER BY correction_id DESC LIMIT $2
+"""
+OPEN_CORRECTIONS: Final = """
+SELECT * FROM operations.correction WHERE closed_at IS NULL AND ($1::uuid IS NULL OR correction_id < $1)
+ORDER BY correction_id DESC LIMIT $2
+"""
+UNANSWERED_CORRECTIONS: Final = """
+SELECT * FROM operations.correction WHERE closed_at IS NULL AND state = 'approved' ORDER BY correction_id LIMIT $1
+"""
+ASK_CORRECTION: Final = """
+INSERT INTO operations.correction
+    (correction_id, party_id, command_id, citizen_id, kind, points, reason, asked_by, asked_by_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (party_id, command_id) WHERE closed_at IS NULL DO NOTHING RETURNING *
+"""
+TAKE_CORRECTION: Final = "SELECT * FROM operations.correction WHERE correction_id = $1 FOR UPDATE"
+DECIDE_CORRECTION: Final = """
+UPDATE operations.correction SET state = $2, decided_by = $3, decided_by_id = $4, remark = $5, decided_at = now(),
+    closed_at = CASE WHEN $2 = 'rejected' THEN now() END
+WHERE correction_id = $1 AND state = 'asked' RETURNING *
+"""
+CLOSE_CORRECTION: Final = """
+UPDATE operations.correction SET status = $2, code = $3, closed_at = now()
+WHERE correction_id = $1 AND state = 'approved' AND closed_at IS NULL RETURNING *
+"""
+
 # ---------------------------------------------------------------------------------------------------------- notes
 
 ADD_NOTE: Final = "INSERT INTO operations.note (note_id, fingerprint, operator, note) VALUES ($1, $2, $3, $4)"

@@ -8,6 +8,12 @@ from uuid import UUID
 from aiohttp import web
 
 from connectors.operations.copies import BadBodyError, UnknownTypeError
+from connectors.operations.corrections import (
+    CorrectionOpenError,
+    CorrectionRefusedError,
+    DecidedError,
+    NoSuchCorrectionError,
+)
 from connectors.operations.operators import NameTakenError, NoSuchOperatorError
 from connectors.operations.redrives import NoSuchRedriveError
 from connectors.operations.work import (
@@ -19,7 +25,7 @@ from hub.database import reachable
 from hub.redriving import NoSuchDeliveryError, NotParkedError
 from hub.store import NoSuchMessageError
 from hub.web.problems import ProblemError
-from schemas.problems import FieldError, ProblemCode
+from schemas.problems import FieldError, ProblemCode, RefusalCode
 
 BY_ID: Final = "{id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 BY_NAME: Final = "{name:[a-z][a-z0-9._-]{0,47}}"
@@ -30,12 +36,15 @@ NOT_FOUND: Final = (
     NoSuchRedriveError,
     NoSuchComponentError,
     NoSuchOperatorError,
+    NoSuchCorrectionError,
 )
 CONFLICTS: Final = {
     NotParkedError: "停止中（parked）のメッセージだけを差し替えられます。",
     NotPausableError: "この機能は停止できません（再開できなくなるため）。",
     StateConflictError: "すでにその状態です。",
     UnknownTypeError: "このプログラムが知らない種類のメッセージです。",
+    CorrectionOpenError: "この記録の訂正はすでに申請されています。",
+    DecidedError: "この申請はすでに承認または却下されています。",
     NameTakenError: "この名前はすでに使われています（過去の名前も再利用できません）。",
 }
 
@@ -51,6 +60,10 @@ async def told() -> AsyncIterator[None]:
     except tuple(CONFLICTS) as error:
         detail = f"{error}." if isinstance(error, StateConflictError) else f"{error}: {error.explanation()}"
         raise ProblemError(ProblemCode.state_conflict, detail, CONFLICTS[type(error)]) from error
+    except CorrectionRefusedError as error:
+        code = error.refusal.code
+        problem = ProblemCode.not_found if code is RefusalCode.no_posting else ProblemCode.state_conflict
+        raise ProblemError(problem, str(error), f"{code}: {error.refusal.detail_ja}") from error
     except BadBodyError as error:
         errors = [_inside(one) for one in error.errors]
         raise ProblemError(ProblemCode.bad_field, errors=errors) from error

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from connectors.operations import acts, copies, statements
 from connectors.operations.acts import Act, ActKind, Actor, Role
+from connectors.operations.corrections import Corrections
 from connectors.operations.flowing import flow_of
 from connectors.operations.operators import Operator, Operators
 from connectors.operations.redrives import Redrives
@@ -82,6 +83,7 @@ class Work:
         self._bus = bus
         self._operators = operators
         self.redrives = Redrives(database)
+        self.corrections = Corrections(database, bus)
 
     # to be seen
 

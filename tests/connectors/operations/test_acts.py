@@ -9,6 +9,9 @@ import asyncpg
 import pytest
 
 from connectors.operations.acts import ActKind, Role
+from hub.transaction import Reading
+from schemas.corrections import Original
+from schemas.message import Query
 from tests.connectors.operations.desk import ACTS, SECRET, Desk, desk_at, park, plain
 from tests.hub.parts import Probe, credited, fake
 
@@ -67,6 +70,25 @@ async def _revoke(desk: Desk, _ids: list[UUID], _probe: Probe) -> Any:  # noqa: 
     return await desk.do("/operators/viewer/revoke", {"reason": "has left"})
 
 
+async def _correct(desk: Desk, _ids: list[UUID], _probe: Probe) -> Any:  # noqa: ANN401 - any JSON
+    asked = {"party_id": str(PARTY), "command_id": "c1", "reason": "typed twice"}
+    return await desk.do("/corrections", asked, Role.operator)
+
+
+async def _approve(desk: Desk, ids: list[UUID], probe: Probe) -> Any:  # noqa: ANN401 - any JSON
+    correction_id = (await _correct(desk, ids, probe))["correction_id"]
+    return await desk.do(f"/corrections/{correction_id}/approve", {"reason": "so it is"})
+
+
+async def _reject(desk: Desk, ids: list[UUID], probe: Probe) -> Any:  # noqa: ANN401 - any JSON
+    correction_id = (await _correct(desk, ids, probe))["correction_id"]
+    return await desk.do(f"/corrections/{correction_id}/reject", {"reason": "it was right"})
+
+
+async def _original(_query: Query, _reading: Reading) -> Original:
+    return Original(citizen_id=PARTY, kind="use", points=1)
+
+
 DONE_BY: Final[dict[tuple[str, ActKind], Act]] = {
     ("/redrives", ActKind.redrive): _redrive,
     ("/webhook-replays", ActKind.webhook_replay): _replay,
@@ -78,6 +100,9 @@ DONE_BY: Final[dict[tuple[str, ActKind], Act]] = {
     ("/messages/{id}/copies", ActKind.copy): _copy,
     ("/operators", ActKind.operator_add): _add,
     ("/operators/{name}/revoke", ActKind.operator_revoke): _revoke,
+    ("/corrections", ActKind.correction_ask): _correct,
+    ("/corrections/{id}/approve", ActKind.correction_approve): _approve,
+    ("/corrections/{id}/reject", ActKind.correction_reject): _reject,
 }
 """Route and act → how it is done."""
 TARGETS: Final[dict[ActKind, Callable[[list[UUID]], list[str] | None]]] = {
@@ -110,7 +135,7 @@ async def test_an_act_is_in_the_audit(probe: Probe, what: tuple[str, ActKind], m
     monkeypatch.setattr("connectors.operations.work.CONNECTION_DEADLINE_S", 0.2)
     _, kind = what
     ids = await park(probe)
-    async with desk_at(probe.url, fake("ledger")) as desk:
+    async with desk_at(probe.url, fake("ledger", answer=_original)) as desk:
         before = len(await probe.connection.fetch(ACTS))
         answer = await DONE_BY[what](desk, ids, probe)
         listed = (await desk.ask(Role.supervisor, "GET", "/acts?limit=1"))[1]["items"][0]
@@ -142,7 +167,7 @@ async def test_nobody_can_change_the_audit(probe: Probe) -> None:
             await probe.connection.execute("TRUNCATE operations.act")
 
 
-@pytest.mark.parametrize("table", ["act", "operator", "redrive", "note"])
+@pytest.mark.parametrize("table", ["act", "operator", "redrive", "note", "correction"])
 async def test_other_components_reach_no_table_of_operators(probe: Probe, table: str) -> None:
     sql = f"SELECT has_table_privilege('mykey_partner', 'operations.{table}', 'SELECT')"
 

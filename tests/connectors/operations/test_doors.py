@@ -18,7 +18,7 @@ from tests.connectors.operations.desk import ACTS, SECRET, desk_at, hold, park, 
 from tests.hub.parts import Probe, at_work, credited, fake, key_in, say
 from tests.waiting import wait_until
 
-SEEN: Final = ("/flow", "/outages", "/parked", "/deliveries", "/messages", "/acts", "/operators")
+SEEN: Final = ("/flow", "/outages", "/parked", "/deliveries", "/messages", "/acts", "/operators", "/corrections")
 FILL: Final = """
 INSERT INTO hub.delivery (receiver, lane, state, message_ids, attempts, reason, fingerprint)
 SELECT 'mail', n % 16, 'parked', ARRAY[gen_random_uuid()], 5, 'KeyError at x.py f', 'abcdefabcdef'
@@ -75,6 +75,9 @@ async def test_a_token_is_nowhere_in_the_database(probe: Probe) -> None:
         (f"/messages/{UUID(int=7)}/copies", Role.supervisor),
         ("/operators", Role.supervisor),
         ("/operators/viewer/revoke", Role.supervisor),
+        ("/corrections", Role.operator),
+        (f"/corrections/{UUID(int=7)}/approve", Role.supervisor),
+        (f"/corrections/{UUID(int=7)}/reject", Role.supervisor),
     ],
 )
 async def test_each_act_needs_its_role(probe: Probe, path: str, least: Role) -> None:
