@@ -19,6 +19,8 @@ from rich.text import Text
 
 from connectors.operations import tables
 from connectors.operations.acts import Role
+from connectors.operations.correction_shapes import CorrectionAsked
+from connectors.operations.correction_tables import correction_shown, corrections_table
 from connectors.operations.desk import Desk, desk_of
 from connectors.operations.options import parser
 from connectors.operations.screen import watch
@@ -183,6 +185,11 @@ async def _operators(desk: Desk, _options: argparse.Namespace, _console: Console
     return Told(found, tables.operators_table(found))
 
 
+async def _corrections(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    found = await desk.corrections(options.before, options.limit, only_open=not options.all)
+    return Told(found, corrections_table(found))
+
+
 # to be done
 
 
@@ -289,6 +296,22 @@ async def _revoke_operator(desk: Desk, options: argparse.Namespace, _console: Co
     return Told(revoked, Text(f"{revoked.name}'s token opens nothing any more"))
 
 
+async def _correct(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    asked = _asked(CorrectionAsked, party_id=options.party, command_id=options.posting, reason=options.reason)
+    correction = await desk.correct(asked)
+    return Told(correction, correction_shown(correction))
+
+
+async def _approve_correction(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    correction = await desk.approve_correction(options.id, _asked(RemarkAsked, reason=options.reason))
+    return Told(correction, correction_shown(correction), correction.code is None)
+
+
+async def _reject_correction(desk: Desk, options: argparse.Namespace, _console: Console) -> Told:
+    correction = await desk.reject_correction(options.id, _asked(ReasonAsked, reason=options.reason))
+    return Told(correction, correction_shown(correction))
+
+
 COMMANDS: Final[dict[str, Command]] = {
     "watch": _watch,
     "flow": _flow,
@@ -299,6 +322,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "deliveries": _deliveries,
     "webhooks": _webhooks,
     "acts": _acts,
+    "corrections": _corrections,
     "redrive": _redrive,
     "replay": _replay,
     "note": _note,
@@ -306,6 +330,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "pause": _pause,
     "resume": _resume,
     "test": _test,
+    "correct": _correct,
+    "approve-correction": _approve_correction,
+    "reject-correction": _reject_correction,
     "operators list": _operators,
     "operators add": _add_operator,
     "operators revoke": _revoke_operator,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from connectors.operations.acts import Act, Actor, Role
 from connectors.operations.audience import PREFIX
 from connectors.operations.component import component
+from connectors.operations.correction_shapes import Correction, CorrectionAsked, CorrectionPage
 from connectors.operations.operators import HASH_PURPOSE, Operator, Operators
 from connectors.operations.seeing import After, AfterDelivery
 from connectors.operations.shapes import (
@@ -153,6 +154,18 @@ class Desk(Protocol):
     async def revoke_operator(self, name: str, asked: ReasonAsked) -> OperatorRevoked:
         """Revoke one."""
 
+    async def corrections(self, before: UUID | None, limit: int, *, only_open: bool) -> list[Correction]:
+        """Requests for corrections, latest first."""
+
+    async def correct(self, asked: CorrectionAsked) -> Correction:
+        """Ask for one."""
+
+    async def approve_correction(self, correction_id: UUID, asked: RemarkAsked) -> Correction:
+        """Approve what somebody else asked for."""
+
+    async def reject_correction(self, correction_id: UUID, asked: ReasonAsked) -> Correction:
+        """Reject it."""
+
 
 @asynccontextmanager
 async def desk_of(settings: Settings, url: str | None) -> AsyncIterator[Desk]:
@@ -202,6 +215,7 @@ class LocalDesk:
         self.outages, self.messages, self.way = work.outages, work.messages, work.way
         self.acts, self.operators = work.acts, work.operators
         self.redriven = work.redrives.go_on
+        self.corrections = work.corrections.latest
         self._work = work
 
     @property
@@ -261,6 +275,18 @@ class LocalDesk:
     async def revoke_operator(self, name: str, asked: ReasonAsked) -> OperatorRevoked:
         """See Desk."""
         return await self._work.revoke_operator(self._actor, name, asked)
+
+    async def correct(self, asked: CorrectionAsked) -> Correction:
+        """See Desk; raises NotByNameError here, as do the next two."""
+        return await self._work.corrections.ask(self._actor, asked)
+
+    async def approve_correction(self, correction_id: UUID, asked: RemarkAsked) -> Correction:
+        """See Desk."""
+        return await self._work.corrections.approve(self._actor, correction_id, asked)
+
+    async def reject_correction(self, correction_id: UUID, asked: ReasonAsked) -> Correction:
+        """See Desk."""
+        return await self._work.corrections.reject(self._actor, correction_id, asked)
 
 
 def _for_asking(context: Context) -> Component:
@@ -373,6 +399,24 @@ class RemoteDesk:
     async def revoke_operator(self, name: str, asked: ReasonAsked) -> OperatorRevoked:
         """See Desk."""
         return await self._post(f"/operators/{name}/revoke", asked, OperatorRevoked, Role.supervisor)
+
+    async def corrections(self, before: UUID | None, limit: int, *, only_open: bool) -> list[Correction]:
+        """See Desk."""
+        cursor = encode_cursor(After(id=before)) if before else None
+        query = {"state": "open" if only_open else "all", "cursor": cursor, "limit": limit}
+        return (await self._get("/corrections", CorrectionPage, query)).items
+
+    async def correct(self, asked: CorrectionAsked) -> Correction:
+        """See Desk."""
+        return await self._post("/corrections", asked, Correction)
+
+    async def approve_correction(self, correction_id: UUID, asked: RemarkAsked) -> Correction:
+        """See Desk."""
+        return await self._post(f"/corrections/{correction_id}/approve", asked, Correction, Role.supervisor)
+
+    async def reject_correction(self, correction_id: UUID, asked: ReasonAsked) -> Correction:
+        """See Desk."""
+        return await self._post(f"/corrections/{correction_id}/reject", asked, Correction, Role.supervisor)
 
     async def _get(self, path: str, model: type[Model], query: Mapping[str, object] | None = None) -> Model:
         given = {name: str(value) for name, value in (query or {}).items() if value is not None}

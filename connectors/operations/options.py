@@ -37,6 +37,7 @@ def parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
 
     _to_see(add)
     _to_do(add)
+    _corrections(add)
     _operators(sub, commands)
     return made
 
@@ -114,6 +115,23 @@ def _to_do(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     test.add_argument("--party", type=UUID, metavar="ID", help="which partner, shop or fund")
     test.add_argument("--issuer", metavar="ID", help="which library, by its issuer id of six digits")
     test.add_argument("--reason", default="", metavar="WHY", help=WHY)
+
+
+def _corrections(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    listed = add("corrections", "which wrong postings are to be reversed, and what came of it")
+    listed.add_argument("--all", action="store_true", help="also what is decided and answered")
+    listed.add_argument("--before", type=UUID, metavar="ID", help="the last one of the page before")
+    listed.add_argument("--limit", type=int, default=50, metavar="N")
+    asked = add("correct", "ask for a wrong posting to be reversed; somebody else approves it (with --url)")
+    asked.add_argument("party", type=UUID, help="whose posting: the partner, store, office or citizen who asked for it")
+    asked.add_argument("posting", help="that party's own id of it")
+    asked.add_argument("--reason", required=True, metavar="WHY", help=WHY)
+    approved = add("approve-correction", "approve what somebody else asked for: it is done, once (with --url)")
+    approved.add_argument("id", type=UUID)
+    approved.add_argument("--reason", default="", metavar="WHY", help=WHY)
+    rejected = add("reject-correction", "nothing is reversed (with --url)")
+    rejected.add_argument("id", type=UUID)
+    rejected.add_argument("--reason", required=True, metavar="WHY", help=WHY)
 
 
 def _operators(sub: "SubParsers", commands: Mapping[str, Command]) -> None:

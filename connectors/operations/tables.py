@@ -49,11 +49,11 @@ FLOW: Final = (
 )
 FLOW_NARROWEST: Final = 4
 """Eleven columns of figures stand beside two names, in 80 columns."""
-RIGHT: Final = frozenset({*FLOW, "attempts", "probes", "waits", "said", "took"} - {"component", "receiver"})
+RIGHT: Final = frozenset({*FLOW, "attempts", "probes", "waits", "said", "took", "points"} - {"component", "receiver"})
 WHOLE: Final = frozenset(
     {
         *("component", "receiver", "fingerprint", "destination", "delivery", "id", "subject", "key", "event"),
-        *("messages", "goes to", "state", "took", "operator", "on", "name"),
+        *("messages", "goes to", "state", "took", "operator", "on", "name", "party", "posting"),
     }
 )
 """What the next command needs, and what stands line by line beside another."""
