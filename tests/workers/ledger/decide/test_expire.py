@@ -2,12 +2,15 @@
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 
+from schemas.points import ExpirePoints, SweepReserve
 from schemas.values import NO_ORIGIN
 from tests.workers.ledger.decide.paper import ME, Paper, Wallet, days, wallets
-from tests.workers.ledger.world import AIRLINE, FOREVER, MONTHLY, TODAY, expire
+from tests.workers.ledger.world import AIRLINE, FOREVER, MONTHLY, TODAY, expire, sweep
 from workers.ledger.accounts import LotKey
+from workers.ledger.book import DayNotBegunError
 
 YESTERDAY = TODAY - timedelta(days=1)
 
@@ -39,3 +42,12 @@ def test_a_second_expiry_finds_nothing() -> None:
     paper = Paper([(LotKey(FOREVER, YESTERDAY, NO_ORIGIN), 3)])
     paper.post(expire("1", ME))
     assert paper.post(expire("2", ME)).code == "nothing_due"
+
+
+@pytest.mark.parametrize("command", [expire("1", ME), sweep("1", ME)], ids=lambda command: type(command).__name__)
+def test_the_work_of_a_day_is_done_when_the_books_have_come_to_it(command: ExpirePoints | SweepReserve) -> None:
+    """A refusal would be for ever, and be of the day before."""
+    paper = Paper([(LotKey(FOREVER, YESTERDAY, NO_ORIGIN), 3), (LotKey("reserve", YESTERDAY, AIRLINE), 4)])
+    with pytest.raises(DayNotBegunError):
+        paper.post(command.model_copy(update={"day": TODAY + timedelta(days=1)}))
+    assert paper.post(command.model_copy(update={"day": TODAY})).code is None
