@@ -66,6 +66,21 @@ class OutcomeUnknownError(PermanentError):
     """No answer came in time: the hub may know what is in the file, or not."""
 
 
+class Commands:
+    """The commands of a program, of which one has to be named."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._each = parser.add_subparsers(required=True, metavar="command")
+
+    def add(self, name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
+        """One command, with what has to be named after it; `carry_out` finds it."""
+        one = self._each.add_parser(name, help=about, description=about)
+        for argument in what:
+            one.add_argument(argument)
+        one.set_defaults(command=command)
+        return one
+
+
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str], asker: Installed) -> int:
     """Run the command that was called, in the name of the component `asker`.
 

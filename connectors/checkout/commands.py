@@ -12,7 +12,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.checkout.component import component
-from hub.asking import DEADLINE_S, Command, act, asked, check, run
+from hub.asking import DEADLINE_S, Commands, act, asked, check, run
 from hub.bus import Bus
 from hub.component import Installed
 from hub.ids import uuid7
@@ -48,15 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub offers", description="What municipalities' points may be used for.")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        for argument in what:
-            one.add_argument(argument, type=int if argument == "revision" else str)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     apply = add(
         "apply", "an office applies for a shop or fund: points may be used there", _apply, "lg_code", "party_id"
     )
@@ -68,11 +60,12 @@ def _parser() -> argparse.ArgumentParser:
         "list", "what a municipality is or was asked to approve, and the funds it may select", _list, "lg_code"
     )
     listed.add_argument("--state", type=ApprovalState, choices=list(ApprovalState))
-    offer = ("lg_code", "party_id", "offer_id", "revision")
+    offer = ("lg_code", "party_id", "offer_id")
     approve = add("approve", "an office approves an offer, as it is at this revision", _decide, *offer)
     back = add("send-back", "an office sends an offer back with a comment", _decide, *offer)
     back.add_argument("--comment", required=True)
     for one in (approve, back):
+        one.add_argument("revision", type=int)
         one.add_argument(
             "--id", metavar="UUID", help="of the decision, where it was not answered before (console acts)"
         )

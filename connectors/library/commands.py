@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.library.component import component
-from hub.asking import DEADLINE_S, Command, RefusedError, act, asked, check, run, told_in
+from hub.asking import DEADLINE_S, Commands, RefusedError, act, asked, check, run, told_in
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -29,13 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub libraries", description="Library systems that are asked by SIP2.")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     add("list", "the library systems there are", _list)
     register = add("register", "take a library system in, or change its settings, by a file in TOML", _register)
     register.add_argument("file", type=Path, help="it has the login too: readable by you alone, removed afterwards")

@@ -8,7 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from connectors.operations.component import component
-from hub.asking import DEADLINE_S, Command, act, asked, run, told_in
+from hub.asking import DEADLINE_S, Commands, act, asked, run, told_in
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -27,13 +27,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub issuers", description="Issuers of card numbers (ID付与事業者).")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     listed = add("list", "the issuers there are", _list)
     listed.add_argument("--lg-code", metavar="LG_CODE", help="of this municipality only")
     register = add("register", "take an issuer in, or change its settings, by a file in TOML", _register)

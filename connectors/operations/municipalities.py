@@ -12,7 +12,7 @@ from uuid import UUID
 from rich.console import Console
 
 from connectors.operations.component import component
-from hub.asking import DEADLINE_S, Command, act, asked, run
+from hub.asking import DEADLINE_S, Commands, act, asked, run
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Installed
@@ -42,15 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mykey-hub municipalities", description="Municipal points (画面2–4) and support events (画面5)."
     )
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        for argument in what:
-            one.add_argument(argument)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     schemes = add("schemes", "the municipal points there are", _schemes)
     scheme = add("scheme", "open a municipality's points, or change their name or expiry", _scheme, "lg_code", "name")
     scheme.add_argument("rule", help="when points expire: none, months:N (end of that month) or date:YYYY-MM-DD")

@@ -13,7 +13,7 @@ from rich.console import Console
 from connectors.partner.component import component
 from hub.asking import (
     DEADLINE_S,
-    Command,
+    Commands,
     RefusedError,
     act,
     asked,
@@ -68,15 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub parties", description="Partner companies, online shops and funds.")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        for argument in what:
-            one.add_argument(argument)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     add("list", "the parties there are", _list)
     register = add("register", "take a party in", _register)
     register.add_argument("kind", choices=[kind.value for kind in KINDS])

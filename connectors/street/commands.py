@@ -13,7 +13,7 @@ from rich.console import Console
 
 from connectors.street.component import component
 from hub.accounts import account_name
-from hub.asking import DEADLINE_S, Command, RefusedError, act, asked, check, handed_over, public_key_in, run, told_in
+from hub.asking import DEADLINE_S, Commands, RefusedError, act, asked, check, handed_over, public_key_in, run, told_in
 from hub.bus import Bus
 from hub.clock import JAPAN, SystemClock
 from hub.component import Installed
@@ -53,15 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub streets", description="Shopping streets that merge points.")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command, *what: str) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        for argument in what:
-            one.add_argument(argument)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     add("list", "the streets there are", _list)
     register = add("register", "take a street in, or change its settings, by a file in TOML", _register)
     register.add_argument("file", type=Path)

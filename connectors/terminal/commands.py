@@ -12,7 +12,7 @@ from rich.console import Console
 from connectors.terminal import issuing
 from connectors.terminal.component import component
 from connectors.terminal.issuing import HandedOut, NotIssued
-from hub.asking import DEADLINE_S, BadFileError, Command, act, asked, check, new_file, run, written_down
+from hub.asking import DEADLINE_S, BadFileError, Commands, act, asked, check, new_file, run, written_down
 from hub.bus import Bus
 from hub.component import Installed
 from hub.printing import Listing
@@ -41,14 +41,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="mykey-hub terminals", description="Terminals of municipalities.")
-    sub = made.add_subparsers(required=True, metavar="command")
-
-    def add(name: str, about: str, command: Command, what: str) -> argparse.ArgumentParser:
-        one = sub.add_parser(name, help=about, description=about)
-        one.add_argument(what)
-        one.set_defaults(command=command)
-        return one
-
+    add = Commands(made).add
     plan = add("plan", "file a municipality's plan (様式I), or show it", _plan, "lg_code")
     plan.add_argument("--file", type=Path, help=f"CSV in UTF-8 with the columns {','.join(PLAN_COLUMNS)}")
     issued = add("issue", "issue what the plan lacks, and show the passwords once (様式II)", _issue, "lg_code")

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeVar
@@ -146,8 +147,9 @@ async def test_a_new_day_begins_with_the_rest_of_the_last_one(world: World, held
     await check_all_done_once(world)
 
 
-async def test_what_came_in_at_the_last_moment_of_its_last_day_ends_too(database_url: str, held: Held) -> None:
-    """The clockwork found nothing that ends with March; then a ledger whose clock is behind posts into March."""
+@asynccontextmanager
+async def two_clocks(database_url: str, held: Held) -> AsyncIterator[tuple[World, AdjustableClock, AdjustableClock]]:
+    """The ledger's, and the clockwork's, which may go ahead of it."""
     books, ahead = AdjustableClock(START), AdjustableClock(START)
     settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
     async with (
@@ -156,6 +158,12 @@ async def test_what_came_in_at_the_last_moment_of_its_last_day_ends_too(database
     ):
         world = await World.opened(process, books, database_url)
         await world.register(1, 2)
+        yield world, books, ahead
+
+
+async def test_what_came_in_at_the_last_moment_of_its_last_day_ends_too(database_url: str, held: Held) -> None:
+    """The clockwork found nothing that ends with March; then a ledger whose clock is behind posts into March."""
+    async with two_clocks(database_url, held) as (world, books, ahead):
         midnight = start_of_day(date(2027, 4, 1))
         books.move_to(midnight - timedelta(minutes=1))
         ahead.move_to(midnight)
@@ -165,19 +173,12 @@ async def test_what_came_in_at_the_last_moment_of_its_last_day_ends_too(database
             for clock in (books, ahead):
                 clock.move_to(midnight + timedelta(days=days))
             await tick_until_done(held.clockwork())
-        assert (await process.call(HeldByPool(), DEADLINE_S)).totals == {}
+        assert (await world.process.call(HeldByPool(), DEADLINE_S)).totals == {}
 
 
 async def test_a_ledger_whose_clock_is_behind_is_asked_again(database_url: str, held: Held) -> None:
     """One citizen's reserve points and another's points of a scheme are due on the first of April."""
-    books, ahead = AdjustableClock(START), AdjustableClock(START)
-    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET_KEY))
-    async with (
-        running(database_url, "registry", "ledger", clock=books) as process,
-        HubProcess(settings, ahead, [Installed("clockwork", held.build)], database_url),
-    ):
-        world = await World.opened(process, books, database_url)
-        await world.register(1, 2)
+    async with two_clocks(database_url, held) as (world, books, ahead):
         books.advance(timedelta(days=10))
         await world.credit(RESERVE, 100, 1)
         await world.credit(scheme_pool(OTHER_BASE), 300, 2)
