@@ -8,6 +8,7 @@ from math import ceil
 from statistics import median, quantiles
 from typing import Final
 
+from connectors.portal.citizen.history import PAGE
 from hub.clock import SystemClock
 from hub.process import HubProcess
 from schemas.history import HistoryOf
@@ -50,13 +51,16 @@ class Growth:
         there = await self._there()
         posted = await self._posting()
         async with running(self._server.hub_url, "ledger", clock=SystemClock()) as process:
-            pages_ms = await self._pages(process)
+            pages_ms = await self._pages(process, of_a_pool=False)
+            own_pages_ms = await self._pages(process, of_a_pool=True)
             summaries_ms = await _summaries(process)
         notes = {
             **self._load,
             "transfers behind it": f"{there:,}",
             "history page p50 ms": round(median(pages_ms), 1),
             "p99": round(quantiles(pages_ms, n=100)[98], 1),
+            "My Page's p50 ms": round(median(own_pages_ms), 1),
+            "its p99": round(quantiles(own_pages_ms, n=100)[98], 1),
             "month's summary p50 ms": round(median(summaries_ms), 1),
             "most": round(max(summaries_ms), 1),
         }
@@ -98,10 +102,16 @@ class Growth:
             await connection.close()
         return there
 
-    async def _pages(self, process: HubProcess) -> list[float]:
-        chance = random.Random(self._citizens)
-        asked = [HistoryOf(citizen_id=world.citizen(chance.randrange(self._citizens))) for _ in range(PAGES)]
-        return [await _timed(process.bus.call(one, DEADLINE_S)) for one in asked]
+    async def _pages(self, process: HubProcess, *, of_a_pool: bool) -> list[float]:
+        """Of citizens whom nobody has asked for lately: fifty of all postings, or what My Page asks for."""
+        chance = random.Random(f"{self._citizens} {of_a_pool}")
+        took: list[float] = []
+        for who in (chance.randrange(self._citizens) for _ in range(PAGES)):
+            asked = HistoryOf(citizen_id=world.citizen(who))
+            if of_a_pool:
+                asked = asked.model_copy(update={"pool": world.POOLS[who % world.MUNICIPALITIES], "limit": PAGE})
+            took.append(await _timed(process.bus.call(asked, DEADLINE_S)))
+        return took
 
 
 async def _summaries(process: HubProcess) -> list[float]:

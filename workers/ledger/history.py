@@ -37,19 +37,32 @@ _MOMENT: Final = timedelta(microseconds=1)
 
 async def history_of(query: HistoryOf, reading: Reading) -> History:
     """One page of the citizen's postings; what was refused is not among them."""
-    before = query.after or NEWEST
-    limit = query.limit + 1 if query.pool is None else SCAN_LIMIT
-    place = before.block, before.number, limit, lane_of(query.citizen_id)
-    rows = await reading.fetch(statements.POSTINGS, query.citizen_id, *place)
-    wanted = [row for row in rows if query.pool is None or query.pool in _pools(row)]
-    shown = wanted[: query.limit]
-    after = None
-    if len(wanted) > query.limit:
-        after = _place(shown[-1])
-    elif len(rows) == limit:
-        after = _place(rows[-1])
+    shown, after = await _page(query, reading)
     legs = await _legs(query.citizen_id, shown, reading)
     return History(entries=[_entry(row, legs[row["block"], row["number"]]) for row in shown], after=after)
+
+
+async def _page(query: HistoryOf, reading: Reading) -> tuple[Sequence[Row], HistoryPlace | None]:
+    """The postings of the page, and where the next one begins.
+
+    Most citizens have points of few pools, and what is looked at may lie on disk: so as many as the page has, and more
+    only where they are of other pools.
+    """
+    wanted: list[Row] = []
+    place, looked, step = query.after or NEWEST, 0, query.limit + 1
+    while True:
+        asked = place.block, place.number, step, lane_of(query.citizen_id)
+        rows = await reading.fetch(statements.POSTINGS, query.citizen_id, *asked)
+        wanted += [row for row in rows if query.pool is None or query.pool in _pools(row)]
+        if len(wanted) > query.limit:
+            shown = wanted[: query.limit]
+            return shown, _place(shown[-1])
+        if len(rows) < step:
+            return wanted, None
+        place, looked = _place(rows[-1]), looked + step
+        if looked >= SCAN_LIMIT:
+            return wanted, place
+        step = min(2 * step, SCAN_LIMIT - looked)
 
 
 async def balance_as_of(query: BalanceAsOf, reading: Reading) -> BalancesAsOf:

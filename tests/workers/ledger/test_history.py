@@ -1,13 +1,16 @@
 """A citizen's history: everything that was posted, newest first, page by page, with the balances of its time."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from hub.clock import AdjustableClock
+from hub.database import Row
 from hub.process import HubProcess
+from hub.transaction import Reading
 from schemas.history import History, HistoryEntry, HistoryOf, PoolChange
 from schemas.points import BalanceOf
 from tests.workers.ledger.lives import Lives
@@ -45,7 +48,7 @@ from tests.workers.ledger.world_holds import (
     send,
     use_together,
 )
-from workers.ledger import history
+from workers.ledger import history, history_statements
 
 ME, NEIGHBOUR = citizen(1), citizen(2)
 
@@ -133,6 +136,25 @@ async def test_pages_put_together_are_all_that_was_posted(
             of_pool = [change.balance for one in found for change in one.changes if change.pool == pool]
             expected = [posted.answer.balances[pool] for posted in mine if pool in posted.answer.balances]
             assert of_pool == expected
+
+
+async def test_a_page_looks_at_few_more_postings_than_it_shows(
+    ledger: HubProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    fetch = Reading.fetch
+
+    async def fetch_counted(self: Reading, sql: str, *arguments: object) -> Sequence[Row]:
+        rows = await fetch(self, sql, *arguments)
+        looked.extend([len(rows)] if sql == history_statements.POSTINGS else [])
+        return rows
+
+    await ask_all(ledger, *(credit(f"{n}", ME, 1, FOREVER if n % 3 else MONTHLY) for n in range(300)))
+    monkeypatch.setattr(Reading, "fetch", fetch_counted)
+    for pool, counts in ((None, [21]), (FOREVER, [21, 42]), (MONTHLY, [21, 42]), ("reserve", [21, 42, 84, 153])):
+        looked.clear()
+        page = await ask(ledger, HistoryOf(citizen_id=ME, pool=pool, limit=20))
+        assert (len(page.entries), looked) == (0 if pool == "reserve" else 20, counts)
 
 
 async def test_changes_add_up_to_the_balance(ledger: HubProcess, clock: AdjustableClock) -> None:
