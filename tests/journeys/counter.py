@@ -80,6 +80,11 @@ class Agent:
     typed: int = 0
 
     @property
+    def log(self) -> Path:
+        """What it says of itself."""
+        return self.folder / "agent.log"
+
+    @property
     def numbers(self) -> Path:
         """Where the library's program looks for a number."""
         return self.folder / "numbers"
@@ -139,12 +144,12 @@ async def agent(folder: Path, hub_url: str, environment: Mapping[str, str], *mor
     port = free_port()
     _set_up(folder, hub_url, port, more)
     async with ClientSession() as client, AsyncExitStack() as stack:
+        made = Agent(folder, f"http://{HOST}:{port}", client, environment)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "reader_agent", "--folder", str(folder), "run",
-            stdin=DEVNULL, stderr=DEVNULL, cwd=ROOT, env=environment,
+            stdin=DEVNULL, stderr=stack.enter_context(made.log.open("wb")), cwd=ROOT, env=environment,
         )  # fmt: skip
         try:
-            made = Agent(folder, f"http://{HOST}:{port}", client, environment)
             await wait_until(made.is_up, START_LIMIT_S)
             typing = asyncio.create_task(made.type_pins())
             stack.callback(typing.cancel)

@@ -46,8 +46,13 @@ class Counter(NamedTuple):
 
     terminal_id: str
     agent: Agent
-    reader: VirtualReader
+    service: Pcscd
     clerk: Clerk
+
+    @property
+    def reader(self) -> VirtualReader:
+        """Its first one."""
+        return self.service.readers[0]
 
 
 class World(NamedTuple):
@@ -89,7 +94,7 @@ async def world(
             await at.enrol(terminal.terminal_id, password, terminal.issuer_id)
             await connected(hub, terminal.terminal_id)
             clerk = await opened(client, f"http://{HOST}:{door}", at)
-            made.append(Counter(terminal.terminal_id, at, service.readers[0], clerk))
+            made.append(Counter(terminal.terminal_id, at, service, clerk))
         office, library = made
         yield World(hub, office, library, register)
 
@@ -160,10 +165,14 @@ async def _insert(world: World, at: Counter, card: JpkiCard) -> None:
     async def is_out() -> bool:
         return not await is_in()
 
-    at.reader.remove()
-    await wait_until(is_out, DEADLINE_S)
-    at.reader.insert(card)
-    await wait_until(is_in, DEADLINE_S)
+    try:
+        at.reader.remove()
+        await wait_until(is_out, DEADLINE_S)
+        at.reader.insert(card)
+        await wait_until(is_in, DEADLINE_S)
+    except TimeoutError as error:
+        error.add_note(f"the agent: {at.agent.log.read_text()}\npcscd: {at.service.words()}")
+        raise
 
 
 async def _is_over(clerk: Clerk, operation_id: str) -> bool:

@@ -100,7 +100,7 @@ class Pcscd:
         give_up = time.monotonic() + _START_LIMIT_S
         while not self._is_up():
             if self._process.poll() is not None or time.monotonic() > give_up:
-                words = self._log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
+                words = self.words()
                 self.close()
                 raise PcscdError(f"pcscd did not start: {words}")
             time.sleep(_POLL_S)
@@ -123,6 +123,10 @@ class Pcscd:
             reader.remove()
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def words(self) -> str:
+        """The last of what it said."""
+        return self._log.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:]
 
     def _is_up(self) -> bool:
         with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
