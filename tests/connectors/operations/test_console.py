@@ -14,8 +14,9 @@ from rich.console import Console
 from connectors.operations.acts import Role
 from connectors.operations.console import COMMANDS, BadCallError, NotEditedError, run
 from connectors.operations.copies import BadBodyError
-from connectors.operations.desk import TOKEN_VARIABLE, NoTokenError, OpenLineError, RefusedError, desk_of
+from connectors.operations.desk import desk_of
 from connectors.operations.options import parser
+from connectors.operations.remote_desk import TOKEN_VARIABLE, NoTokenError, OpenLineError, RefusedError
 from connectors.operations.screen import drawn, look
 from connectors.operations.work import StateConflictError
 from hub import printing

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.operations.acts import Role
 from connectors.operations.corrections import NotByNameError
-from connectors.operations.desk import TOKEN_VARIABLE, RefusedError
+from connectors.operations.remote_desk import TOKEN_VARIABLE, RefusedError
 from tests.connectors.operations.desk import Desk
 from tests.connectors.operations.test_console import spoken, told
 from tests.connectors.operations.wrong_posting import GIVEN, ME, begun, wrongly_posted
