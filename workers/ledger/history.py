@@ -84,8 +84,18 @@ class _Legs(NamedTuple):
 
 
 async def _legs(citizen_id: UUID, rows: Sequence[Row], reading: Reading) -> dict[tuple[int, int], _Legs]:
+    """Of these postings. A credit, which is half of them, says itself what its transfer says."""
     found: dict[tuple[int, int], _Legs] = defaultdict(lambda: _Legs({}, {}))
-    blocks, numbers = [row["block"] for row in rows], [row["number"] for row in rows]
+    asked: list[tuple[int, int]] = []
+    for row in rows:
+        if row["kind"] == Kind.credit:
+            (pool,) = json.loads(row["balances"])
+            found[row["block"], row["number"]] = _Legs({pool: row["points"]}, {row["party_id"]: None})
+        else:
+            asked.append((row["block"], row["number"]))
+    if not asked:
+        return found
+    blocks, numbers = (list(each) for each in zip(*asked, strict=True))
     for leg in await reading.fetch(statements.LEGS, lane_of(citizen_id), blocks, numbers):
         changes, parties = found[leg["block"], leg["number"]]
         for pool, sign in ((leg["out_of"], -1), (leg["into"], 1)):

@@ -12,8 +12,8 @@ WITH page AS MATERIALIZED (
     ) AS o
     LIMIT $4
 )
-SELECT p.block, p.number, CASE WHEN p.party_id = $1 THEN p.command_id END AS command_id, p.kind, p.points, p.balances,
-    p.posted_on, p.hold_id, h.pool AS hold_pool, h.counterparty_id AS hold_counterparty_id
+SELECT p.block, p.number, p.party_id, CASE WHEN p.party_id = $1 THEN p.command_id END AS command_id, p.kind, p.points,
+    p.balances, p.posted_on, p.hold_id, h.pool AS hold_pool, h.counterparty_id AS hold_counterparty_id
 FROM page AS p LEFT JOIN ledger.hold AS h ON h.hold_id = p.hold_id
 ORDER BY p.block DESC, p.number DESC
 """
