@@ -1,12 +1,13 @@
 """The agents connected to this process: what is said to each, in its order and counted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 from uuid import UUID
 
 import structlog
+from aiohttp import WSCloseCode
 from pydantic import ValidationError
 
 from connectors.terminal.uplink_store import Due, UplinkStore
@@ -113,6 +114,16 @@ class Connections:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tell_failure("uplink"))
+
+
+async def codes_of(gone: Sequence[Connection], store: UplinkStore) -> list[int]:
+    """Why each of them is hung up on: they count no longer.
+
+    One that was connected anew stays away for a while: two would turn each other out for ever. Whose process was taken
+    for dead, as one that stood still for too long is, may come back at once.
+    """
+    anew = await store.connected_among({connection.terminal_id for connection in gone})
+    return [Closing.replaced if connection.terminal_id in anew else WSCloseCode.GOING_AWAY for connection in gone]
 
 
 async def _while_connected(doing: Coroutine[None, None, None]) -> None:

@@ -6,14 +6,12 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from aiohttp import WSCloseCode
 
-from connectors.terminal.connections import Connections
+from connectors.terminal.connections import Connections, codes_of
 from connectors.terminal.jobs import Jobs
 from connectors.terminal.uplink_store import LOOK, UplinkStore
 from hub.clock import Clock
 from hub.database import UNREACHABLE
-from schemas.uplink import Closing
 
 LOOK_EVERY_S: Final = 1.0
 """Behind the signals, which may be lost."""
@@ -80,9 +78,6 @@ class Keeping:
         before = self._connections.open()
         recorded = await self._store.connected()
         gone = [connection for connection in before if connection.id not in recorded]
-        anew = await self._store.connected_among([connection.terminal_id for connection in gone])
-        for connection in gone:
-            # One that was connected anew stays away for a while: two would turn each other out for ever.
-            code = Closing.replaced if connection.terminal_id in anew else WSCloseCode.GOING_AWAY
+        for connection, code in zip(gone, await codes_of(gone, self._store), strict=True):
             self._connections.hang_up(connection, code)
         await self._store.leave(self._connections.missing(recorded))

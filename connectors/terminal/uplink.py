@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode
 
-from connectors.terminal.connections import Connection, Connections
+from connectors.terminal.connections import Connection, Connections, codes_of
 from connectors.terminal.handshake import Handshake, NotLetInError, Proven
 from connectors.terminal.street_asking import StreetAsking
 from connectors.terminal.uplink_store import UplinkStore
@@ -118,7 +118,7 @@ class UplinkDoor:
         match said:
             case CardEvent():
                 if not await self._store.card_event(connection.id, said):
-                    await connection.socket.close(Closing.replaced)
+                    await connection.socket.close(*await codes_of([connection], self._store))
             case ReaderState():
                 await self._store.reader_state(connection.id, connected=said.connected)
             case MergeFolder():

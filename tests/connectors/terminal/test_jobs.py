@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, WSCloseCode
 from structlog.testing import capture_logs
 
 from connectors.terminal import uplink_store
@@ -295,6 +295,17 @@ async def test_the_newer_connection_wins(town: Town, newer: str) -> None:
     await new.say(signed(await new.card_job()))
     assert (await asking).is_done
     assert (await town.presence()).connected
+
+
+BURIED = "UPDATE terminal.presence SET connection_id = NULL, process_id = NULL, insertions = '{}'"
+
+
+async def test_whose_process_was_taken_for_dead_may_come_back_at_once(town: Town) -> None:
+    """`replaced` is for one whose terminal is connected anew: it stays away for a minute."""
+    agent = await town.agent()
+    await town.owner.execute(BURIED)
+    await agent.say(CardEvent(what="inserted", insertion=uuid4()))
+    assert await agent.closed() == WSCloseCode.GOING_AWAY
 
 
 async def test_a_caller_that_goes_has_the_job_taken_back(town: Town) -> None:
