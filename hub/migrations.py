@@ -6,13 +6,14 @@ schema as its search path; so it holds no BEGIN or COMMIT. What a component may 
 its files GRANT to `mykey_<component>`: USAGE on its schema comes by itself, and PUBLIC has nothing.
 """
 
+import asyncio
 import hashlib
 import importlib.metadata
 import importlib.resources
 import importlib.util
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from importlib.resources.abc import Traversable
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import NamedTuple
 import asyncpg
 from pydantic import SecretStr
 
-from hub.errors import PermanentError
+from hub.errors import PermanentError, TransientError
 from hub.roles import ensure_roles, role_of
 
 ENTRY_POINT_GROUP = "mykey_hub.components"
@@ -31,7 +32,11 @@ _FILE_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+\.sql")
 # Any number will do, as long as nobody else in the database uses it.
 _LOCK_KEY = 0x6D796B6579
 _LOCK_TIMEOUT_S = 300
-_TRIES = 5
+_TABLE_LOCK_TIMEOUT = "1s"
+"""Whoever comes after a file that waits for a table waits too, so it does not wait for longer."""
+_AGAIN_AFTER_S = 4.0
+_TABLES_LIMIT_S = 240.0
+"""Below what another `migrate` waits for this one."""
 _CONNECT_TIMEOUT_S = 30
 
 _NO_HUB = (
@@ -45,6 +50,11 @@ _PENDING = (
 
 _NO_ROLE = "this database does not let the component in: run `mykey-hub migrate`, which sets its role and password"
 _OLDER = "this database was last migrated by an older program: run `mykey-hub migrate` of this release first"
+
+_IN_USE = (
+    "{component}: {file} could not lock its tables for {seconds:.0f} s: a dump, `mykey-hub verify` or somebody's open"
+    " transaction has them in use. Nothing of it was changed; run `mykey-hub migrate` again when that has ended"
+)
 
 _LOCK_SQL = "SELECT pg_advisory_lock($1)"
 
@@ -96,6 +106,10 @@ class NotMigratedError(PermanentError):
     """The database lacks what this program needs: run `mykey-hub migrate`, or a program of the hub's own release."""
 
 
+class TablesInUseError(TransientError):
+    """Somebody keeps tables locked that a file changes; the files before it stay applied."""
+
+
 class MigrationSource(NamedTuple):
     """A component's SQL files.
 
@@ -140,7 +154,7 @@ async def migrate(
 
     Raises:
         MigrationRefusedError: a name does not fit, numbers have gaps, or an applied file was changed or is
-        gone. asyncpg.PostgresError: a file failed; it left nothing behind, the files before it stay
+        gone. TablesInUseError: see there. asyncpg.PostgresError: a file failed; it left nothing behind, the files before it stay
         applied.
     """
     files = {source.name: read_files(source) for source in components}
@@ -307,16 +321,22 @@ async def _pending(connection: asyncpg.Connection, component: str, files: Sequen
 
 
 async def _apply(connection: asyncpg.Connection, component: str, file: SqlFile) -> Applied:
-    """Again where the hub at work and the file have waited for each other: one of the two had to give way."""
-    for _ in range(_TRIES - 1):
-        with suppress(asyncpg.DeadlockDetectedError):
+    """Again where the file and whoever is at work were in each other's way: the hub must not stand still behind it."""
+    give_up_s = time.monotonic() + _TABLES_LIMIT_S
+    while True:
+        try:
             return await _apply_once(connection, component, file)
-    return await _apply_once(connection, component, file)
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
+            if time.monotonic() > give_up_s:
+                found = _IN_USE.format(component=component, file=file.name, seconds=_TABLES_LIMIT_S)
+                raise TablesInUseError(found) from error
+        await asyncio.sleep(_AGAIN_AFTER_S)
 
 
 async def _apply_once(connection: asyncpg.Connection, component: str, file: SqlFile) -> Applied:
     async with connection.transaction():
         await connection.execute(_SET_LOCAL_SQL, "search_path", component)
+        await connection.execute(_SET_LOCAL_SQL, "lock_timeout", _TABLE_LOCK_TIMEOUT)
         await connection.execute(file.sql)
         await connection.execute(_RECORD_SQL, component, file.number, file.name, file.sha256)
     return Applied(component, file.name)

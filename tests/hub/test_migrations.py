@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from hub import migrations, roles
-from hub.migrations import Applied, MigrationRefusedError, MigrationSource, migrate
+from hub.migrations import Applied, MigrationRefusedError, MigrationSource, TablesInUseError, migrate
 from hub.roles import MissingRolePasswordError, component_url, owner_url
 from hub.settings import Settings
 from tests.conftest import Admin, all_sources, with_database
@@ -322,6 +322,43 @@ async def test_a_file_that_gave_way_to_the_hub_at_work_is_run_again(
         assert [one.name for one in await migrating] == ["0002_locks.sql"]
     finally:
         await at_work.close()
+
+
+async def test_while_a_file_waits_for_a_table_the_hub_goes_on(
+    empty_database_url: str, source: Writes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dump holds what it reads until its end, and whoever asks behind a file that waits would wait as long."""
+    monkeypatch.setattr("hub.migrations._AGAIN_AFTER_S", 0.2)
+    await migrate(empty_database_url, [source(name, n0001_tables="CREATE TABLE a ();")])
+    more = source(name, n0002_column="ALTER TABLE a ADD COLUMN c int;")
+    dump, at_work = [await asyncpg.connect(empty_database_url) for _ in range(2)]
+    try:
+        async with dump.transaction():
+            await dump.execute(f"LOCK TABLE {name}.a IN ACCESS SHARE MODE")
+            migrating = asyncio.create_task(migrate(empty_database_url, [more]))
+            await wait_until(lambda: _waits(dump, f"{name}.a"))
+            await at_work.execute(f"SELECT FROM {name}.a", timeout=5)
+            assert not migrating.done()
+        assert [one.name for one in await migrating] == ["0002_column.sql"]
+    finally:
+        await dump.close()
+        await at_work.close()
+
+
+async def test_a_file_that_is_kept_from_its_tables_says_so(
+    empty_database_url: str, source: Writes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.migrations._TABLES_LIMIT_S", 0.0)
+    await migrate(empty_database_url, [source(name, n0001_tables="CREATE TABLE a ();")])
+    more = source(name, n0002_column="ALTER TABLE a ADD COLUMN c int;")
+    dump = await asyncpg.connect(empty_database_url)
+    try:
+        async with dump.transaction():
+            await dump.execute(f"LOCK TABLE {name}.a IN ACCESS SHARE MODE")
+            with pytest.raises(TablesInUseError, match=r"0002_column\.sql"):
+                await migrate(empty_database_url, [more])
+    finally:
+        await dump.close()
 
 
 async def _waits(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> bool:
