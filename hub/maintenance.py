@@ -1,6 +1,7 @@
 """What the message store needs done by itself: days made ahead and dropped in the end, dead processes forgotten."""
 
 import asyncio
+import random
 from typing import Final
 
 import structlog
@@ -11,6 +12,8 @@ log = structlog.get_logger()
 
 EVERY_S: Final = 4 * 3600.0
 RETRY_S: Final = 30.0
+MAKE_WAY_S: Final = 600.0
+"""About so long after somebody had a day's table in use, such as a dump: each try holds the hub up for a moment."""
 DAYS_DROPPED_LIMIT: Final = 400
 """At one look: what is beyond goes at the next one."""
 
@@ -36,7 +39,8 @@ class Maintenance:
                 await self.once()
             except (*UNREACHABLE, *RETRYABLE) as error:
                 log.warning("maintenance_interrupted", error=type(error).__qualname__)
-                await asyncio.sleep(RETRY_S)
+                some_time = random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, keeps no secret
+                await asyncio.sleep(some_time * (MAKE_WAY_S if isinstance(error, RETRYABLE) else RETRY_S))
             else:
                 await asyncio.sleep(EVERY_S)
 

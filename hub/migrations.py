@@ -154,8 +154,8 @@ async def migrate(
 
     Raises:
         MigrationRefusedError: a name does not fit, numbers have gaps, or an applied file was changed or is
-        gone. TablesInUseError: see there. asyncpg.PostgresError: a file failed; it left nothing behind, the files before it stay
-        applied.
+        gone. TablesInUseError: see there. asyncpg.PostgresError: a file failed; it left nothing behind, the
+        files before it stay applied.
     """
     files = {source.name: read_files(source) for source in components}
     connection = await asyncpg.connect(owner_url, timeout=_CONNECT_TIMEOUT_S)

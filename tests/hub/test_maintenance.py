@@ -1,5 +1,6 @@
 """Day partitions are made ahead, also where messages came first; processes that are gone are forgotten."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -31,6 +32,11 @@ MILLISECOND: Final = timedelta(milliseconds=1)
 SEEN: Final = "INSERT INTO hub.process (process_id, receivers, seen_at) VALUES ($1, '{mail}', now() - $2::interval)"
 
 
+WAITING: Final = """
+SELECT EXISTS (SELECT FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+    WHERE d.datname = current_database() AND relation IS NOT NULL AND NOT granted)
+"""
+WAY_MADE_WITHIN_S: Final = 5.0
 DROP_DAY: Final = "SELECT hub.drop_day('9999-12-31')"
 
 
@@ -144,6 +150,29 @@ async def test_a_day_that_is_dropped_is_so_whatever_keeps_the_next_one(probe: Pr
 
         days = await _days(probe)
     assert [_day(ahead) in days for ahead in (-46, -45)] == [False, True]
+
+
+async def test_a_day_is_not_waited_for_by_all_who_read_messages(probe: Probe) -> None:
+    """A dump reads every day until its end; who wants to add one lets the readers behind it go on."""
+    await probe.connection.execute(f"DROP TABLE hub.{_day(14)}")
+    dump = await asyncpg.connect(probe.url)
+    async with at_work(probe.url, fake("registry")) as process:
+        await wait_until(lambda: _made(probe, _day(14)))
+        await probe.connection.execute(f"DROP TABLE hub.{_day(14)}")
+        async with dump.transaction():
+            await dump.execute("LOCK TABLE hub.message, hub.message_default IN ACCESS SHARE MODE")
+            looking = asyncio.create_task(Maintenance(process.database_of("registry")).once())
+            await wait_until(lambda: _somebody_waits(probe))
+            await probe.connection.execute("SELECT FROM hub.message LIMIT 1", timeout=WAY_MADE_WITHIN_S)
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await looking
+        await Maintenance(process.database_of("registry")).once()
+    await dump.close()
+    assert _day(14) in await _days(probe)
+
+
+async def _somebody_waits(probe: Probe) -> bool:
+    return bool(await probe.connection.fetchval(WAITING))
 
 
 async def test_a_look_drops_so_many_days_and_the_next_one_goes_on(
