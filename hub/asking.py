@@ -108,7 +108,7 @@ async def carry_out(options: argparse.Namespace, settings: Settings, console: Co
     command: Command = options.command
     async with (
         serving.migrated(settings) as owner_url,
-        HubProcess(settings, SystemClock(), [asker.without_work()], owner_url) as process,
+        HubProcess(settings, SystemClock(), [asker.only_asking()], owner_url) as process,
     ):
         await command(process, options, console)
 

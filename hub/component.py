@@ -130,6 +130,8 @@ class Component:
     stopping: Callable[[], None] | None = None
     """Told first when the process is to end: what waits for somebody outside is to wait no longer."""
     close: Callable[[], Awaitable[None]] | None = None
+    only_asks: bool = False
+    """Whether a process goes by this name, and its role, only to ask others: what is for it is not for this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +163,7 @@ class Installed:
             return replace(self.factory(context), routes=(), jobs=())
 
         return Installed(self.name, built)
+
+    def only_asking(self) -> "Installed":
+        """For a process that asks in the component's name, and works for it in nothing."""
+        return Installed(self.name, lambda _: Component(name=self.name, only_asks=True))

@@ -117,7 +117,7 @@ class HubProcess(Bus):
         try:
             for one in self._installed:
                 await self._host(one, keys.sealer(PURPOSE))
-            routes.check(self.components)
+            routes.check(component for component in self.components if not component.only_asks)
             await self.pauses.look(self._first.database)
             self._start(keys)
         except BaseException:
@@ -171,7 +171,7 @@ class HubProcess(Bus):
         first = self._first.component.name
         hosting = Hosting(
             process_id=self.process_id,
-            components=self._hosted.keys(),
+            components=[component.name for component in self.components if not component.only_asks],
             database=self._first.database,
             wake_url=component_url(self._owner_url, first, self.settings),
             keys=keys,
@@ -263,7 +263,7 @@ class HubProcess(Bus):
             raise UnroutableError("one call goes to one component")
         name = receivers.pop()
         hosted = self._hosted.get(name)
-        if hosted is not None:
+        if hosted is not None and not hosted.component.only_asks:
             return await _ask_hosted(hosted, messages, trace)
         if self._transport is None:
             raise UnroutableError(name)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from connectors.operations.shapes import (
 )
 from connectors.operations.work import OWN_NAME, Work
 from hub.clock import SystemClock
-from hub.component import Component, Context, Installed
+from hub.component import Installed
 from hub.database import Database
 from hub.process import HubProcess
 from hub.settings import Settings
@@ -104,8 +103,8 @@ class LocalDesk:
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[Work]:
         """For what is asked of the processes at work: for a moment this is a process too."""
-        made = [Installed(OWN_NAME, _for_asking)]
-        async with HubProcess(self._settings, SystemClock(), made, self._owner_url) as process:
+        asker = Installed(OWN_NAME, component).only_asking()
+        async with HubProcess(self._settings, SystemClock(), [asker], self._owner_url) as process:
             yield Work(self._database, process, self._operators)
 
     async def add_operator(self, asked: OperatorAsked) -> OperatorAdded:
@@ -127,7 +126,3 @@ class LocalDesk:
     async def reject_correction(self, correction_id: UUID, asked: ReasonAsked) -> Correction:
         """See Desk."""
         return await self._work.corrections.reject(self._actor, correction_id, asked)
-
-
-def _for_asking(context: Context) -> Component:
-    return replace(component(context), routes=(), jobs=())

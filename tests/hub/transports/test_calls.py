@@ -20,7 +20,7 @@ from hub.transports.remote_calls import Asked, RemoteFailedError, RemoteRefusedE
 from schemas.citizens import CheckMyKeyId
 from schemas.message import Answered
 from schemas.points import BalanceOf, Balances, PostingAnswer
-from tests.hub.parts import Handle, Probe, credit, credited, fake, key_in, posted, record
+from tests.hub.parts import Handle, Probe, credit, credited, fake, key_in, posted, record, say, scheme
 from tests.hub.transports.conftest import Start
 from tests.hub.transports.worker import ENDLESS, worker
 from tests.waiting import wait_until
@@ -50,6 +50,20 @@ async def test_an_answer_means_committed(start: Start, probe: Probe) -> None:
         assert await probe.numbers("ledger") == [5]
 
     assert answer == posted(5)
+
+
+async def test_who_only_asks_does_nothing_of_the_components_work(start: Start, probe: Probe) -> None:
+    """A command that borrows a component's name is no process of it, and may be where it can reach nobody."""
+    async with start(fake("ledger").only_asking()) as asker:
+        await say(asker, scheme())
+        with pytest.raises(DeadlineExceededError):
+            await asker.bus.call(credit(1), 1.0)
+        assert (await probe.done("ledger"), await probe.owners("ledger")) == ([], {})
+
+        async with start(fake("ledger")):
+            assert await asker.bus.call(credit(5), DEADLINE_S) == posted(5)
+            await asker.drained(DEADLINE_S, ["ledger"])
+    assert max(await probe.numbers("ledger")) == 5
 
 
 async def test_answers_come_in_the_order_asked(start: Start, probe: Probe) -> None:
