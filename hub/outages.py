@@ -7,7 +7,7 @@ until that row's `probe_after`, and half open while whoever moved `probe_after` 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -36,6 +36,9 @@ OPEN_LIMIT: Final = 1_000
 RELEASE_LIMIT: Final = 5_000
 """The most deliveries made due by one statement."""
 RELEASE_EVERY_S: Final = 10.0
+RELEASES_LIMIT: Final = 100
+RELEASE_REST_S: Final = 0.05
+"""Between looks for what somebody else is just releasing, and how many there are."""
 UNASKED_LIMIT_S: Final = 60.0
 """How long after its probe was due an outage ends for which nothing waits any more: nobody would ever find it over."""
 LIST_LIMIT: Final = 1_000
@@ -81,6 +84,11 @@ UPDATE hub.delivery SET state = 'due', destination = NULL WHERE id IN (
         WHERE o.receiver = d.receiver AND o.destination = d.destination AND o.ended_at IS NULL)
     ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING lane
+"""
+STILL_HELD: Final = """
+SELECT EXISTS (SELECT FROM hub.delivery AS d WHERE receiver = $1 AND state = 'held' AND lane = ANY ($2::smallint[])
+    AND NOT EXISTS (SELECT FROM hub.outage AS o
+        WHERE o.receiver = d.receiver AND o.destination = d.destination AND o.ended_at IS NULL))
 """
 FIRST_HELD: Final = """
 SELECT held.* FROM hub.outage AS o CROSS JOIN (
@@ -131,6 +139,12 @@ class Outages:
         self._begun_s: dict[str, float] = {}
         """When they were told of here: a look that was begun before does not know of them."""
         self._released_s = 0.0
+        self.on_ended: Callable[[], None] = _nothing
+        """Told, without waiting, when something is open no more: what was held for it is due again by then."""
+
+    def open(self) -> set[str]:
+        """All that is down."""
+        return {*self._open, *self._suspected}
 
     def is_open(self, destination: str | None) -> bool:
         """Whether it is down, so that nothing but a probe may go there."""
@@ -194,17 +208,26 @@ class Outages:
         asked_s = time.monotonic()
         async with self._database.connection() as connection:
             rows = await connection.fetch(OPEN, self._receiver, OPEN_LIMIT, lanes)
+        found = {row["destination"]: row["is_ripe"] for row in rows}
+        begun = {one for one, begun_s in self._begun_s.items() if begun_s > asked_s}
+        if self._open.keys() - found.keys() - begun:
+            await self._release_before_others(lanes)
         now_s = time.monotonic()
         self._begun_s = {one: begun_s for one, begun_s in self._begun_s.items() if begun_s > asked_s}
-        found = {row["destination"]: row["is_ripe"] for row in rows} | dict.fromkeys(self._begun_s, False)
-        self._ended_s |= {destination: now_s for destination in self._open if destination not in found}
+        found |= dict.fromkeys(self._begun_s, False)
+        ended = self._open.keys() - found.keys()
+        self._ended_s |= dict.fromkeys(ended, now_s)
         self._open = found
         self.are_known = True
         OUTAGES.labels(self._receiver).set(len(found))
+        if ended:
+            self.on_ended()
         if now_s - self._released_s > RELEASE_EVERY_S:
-            if found:
-                await self._end_unasked()
+            # What was held for them has failed for itself, or was not asked after all: whoever comes next finds out.
+            unasked = await self._end(END_UNASKED, UNASKED_LIMIT_S) if found else []
             await self.release()
+            for row in unasked:
+                self._forget(row["destination"])
 
     async def first_held(self, destination: str, lanes: Sequence[int]) -> Row | None:
         """The first message held for it in one of these lanes, another lane with each probe."""
@@ -238,16 +261,11 @@ class Outages:
         log.info("outage_goes_on", receiver=self._receiver, destination=destination, probes=probes, wait_s=wait_s)
 
     async def end(self, destination: str) -> None:
-        """The probe got through: tell so, and let everything flow that waited."""
+        """The probe got through: tell so, and let everything flow that waited, before what comes now."""
         await self._end(END, destination)
+        await self.release()
         self._forget(destination)
         self.answered(destination)
-        await self.release()
-
-    async def _end_unasked(self) -> None:
-        """What was held for them has failed for itself, or was not asked after all: whoever comes next finds out."""
-        for row in await self._end(END_UNASKED, UNASKED_LIMIT_S):
-            self._forget(row["destination"])
 
     async def _end(self, which: str, argument: str | float) -> list[Row]:
         """End these, and tell so."""
@@ -264,6 +282,16 @@ class Outages:
         self._open.pop(destination, None)
         self._begun_s.pop(destination, None)
         self._ended_s[destination] = time.monotonic()
+        self.on_ended()
+
+    async def _release_before_others(self, lanes: Sequence[int]) -> None:
+        """An outage is over: what waits in these lanes goes first, whoever is at releasing it."""
+        for _ in range(RELEASES_LIMIT):
+            await self.release()
+            async with self._database.connection() as connection:
+                if not await connection.fetchval(STILL_HELD, self._receiver, lanes):
+                    return
+            await asyncio.sleep(RELEASE_REST_S)
 
     async def release(self) -> None:
         """Make due again, each in its old place, what is held for a destination that is not down."""
@@ -275,6 +303,10 @@ class Outages:
             released = len(rows)
             if rows:
                 self._database.on_commit({(self._receiver, row["lane"]): () for row in rows})
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _known(row: Row) -> dict[str, object]:

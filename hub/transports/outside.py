@@ -7,7 +7,7 @@ time goes out as a probe; the first that gets through lets all of them flow agai
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -47,6 +47,8 @@ PAUSED_REST_S: Final = 0.5
 """How long a lane rests that needs a component which is paused."""
 PROBE_END_S: Final = 2.0
 """How long a stop waits for a probe: it hangs, most likely, as whatever went before it."""
+BEFORE_ALL: Final = -1
+"""A lane's cursor that is lower than any other."""
 PROBES_LIMIT: Final = 16
 """The most destinations that this process probes at once."""
 
@@ -72,6 +74,14 @@ class Ended(NamedTuple):
     took_s: float = 0.0
 
 
+class _Run(NamedTuple):
+    """What is found out in the course of one run of a lane, and is so until its end."""
+
+    down: set[str]
+    """What for these destinations is held: what was said before may be held already, and order is kept."""
+    slow: set[str]
+
+
 class _Turn(NamedTuple):
     """What goes out one after the other; `destination` where it is for one that may turn out to be slow."""
 
@@ -91,6 +101,9 @@ class OutsideReceiver(Receiver):
         """Destinations that this process sends a probe to."""
         self._sending: set[asyncio.Task[None]] = set()
         """Probes whose answer is waited for."""
+        self._down: dict[int, set[str]] = {}
+        """What was down when a lane's work was fetched."""
+        self.outages.on_ended = self._begin_anew
         self._probing = Counter[int]()
         """How many probes are under way in a lane."""
 
@@ -114,12 +127,12 @@ class OutsideReceiver(Receiver):
         if not self.outages.are_known:  # a lane may be won before it was first looked
             await self.outages.refresh(list(self.lanes.epochs))
         slots = asyncio.Semaphore(self.runner.component.outside_limit)
-        slow: set[str] = set()
+        run = _Run({*self._down.get(place.lane, ()), *self.outages.open()}, set())
         left = Counter(one.delivery_id for one in due)
         waiting: dict[int, dict[str, list[UUID]]] = {}
         for first in range(0, len(due), MARK_LIMIT):
             group = due[first : first + MARK_LIMIT]
-            turns = await asyncio.gather(*(self._take_turn(place, turn, slots, slow) for turn in self._turns(group)))
+            turns = await asyncio.gather(*(self._take_turn(place, turn, slots, run) for turn in self._turns(group)))
             ended = [one for turn in turns for one in turn]
             failpoints.reach(f"{self.runner.component.name}.before_mark")
             await self._record(place, [one for one in ended if one.waits_for is None], left)
@@ -133,6 +146,14 @@ class OutsideReceiver(Receiver):
                     by_destination = waiting.setdefault(one.due.delivery_id, {})
                     by_destination.setdefault(one.waits_for, []).append(one.due.message_id)
         return await self._hold(place, waiting)
+
+    async def _fetch(self, place: Place, after: int) -> list[Due]:
+        self._down[place.lane] = self.outages.open()
+        return await super()._fetch(place, after)
+
+    def _begin_anew(self) -> None:
+        """Have every lane read from its start: what was held stands there again, before what has come since."""
+        self._cursors = dict.fromkeys(self._cursors, BEFORE_ALL)
 
     async def _hold(self, place: Place, waiting: dict[int, dict[str, list[UUID]]]) -> bool:
         if not waiting:
@@ -158,7 +179,7 @@ class OutsideReceiver(Receiver):
             return self.runner.component.destination_of(envelope_of(due, self.database.sealer).message)
         return None
 
-    async def _take_turn(self, place: Place, turn: _Turn, slots: asyncio.Semaphore, slow: set[str]) -> list[Ended]:
+    async def _take_turn(self, place: Place, turn: _Turn, slots: asyncio.Semaphore, run: _Run) -> list[Ended]:
         """What is missing was not begun, and stays due."""
         ended: list[Ended] = []
         async with slots:
@@ -166,18 +187,20 @@ class OutsideReceiver(Receiver):
             for due in turn.due:
                 if not self.owns(place):
                     break
-                if turn.destination in slow:
+                if turn.destination in run.slow:
                     ended.append(Ended(due, SlowError(retry_after_s=SLOW_REST_S), was_tried=False))
                     continue
-                one = await self._try(due)
+                one = await self._try(due, run.down)
                 if one is None:
                     break
                 ended.append(one)
+                if one.waits_for is not None:
+                    run.down.add(one.waits_for)
                 if turn.destination is not None and time.monotonic() - began_s > TURN_LIMIT_S:
-                    slow.add(turn.destination)
+                    run.slow.add(turn.destination)
         return ended
 
-    async def _try(self, due: Due, probed: str | None = None) -> Ended | None:
+    async def _try(self, due: Due, down: Collection[str] = (), probed: str | None = None) -> Ended | None:
         """Do one message. What is for a destination that is down is left alone, but for the one that is `probed`.
 
         None: a component that is needed for it is paused; it stays due.
@@ -190,7 +213,7 @@ class OutsideReceiver(Receiver):
             if outside is None:
                 raise UnroutableError(envelope.type)
             destination = self.runner.component.destination_of(envelope.message)
-            if probed is None and self.outages.is_open(destination):
+            if probed is None and (destination in down or self.outages.is_open(destination)):
                 return Ended(due, waits_for=destination)
             TRACE.set(due.trace)  # each is done in a task of its own
             name = self.runner.component.name
@@ -300,7 +323,7 @@ class OutsideReceiver(Receiver):
         keeping = asyncio.create_task(self.outages.keep(destination, probes))
         try:
             async with asyncio.timeout(self.runner.component.outside_try_limit_s or PROBE_TIMEOUT_S):
-                return await self._try(due, destination)
+                return await self._try(due, probed=destination)
         except TimeoutError:
             return Ended(due, NoAnswerError(destination=destination), waits_for=destination)
         finally:

@@ -18,6 +18,7 @@ from hub.database import Database
 from hub.errors import NoAnswerError, NotYetError, OutsideDownError, PermanentError, TransientError
 from hub.metrics import OUTAGES, OUTAGES_BEGUN
 from hub.outages import Outage, OutageLimits
+from hub.process import HubProcess
 from hub.transports.outside import PROBES_LIMIT, OutsideReceiver
 from schemas.message import Envelope
 from schemas.notices import SendNotice
@@ -174,6 +175,45 @@ async def test_what_is_for_a_side_that_is_down_waits_and_the_rest_of_its_lane_fl
 
     assert sides.done[105:] == list(range(1, 211, 2)), "in the order in which they were said"
     assert await probe.deliveries() == []
+
+
+class Blocked(Sides):
+    """The card company takes its time, all at once."""
+
+    def __init__(self, *down: str) -> None:
+        super().__init__(*down)
+        self.goes_on = asyncio.Event()
+
+    async def __call__(self, envelope: Envelope) -> Unasked | None:
+        assert isinstance(envelope.message, SendNotice)
+        if side_of(envelope.message) == "card":
+            await self.goes_on.wait()
+        return await super().__call__(envelope)
+
+
+async def test_what_was_held_goes_before_what_was_said_while_it_was(start: Start, probe: Probe) -> None:
+    """Also where the outage ends while a lane is at a run that began before."""
+    sides = Blocked("airline")
+    async with start(fake("registry"), two_sides(sides, outside_limit=64)) as process:
+        await say(process, *(notice(n, key_in(1)) for n in range(1, 10, 2)))
+        await wait_until(lambda: is_held(probe, 5))
+        await say(process, *(notice(n, key_in(1)) for n in (*range(2, 142, 2), 11, 13)))
+        await wait_until(lambda: _in_work(process, 64))
+        sides.down.clear()
+        await wait_until(lambda: _is_over(probe))
+        sides.goes_on.set()
+        await wait_until(lambda: len([n for n in sides.done if n % 2]) == 7)
+        await process.drained(5)
+    assert [n for n in sides.done if n % 2] == [1, 3, 5, 7, 9, 11, 13]
+
+
+def _in_work(process: HubProcess, count: int) -> bool:
+    (receiver,) = (one for one in process.receivers_of("mail") if one.receiver == RECEIVER)
+    return receiver.flow.in_work >= count
+
+
+async def _is_over(probe: Probe) -> bool:
+    return all(row["ended_at"] for row in await rows(probe)) and not await held(probe)
 
 
 async def test_both_sides_of_one_delivery_may_be_down_and_come_back_one_after_the_other(
@@ -503,6 +543,9 @@ class Late:
         self.is_asked.set()
         await self.arrive.wait()
         return answer
+
+    async def fetchval(self, *question: Any) -> object:  # noqa: ANN401 - the driver's
+        return await self._asked.fetchval(*question)
 
 
 async def test_what_was_found_meanwhile_is_not_forgotten_by_an_older_look(start: Start, probe: Probe) -> None:
