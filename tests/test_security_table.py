@@ -13,6 +13,7 @@ ROWS: Final = (
     *(f"A{number}" for number in range(1, 21)),
     *(f"B{number}" for number in range(21, 32)),
     *(f"F{number}" for number in range(1, 16)),
+    "X15",
     *(f"C{number}" for number in range(1, 7)),
     *("I28", "I29", "I30", "I38", "I39", "I40"),
 )

@@ -24,6 +24,10 @@ from schemas.ids import CheapUUID
 from schemas.message import traceparent
 
 CONTENT_TYPE: Final = "application/cloudevents-batch+json"
+MAC_HEADER: Final = "mykey-mac"
+"""Of a batch as it is sent: what the broker brings is done, and whoever can write to a queue must not decide what."""
+MAC_PURPOSE: Final = "broker|batch"
+NOTHING_IN_IT: Final = b"[]"
 SEALED_TYPE: Final = "application/octet-stream"
 """Of a body with personal data, which only we can open."""
 

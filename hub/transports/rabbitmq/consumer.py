@@ -1,6 +1,7 @@
 """Consumes the queues of the lanes that this process works on, and acknowledges what is done."""
 
 import asyncio
+import hmac
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,8 +12,10 @@ from typing import Any, Final
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue, ConsumerTag
 
+from hub.keys import Hasher
 from hub.metrics import UNROUTED
 from hub.transports.rabbitmq.arrivals import PREFETCH, BrokerArrivals
+from hub.transports.rabbitmq.cloud_events import MAC_HEADER, NOTHING_IN_IT
 from hub.transports.rabbitmq.topology import (
     EXCHANGE,
     LOOK_S,
@@ -33,9 +36,10 @@ TRIED_AT_ONCE: Final = 100
 
 
 class Consumer:
-    """Consumes on its link, for all receivers of this process."""
+    """Consumes on its link, for all receivers of this process; what bears no `mac` of ours is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, mac: Hasher) -> None:
+        self._mac = mac
         self._receivers: list[BrokerArrivals] = []
         self._changed = asyncio.Event()
         self._consuming: dict[tuple[str, int], tuple[AbstractQueue, ConsumerTag]] = {}
@@ -94,7 +98,15 @@ class Consumer:
     async def _came(self, arrivals: BrokerArrivals, lane: int, message: AbstractIncomingMessage) -> None:
         if message.delivery_tag is not None:
             self._unacknowledged[message.delivery_tag] = message
-            arrivals.came(lane, message.delivery_tag, message.body)
+            arrivals.came(lane, message.delivery_tag, message.body if self._is_ours(lane, message) else NOTHING_IN_IT)
+
+    def _is_ours(self, lane: int, message: AbstractIncomingMessage) -> bool:
+        """Else the store has the messages, and is believed."""
+        said = str(message.headers.get(MAC_HEADER, ""))
+        is_ours = hmac.compare_digest(said.encode(), self._mac.word(message.body).encode())
+        if not is_ours:
+            log.error("broker_batch_tampered", key=message.routing_key, lane=lane)
+        return is_ours
 
     async def _acknowledge(self) -> None:
         """As few frames as can be: one up to the first that is not done, one for each behind it."""

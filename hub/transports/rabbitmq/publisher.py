@@ -15,9 +15,10 @@ from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractIncomingM
 
 from hub import failpoints
 from hub.errors import TransientError
+from hub.keys import Hasher
 from hub.metrics import PUBLISHED
 from hub.outbox import MessageRow
-from hub.transports.rabbitmq.cloud_events import CONTENT_TYPE, batch_of
+from hub.transports.rabbitmq.cloud_events import CONTENT_TYPE, MAC_HEADER, batch_of
 from hub.transports.rabbitmq.links import BROKER_ERRORS
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, REPLIES, delivery_key, exchange_of
 
@@ -38,9 +39,15 @@ class BrokerUnusableError(TransientError):
 
 
 class Publisher:
-    """Publishes on its link; `hint` is told of what could not be published, `replied` of replies to calls."""
+    """Publishes on its link; `hint` is told of what could not be published, `replied` of replies to calls.
 
-    def __init__(self, hint: Callable[[str], None], replied: Callable[[AbstractIncomingMessage], None]) -> None:
+    `mac` marks batches as ours.
+    """
+
+    def __init__(
+        self, mac: Hasher, hint: Callable[[str], None], replied: Callable[[AbstractIncomingMessage], None]
+    ) -> None:
+        self._mac = mac
         self._hint = hint
         self._replied = replied
         self._exchanges: dict[str, AbstractExchange] = {}
@@ -125,8 +132,9 @@ class Publisher:
     async def _publish(self, receiver: str, lane: int, messages: Sequence[MessageRow]) -> None:
         failpoints.reach("relay.before_publish")
         try:
-            batch = Message(batch_of(messages), content_type=CONTENT_TYPE)
-            await self.send(EXCHANGE, delivery_key(receiver, lane), batch)
+            batch = batch_of(messages)
+            message = Message(batch, content_type=CONTENT_TYPE, headers={MAC_HEADER: self._mac.word(batch)})
+            await self.send(EXCHANGE, delivery_key(receiver, lane), message)
         except BrokerUnusableError:
             self._hint(receiver)
         else:

@@ -14,6 +14,7 @@ from hub.transports.port import Hosting, Loop
 from hub.transports.postgres import PostgresTransport
 from hub.transports.rabbitmq.arrivals import BrokerArrivals
 from hub.transports.rabbitmq.broker_calls import BrokerCalls
+from hub.transports.rabbitmq.cloud_events import MAC_PURPOSE
 from hub.transports.rabbitmq.consumer import Consumer
 from hub.transports.rabbitmq.links import Link
 from hub.transports.rabbitmq.publisher import BrokerUnusableError, Publisher
@@ -35,8 +36,9 @@ class RabbitTransport:
         if settings.amqp_url is None:
             raise NoBrokerNamedError
         self._postgres = postgres
-        self._publisher = Publisher(postgres.hint, self._replied)
-        self._consumer = Consumer()
+        mac = hosting.keys.hasher(MAC_PURPOSE)
+        self._publisher = Publisher(mac, postgres.hint, self._replied)
+        self._consumer = Consumer(mac)
         self.calls = BrokerCalls(
             postgres.remote, self._publisher, hosting.components, postgres.calls.reply, hosting.calls_at_once
         )

@@ -7,13 +7,17 @@ from typing import Any, Final
 
 import aio_pika
 import pytest
+from aio_pika.abc import HeadersType
 from prometheus_client import Counter
+from structlog.testing import capture_logs
 
+from hub.keys import Hasher
 from hub.metrics import ARRIVED, FROM_STORE
 from hub.process import HubProcess
 from hub.transaction import Transaction
 from hub.transports import receiver as receiver_module
 from hub.transports.rabbitmq import publisher as publisher_module
+from hub.transports.rabbitmq.cloud_events import MAC_HEADER
 from hub.transports.rabbitmq.topology import CALLS, EXCHANGE, delivery_key, queue_name
 from schemas.values import LANES
 from tests.hub.parts import Probe, credit, credited, fake, key_in, record, say
@@ -94,15 +98,54 @@ async def test_a_batch_that_comes_five_times_more_is_done_once(
             assert seen is not None
             await spied.unbind(EXCHANGE, key)
         for _ in range(5):
-            await publish(amqp_url, EXCHANGE, key, seen.body)
+            await publish(amqp_url, EXCHANGE, key, seen.body, headers=seen.headers)
         await receiver.drained(DRAIN_LIMIT_S)
         for _ in range(5):
-            await publish(amqp_url, EXCHANGE, key, seen.body)
+            await publish(amqp_url, EXCHANGE, key, seen.body, headers=seen.headers)
         await say(sender, credited(4, key_in(5)))
         await receiver.drained(DRAIN_LIMIT_S)
         await wait_until(view.is_empty)
 
     assert await probe.numbers() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("forger", ["changes the batch", "says that it is ours", "says nothing"])
+async def test_a_batch_that_was_changed_on_the_way_is_not_believed(
+    start: Start, probe: Probe, ready: Ready, amqp_url: str, forger: str
+) -> None:
+    """Whoever can write to a queue cannot say what is done: the store can."""
+    began, may_end, key = asyncio.Event(), asyncio.Event(), delivery_key("mail", 5)
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        began.set()
+        await may_end.wait()
+
+    async with start(fake("registry")) as sender, start(fake("mail", slowly)) as receiver:
+        await ready()
+        await say(sender, credited(1, key_in(5)))
+        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        async with await aio_pika.connect(amqp_url) as connection:
+            channel = await connection.channel()
+            spied = await channel.declare_queue(exclusive=True)
+            await spied.bind(EXCHANGE, key)
+            await say(sender, credited(2, key_in(5)))
+            seen = await wait_until(lambda: spied.get(no_ack=True, fail=False))
+            assert seen is not None
+            await spied.unbind(EXCHANGE, key)
+        said: dict[str, HeadersType] = {
+            "changes the batch": seen.headers,
+            "says that it is ours": {MAC_HEADER: Hasher(b"a guess").word(seen.body)},
+            "says nothing": {},
+        }
+        forged = seen.body.replace(b'"points":2', b'"points":7')
+        with capture_logs() as logged:
+            await publish(amqp_url, EXCHANGE, key, forged, headers=said[forger])
+            await wait_until(lambda: "broker_batch_tampered" in [one["event"] for one in logged])
+        may_end.set()
+        await receiver.drained(DRAIN_LIMIT_S)
+
+    assert await probe.numbers() == [1, 2]
 
 
 async def test_what_was_not_done_goes_back_to_its_queue(start: Start, view: BrokerView) -> None:
@@ -173,11 +216,19 @@ async def _by_the_broker(*processes: HubProcess) -> None:
     await wait_until(lambda: all(one.complaint() is None for one in processes), READY_LIMIT_S)
 
 
-async def publish(amqp_url: str, exchange: str, key: str, body: bytes, message_id: str | None = None) -> None:
+async def publish(
+    amqp_url: str,
+    exchange: str,
+    key: str,
+    body: bytes,
+    message_id: str | None = None,
+    headers: HeadersType | None = None,
+) -> None:
     """As somebody would who has nothing to do with the hub."""
     async with await aio_pika.connect(amqp_url) as connection:
         to = await (await connection.channel()).get_exchange(exchange, ensure=False)
-        await to.publish(aio_pika.Message(body, message_id=message_id, correlation_id=message_id), key)
+        message = aio_pika.Message(body, message_id=message_id, correlation_id=message_id, headers=headers)
+        await to.publish(message, key)
 
 
 async def _has(view: BrokerView, waiting: Waiting) -> bool:

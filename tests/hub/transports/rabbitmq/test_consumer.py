@@ -5,12 +5,14 @@ from typing import Any, Final
 
 import pytest
 
+from hub.keys import Hasher
 from hub.transports.rabbitmq.arrivals import BrokerArrivals
-from hub.transports.rabbitmq.cloud_events import batch_of
+from hub.transports.rabbitmq.cloud_events import MAC_HEADER, batch_of
 from hub.transports.rabbitmq.consumer import Consumer
 from tests.hub.transports.rabbitmq.test_cloud_events import row_of
 
 LANE: Final = 3
+OURS: Final = Hasher(b"ours")
 
 
 class Brought:
@@ -20,6 +22,7 @@ class Brought:
         self.delivery_tag = tag
         self.row = row_of(b"{}")
         self.body = batch_of([self.row])
+        self.headers = {MAC_HEADER: OURS.word(self.body)}
         self._frames = frames
 
     async def ack(self, *, multiple: bool = False) -> None:
@@ -34,7 +37,7 @@ class Brought:
 async def after(done: set[int], lost: Collection[int] = ()) -> list[str]:
     """The frames after six have come, for lanes in turn, and some of them are done, then some lanes lost."""
     frames: list[str] = []
-    consumer = Consumer()
+    consumer = Consumer(OURS)
     arrivals = BrokerArrivals("mail", lambda _lane: True, consumer.changed)
     consumer.add(arrivals)
     arrivals.lanes_are(range(1, 7))

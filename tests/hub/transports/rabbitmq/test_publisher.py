@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 
+from hub.keys import Hasher
 from hub.transports.rabbitmq import publisher as publisher_module
 from hub.transports.rabbitmq.publisher import BrokerUnusableError, Publisher
 from hub.transports.rabbitmq.topology import CALLS
@@ -40,7 +41,7 @@ async def test_a_queue_rests_also_where_whoever_asked_gave_up_first(monkeypatch:
     said: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
     broker: Any = SilentBroker()
-    publisher = Publisher(lambda _receiver: None, lambda _reply: None)
+    publisher = Publisher(Hasher(b""), lambda _receiver: None, lambda _reply: None)
     publisher._connection, publisher._exchanges = broker, {CALLS: broker}
     message: Any = None
     with pytest.raises(TimeoutError):
