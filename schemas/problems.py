@@ -751,8 +751,8 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "承認された後に、募集を開始できます。",
     ),
     RefusalCode.one_person: RefusalText(
-        "A correction is asked for by one person and approved by another.",
-        "訂正は、申請者とは別の人が承認してください。",
+        "A correction is asked for by one person and approved by another, who has not added the first as an operator.",
+        "訂正は、申請者とは別の人で、申請者を運用担当者として追加していない人が承認してください。",
     ),
     RefusalCode.operation_over: RefusalText(
         "The operation is over and cannot be resumed. Begin a new one with the card.",

@@ -92,7 +92,8 @@ class Corrections:
         operator_id = _operator_id(actor)
         async with self._database.transaction() as tx:
             row = await _taken(tx, correction_id)
-            if row["asked_by_id"] == operator_id:
+            asker_id = row["asked_by_id"]
+            if asker_id == operator_id or await tx.fetch_value(statements.ADDED, asker_id, operator_id):
                 raise CorrectionRefusedError(RefusalCode.one_person)
             if row["state"] == CorrectionState.rejected:
                 raise DecidedError(str(correction_id))

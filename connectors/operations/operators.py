@@ -25,6 +25,10 @@ class NameTakenError(PermanentError):
     """There is, or was, an operator of this name: names are not given twice, because the audit speaks by them."""
 
 
+class SupervisorElsewhereError(PermanentError):
+    """A supervisor is added on the hub's own machine: `mykey-hub console operators add NAME supervisor`."""
+
+
 class NoSuchOperatorError(PermanentError):
     """There is no operator of this name, or its token is revoked already."""
 
@@ -53,11 +57,17 @@ class Operators:
             return None
         return Operator.model_validate(dict(row))
 
-    async def add(self, tx: Transaction, name: str, role: Role) -> str:
-        """Add one; returns the token, which nobody can be told again. Raises NameTakenError."""
+    async def add(self, tx: Transaction, name: str, role: Role, added_by: UUID | None) -> str:
+        """Add one; returns the token, which nobody but `added_by` is told. Raises NameTakenError.
+
+        None is somebody on the hub's own machine. Raises SupervisorElsewhereError where it is not: whoever approves
+        what others ask for must not have come from one of them.
+        """
+        if role is Role.supervisor and added_by is not None:
+            raise SupervisorElsewhereError
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         hashed = self._hasher.hash(token.encode())
-        if not await tx.fetch_value(statements.ADD_OPERATOR, uuid7(), name, role.value, hashed):
+        if not await tx.fetch_value(statements.ADD_OPERATOR, uuid7(), name, role.value, hashed, added_by):
             raise NameTakenError(name)
         return token
 

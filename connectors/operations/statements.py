@@ -7,9 +7,10 @@ from typing import Final
 OPERATOR_BY_HASH: Final = "SELECT * FROM operations.operator WHERE token_hash = $1 AND revoked_at IS NULL"
 OPERATORS: Final = "SELECT * FROM operations.operator ORDER BY name LIMIT $1"
 ADD_OPERATOR: Final = """
-INSERT INTO operations.operator (operator_id, name, role, token_hash) VALUES ($1, $2, $3, $4)
+INSERT INTO operations.operator (operator_id, name, role, token_hash, added_by_id) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO NOTHING RETURNING true
 """
+ADDED: Final = "SELECT EXISTS (SELECT FROM operations.operator WHERE operator_id = $1 AND added_by_id = $2)"
 REVOKE_OPERATOR: Final = """
 UPDATE operations.operator SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING true
 """

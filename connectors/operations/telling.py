@@ -14,7 +14,7 @@ from connectors.operations.corrections import (
     DecidedError,
     NoSuchCorrectionError,
 )
-from connectors.operations.operators import NameTakenError, NoSuchOperatorError
+from connectors.operations.operators import NameTakenError, NoSuchOperatorError, SupervisorElsewhereError
 from connectors.operations.redrives import NoSuchRedriveError
 from connectors.operations.work import (
     NoSuchComponentError,
@@ -45,6 +45,7 @@ CONFLICTS: Final = {
     UnknownTypeError: "このプログラムが知らない種類のメッセージです。",
     CorrectionOpenError: "この記録の訂正はすでに申請されています。",
     DecidedError: "この申請はすでに承認または却下されています。",
+    SupervisorElsewhereError: "監督者はサーバー上で追加します（mykey-hub console operators add 名前 supervisor）。",
     NameTakenError: "この名前はすでに使われています（過去の名前も再利用できません）。",
 }
 

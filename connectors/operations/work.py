@@ -237,9 +237,12 @@ class Work:
         return tested
 
     async def add_operator(self, actor: Actor, asked: OperatorAsked) -> OperatorAdded:
-        """Add an operator; the token is in the answer, and nowhere else. Raises NameTakenError."""
+        """Add an operator; the token is in the answer, and nowhere else.
+
+        Raises NameTakenError, SupervisorElsewhereError.
+        """
         async with self._database.transaction() as tx:
-            token = await self._operators.add(tx, asked.name, asked.role)
+            token = await self._operators.add(tx, asked.name, asked.role, actor.operator_id)
             target = f"operator:{asked.name}"
             await acts.record(tx, actor, ActKind.operator_add, [target], asked.reason, role=asked.role.value)
         return OperatorAdded(name=asked.name, role=asked.role, token=token)

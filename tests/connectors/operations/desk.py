@@ -64,15 +64,18 @@ class Desk:
 async def desk_at(owner_url: str, *others: Installed) -> AsyncIterator[Desk]:
     """Open the door, in a process with other components."""
     async with at_work(owner_url, OPERATIONS, *others) as process:
-        operators = Operators(Keys(SECRET_KEY.encode()).hasher(HASH_PURPOSE))
-        work = Work(process.database_of("operations"), process, operators)
-        system = Actor("root", Role.supervisor, "terminal")
-        tokens = {
-            role: (await work.add_operator(system, OperatorAsked(name=role.value, role=role))).token for role in Role
-        }
+        tokens = {role: await added_here(process, role.value, role) for role in Role}
         routes = next(one.routes for one in process.components if one.name == "operations")
         async with Door(make_app(routes), "127.0.0.1", 0) as door, ClientSession() as client:
             yield Desk(f"http://127.0.0.1:{door.port}/api/operations", tokens, client, process)
+
+
+async def added_here(process: HubProcess, name: str, role: Role) -> str:
+    """The token of an operator who was added on the hub's own machine."""
+    operators = Operators(Keys(SECRET_KEY.encode()).hasher(HASH_PURPOSE))
+    work = Work(process.database_of("operations"), process, operators)
+    added = await work.add_operator(Actor("root", Role.supervisor, "terminal"), OperatorAsked(name=name, role=role))
+    return added.token
 
 
 def plain(route: Route) -> str:

@@ -17,7 +17,7 @@ from hub.errors import DeadlineExceededError, TransientError
 from hub.process import HubProcess
 from schemas.corrections import CorrectPosting
 from schemas.points import BalanceOf, PostingCommand
-from tests.connectors.operations.desk import ACTS, Desk
+from tests.connectors.operations.desk import ACTS, Desk, added_here
 from tests.connectors.operations.wrong_posting import GIVEN, ME, WRONG, asked_for, begun, wrongly_posted
 from tests.hub.parts import Probe
 from tests.waiting import wait_until
@@ -36,8 +36,8 @@ async def desk(probe: Probe) -> AsyncIterator[Desk]:
 
 async def with_another(desk: Desk) -> Desk:
     """The same, with another supervisor."""
-    added = await desk.do("/operators", {"name": SECOND, "role": "supervisor"})
-    return replace(desk, tokens={**desk.tokens, Role.supervisor: added["token"]})
+    token = await added_here(desk.process, SECOND, Role.supervisor)
+    return replace(desk, tokens={**desk.tokens, Role.supervisor: token})
 
 
 async def approve(desk: Desk, correction_id: str, role: Role = Role.supervisor) -> tuple[int, Any]:
@@ -52,6 +52,20 @@ async def acts_of(probe: Probe) -> list[tuple[str, str]]:
     """Who did what about corrections."""
     acts = await probe.connection.fetch(ACTS)
     return [(act["operator"], act["kind"]) for act in acts if act["kind"].startswith("correction_")]
+
+
+async def test_who_was_shown_the_askers_token_is_no_second_person(desk: Desk) -> None:
+    for role in ("supervisor", "operator"):
+        status, _ = await desk.ask(Role.supervisor, "POST", "/operators", {"name": f"new.{role}", "role": role})
+        assert status == (409 if role == "supervisor" else 201)
+    added = await desk.do("/operators", {"name": "sham", "role": "operator"})
+    sham = replace(desk, tokens={**desk.tokens, Role.operator: added["token"]})
+    asked = await sham.do("/corrections", asked_for(), Role.operator)
+    status, problem = await approve(desk, asked["correction_id"])
+    assert (status, "one_person" in problem["detail"]) == (409, True)
+    assert await balance(desk.process) == 70
+    status, decided = await approve(await with_another(desk), asked["correction_id"])
+    assert (status, decided["status"]) == (200, "posted")
 
 
 async def test_one_asks_another_approves_and_the_points_are_back(probe: Probe, desk: Desk) -> None:
