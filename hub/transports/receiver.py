@@ -4,13 +4,15 @@ PostgreSQL says what is due and in which order, whatever the transport; a transp
 them, the messages themselves (`arrivals`).
 
 Ids are drawn before they commit, so a lower id may appear after a higher one was done. The cursor makes the ordinary
-look cheap (it starts behind the rows already deleted); every poll looks from zero and takes the cursor back to
-latecomers. Messages of one key come from one writer at a time, so for them the order of ids is the order of commits.
+look cheap (it starts behind most rows already deleted); every poll looks from zero and takes the cursor back to
+latecomers. Messages of one key mostly come from one writer at a time, so for them the order of ids is the order of
+commits; where several write, as of webhooks, the cursor stays behind what was done a moment ago.
 Order ends where a message fails: it is put off, and what came after it goes on.
 """
 
 import asyncio
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -39,6 +41,8 @@ log = structlog.get_logger()
 POLL_S: Final = 0.5
 LATE_S: Final = 0.2
 """How long a lane rests after its database did not answer."""
+COMMITS_WITHIN_S: Final = 1.0
+"""How long after a higher id was done a lower one may still commit, and be done before what is said after that."""
 SUSPECTS: Final = 16
 """A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
 
@@ -67,6 +71,8 @@ class Receiver:
         self.database = database
         self.lanes = Lanes(receiver, process_id, database, self._lanes_changed, self.is_working)
         self._cursors: dict[int, int] = {}
+        self._just_done: defaultdict[int, deque[tuple[float, int]]] = defaultdict(deque)
+        """By lane: deliveries that were done lately, and when."""
         self._wakes: dict[int, asyncio.Event] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._keeping: asyncio.Task[None] | None = None
@@ -185,9 +191,17 @@ class Receiver:
                 return  # the next poll that is answered wakes the lane
             # Where the cursor was taken back meanwhile, to a latecomer, it stays there.
             if ended and self._cursors[lane] == cursor:
-                self._cursors[lane] = due[-1].delivery_id
+                self._cursors[lane] = self._moved_on(lane, due[-1].delivery_id)
             if ended and self.arrivals is None and deliveries.were_all(due) and not self._wakes[lane].is_set():
                 return  # what has come since, or comes later, wakes the lane
+
+    def _moved_on(self, lane: int, done: int) -> int:
+        """The cursor after this delivery: behind it there may be one that was said before and has not committed yet."""
+        now_s, cursor, just_done = time.monotonic(), self._cursors[lane], self._just_done[lane]
+        just_done.append((now_s, done))
+        while just_done[0][0] < now_s - COMMITS_WITHIN_S:
+            cursor = max(cursor, min(just_done.popleft()[1], done))
+        return cursor
 
     async def _fetch(self, place: Place, after: int) -> list[Due]:
         if self.arrivals is None:

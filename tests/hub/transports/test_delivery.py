@@ -116,6 +116,36 @@ async def test_a_lower_id_that_commits_late_is_still_delivered(start: Start, pro
     assert await probe.numbers() == [2, 3, 1]
 
 
+async def test_what_committed_late_goes_before_what_was_said_after_that(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two write for one key, and one of them is slow to commit: whoever says more after its commit comes after it."""
+    monkeypatch.setattr("hub.transports.receiver.POLL_S", 30.0)
+    key = key_in(3)
+    began, both_are_there = asyncio.Event(), asyncio.Event()
+
+    async def a_while(messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        began.set()
+        await both_are_there.wait()
+
+    async with start(fake("registry")) as process:
+        late, first, after = await say(process, credited(1, key), credited(2, key), credited(3, key))
+    await probe.connection.execute("DELETE FROM hub.delivery")
+    last = await probe.connection.fetchval("SELECT nextval(pg_get_serial_sequence('hub.delivery', 'id'))")
+    await probe.connection.execute(INSERT_OVER_IDENTITY, last + 10, "mail", 3, [first])
+
+    async with start(fake("mail", a_while)) as process:
+        await asyncio.wait_for(began.wait(), 5)
+        await probe.connection.execute(INSERT_OVER_IDENTITY, last + 5, "mail", 3, [late])
+        await probe.connection.execute(INSERT_OVER_IDENTITY, last + 11, "mail", 3, [after])
+        both_are_there.set()
+        process.receivers_of("mail")[0].wake(3)
+        await process.drained(8)
+
+    assert await probe.numbers() == [2, 1, 3]
+
+
 async def test_a_lower_id_is_delivered_also_while_higher_ones_keep_coming(
     start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
