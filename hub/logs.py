@@ -23,6 +23,7 @@ from uuid import UUID
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from hub.errors import HubError
 from hub.tracing import TRACE
 
 REFUSED = "[refused]"
@@ -50,6 +51,8 @@ _ITEM_LIMIT = 50
 _DEPTH_LIMIT = 4
 _CAUSE_LIMIT = 5
 _FRAME_LIMIT = 20
+
+_QUOTE_NOBODY = (AttributeError, ImportError, NameError, NotImplementedError, RuntimeError, TypeError)
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -178,10 +181,19 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
+def _words(error: BaseException) -> str:
+    """Of an error that is not ours only what cannot quote what somebody typed: the driver's, and ValueError, do."""
+    if isinstance(error, OSError):
+        return error.strerror or ""
+    if isinstance(error, (HubError, *_QUOTE_NOBODY)):
+        return str(error).partition("\n")[0]
+    return str(getattr(error, "sqlstate", None) or "")
+
+
 def _told(error: BaseException) -> dict[str, str | Sequence[str]]:
     frames = traceback.extract_tb(error.__traceback__)[-_FRAME_LIMIT:]
     return {
         "type": f"{type(error).__module__}.{type(error).__qualname__}",
-        "says": str(error).partition("\n")[0][:_TEXT_LIMIT_CHARACTERS],
+        "says": _words(error)[:_TEXT_LIMIT_CHARACTERS],
         "where": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
