@@ -24,7 +24,7 @@ from schemas.card_jobs import MergeFilesAnswered
 from schemas.citizens import ProfileOf
 from schemas.merges import AcknowledgeMerge, ReturnMerge, SendMerge
 from schemas.municipalities import Registered
-from schemas.points import PostingStatus
+from schemas.points import PostingStatus, RecordRefusal
 from schemas.problems import RefusalCode
 from schemas.service_ids import ServiceIdOf
 from schemas.streets import (
@@ -79,22 +79,25 @@ class Merging:
     async def ask_again(self) -> None:
         """Ask the ledger about merges that whoever began them has left: each becomes `sent` or `failed`."""
         merges = await self._store.asked_long_ago()
-        answers = await asyncio.gather(*(self._asked_again(merge) for merge in merges))
+        answers = await asyncio.gather(*(self._is_posted(merge) for merge in merges))
         posted = [merge.merge_id for merge, is_posted in zip(merges, answers, strict=True) if is_posted]
         if posted:
             await self._store.agreed(posted)
 
-    async def _asked_again(self, merge: Merge) -> bool:
-        """Whether the points are set aside. One that cannot be asked holds no other up, and has its turn again."""
+    async def _is_posted(self, merge: Merge) -> bool:
+        """Whether the points are set aside; else they never will be: nobody stands there with the card any more.
+
+        One that cannot be asked holds no other up, and has its turn again.
+        """
         try:
-            answer = await self._bus.call(_send(merge), DEADLINE_S)
+            answer = await self._bus.call(_refuse(merge), DEADLINE_S)
         except HubError as error:
             log.warning("merge_not_asked", merge_id=merge.merge_id, error=type(error).__qualname__)
             return False
         is_posted = answer.status is PostingStatus.posted
         if not is_posted:
             await self._store.failed(merge.merge_id, answer.code or "")
-        log.info("merge_asked_again", merge_id=merge.merge_id, status=answer.status.value, code=answer.code)
+        log.info("merge_left_ended", merge_id=merge.merge_id, status=answer.status.value, code=answer.code)
         return is_posted
 
     async def _begin(self, command: StartMerge) -> Merge | MergeAnswer:
@@ -216,6 +219,18 @@ def _send(merge: Merge) -> SendMerge:
         lg_code=merge.lg_code,
         pool=merge.pool,
         points=merge.points,
+    )
+
+
+def _refuse(merge: Merge) -> RecordRefusal:
+    """What is answered as `_send` was, where the ledger had heard that, and has its id refused for ever where not."""
+    said = _send(merge)
+    return RecordRefusal(
+        party_id=said.party_id,
+        command_id=said.command_id,
+        request_hash=said.request_hash,
+        citizen_id=said.citizen_id,
+        code=RefusalCode.operation_over,
     )
 
 

@@ -157,10 +157,7 @@ def test_the_words_of_an_error_that_may_quote_somebody_are_not_told(
     error: Exception, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure("info")
-    try:
-        raise error
-    except Exception:
-        structlog.get_logger().exception("write_failed")
+    structlog.get_logger().error("write_failed", exc_info=error)
     (told,) = one(capsys)["exception"]
     assert told["says"] == says
 

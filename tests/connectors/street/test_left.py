@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 
 from connectors.street import component, merge_store, merging
 from hub.errors import HubError, TransientError
+from schemas.problems import RefusalCode
 from schemas.streets import MergeState
 from tests.connectors.street.test_door import server
 from tests.connectors.street.town import HELD, STREET_ID, Town, town
@@ -18,6 +19,7 @@ from tests.peers.card.authority import CardAuthority
 from tests.waiting import wait_until
 
 STATE = "SELECT state FROM street.merge WHERE merge_id = $1"
+AS_BEFORE_IT_WAS_HEARD = "UPDATE street.merge SET state = 'asked' WHERE merge_id = $1"
 ABANDONED = """
 INSERT INTO street.merge (merge_id, street_id, number, citizen_id, terminal_id, destination, lg_code, pool, points,
     member_sealed, state, started_at)
@@ -61,7 +63,7 @@ async def test_begun_and_left_it_hides_no_other_from_the_street(
         assert (status, [one["number"] for one in told["merges"]]) == (200, [real.number])
 
 
-async def test_begun_and_left_it_is_asked_for_again_and_goes_or_fails(
+async def test_begun_and_left_it_goes_only_where_the_ledger_had_heard_it(
     database_url: str,
     tmp_path: Path,
     card_authority: CardAuthority,
@@ -73,12 +75,20 @@ async def test_begun_and_left_it_is_asked_for_again_and_goes_or_fails(
     async with town(database_url, tmp_path, card_authority) as street:
         with monkeypatch.context() as patched:
             patched.setattr(merging, "_send", gone)
-            good, too_much = await left(street, 300), await left(street, HELD + 1)
-        for merge_id, state in ((good, MergeState.delivered), (too_much, MergeState.failed)):
+            unheard = await left(street, 300)
+        with monkeypatch.context() as patched:
+            patched.setattr(merging.Merging, "_brought", gone)
+            heard = await left(street, 50)
+        await owner.execute(AS_BEFORE_IT_WAS_HEARD, heard)
+        for merge_id, state in ((heard, MergeState.delivered), (unheard, MergeState.failed)):
 
             async def is_so(merge_id: UUID = merge_id, state: MergeState = state) -> bool:
                 return bool(await owner.fetchval(STATE, merge_id) == state)
 
             await wait_until(is_so, DEADLINE_S)
-        assert await street.held() == (HELD - 300, 300)
-        assert street.receive().points == 300
+        assert await street.held() == (HELD - 50, 50)
+        assert street.receive().points == 50
+        again = await street.merge(300, merge_id=unheard)
+        assert (again.state, again.code) == (MergeState.failed, RefusalCode.operation_over)
+        assert (await street.merge(300)).state is MergeState.delivered
+        assert (await street.held())[0] == HELD - 350, "once, and not again for the one that was left"

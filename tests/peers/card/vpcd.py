@@ -19,6 +19,8 @@ class VirtualReader:
 
     def __init__(self, name: str, port: int) -> None:
         self.name = name
+        self.card: Card | None = None
+        """The one that is in."""
         self._port = port
         self._socket: socket.socket | None = None
         self._thread: Thread | None = None
@@ -28,6 +30,7 @@ class VirtualReader:
         self.remove()
         self._socket = socket.create_connection((HOST, self._port), timeout=CONNECT_LIMIT_S)
         self._socket.settimeout(None)
+        self.card = card
         self._thread = Thread(target=_serve, args=(self._socket, card), daemon=True)
         self._thread.start()
 
@@ -39,7 +42,7 @@ class VirtualReader:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._thread.join(JOIN_LIMIT_S)
         self._socket.close()
-        self._socket = self._thread = None
+        self._socket = self._thread = self.card = None
 
 
 def _serve(connection: socket.socket, card: Card) -> None:
