@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -26,9 +27,11 @@ from tests.hub.parts import Probe, at_work, credited, fake, key_in, notice, say
 from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 
+PROXY: Final = IPv4Network("127.0.0.1/32")
 OPERATIONS: Final = Installed("operations", component)
 SECRET: Final = "KLMN0123"
 """A MyKey ID, which is in the body of a personal message."""
+EXAMPLES: Final = {"id": str(UUID(int=7)), "name": "mail", "fingerprint": "abcdefabcdef"}
 ACTS: Final = "SELECT kind, operator, role, via, targets, reason, result FROM operations.act ORDER BY act_id"
 
 
@@ -66,7 +69,7 @@ async def desk_at(owner_url: str, *others: Installed) -> AsyncIterator[Desk]:
     async with at_work(owner_url, OPERATIONS, *others) as process:
         tokens = {role: await added_here(process, role.value, role) for role in Role}
         routes = next(one.routes for one in process.components if one.name == "operations")
-        async with Door(make_app(routes), "127.0.0.1", 0) as door, ClientSession() as client:
+        async with Door(make_app(routes, [PROXY]), "127.0.0.1", 0) as door, ClientSession() as client:
             yield Desk(f"http://127.0.0.1:{door.port}/api/operations", tokens, client, process)
 
 
@@ -82,6 +85,11 @@ def plain(route: Route) -> str:
     """A route's path without the patterns of its parameters."""
     parts = [f"{{{part[1:].partition(':')[0]}}}" if part.startswith("{") else part for part in route.path.split("/")]
     return "/".join(parts)
+
+
+def filled(route: Route) -> str:
+    """A route's path with examples for its parameters."""
+    return plain(route).format(**EXAMPLES)
 
 
 async def hold(probe: Probe) -> list[UUID]:
