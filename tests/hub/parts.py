@@ -65,7 +65,7 @@ class Probe:
     @classmethod
     async def to(cls, owner_url: str) -> "Probe":
         """Where the table is made already; its connection is to be closed."""
-        return cls(await asyncpg.connect(owner_url), owner_url)
+        return cls(await asyncpg.connect(owner_url, server_settings={"timezone": "UTC"}), owner_url)
 
     async def again(self) -> "Probe":
         """Another connection, while this one waits."""

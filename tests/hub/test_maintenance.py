@@ -68,6 +68,7 @@ async def test_a_process_that_starts_makes_a_fortnight_ahead(probe: Probe) -> No
 
 async def test_it_goes_on_every_few_hours(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "EVERY_S", 0.05)
+    await probe.connection.execute(f"DROP TABLE IF EXISTS hub.{_day(14)}")
     async with at_work(probe.url, fake("registry")):
         await wait_until(lambda: _made(probe, _day(14)))
         await probe.connection.execute(f"DROP TABLE hub.{_day(14)}")
