@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from connectors.partner.outbound import Got, Outbound
 from demo.ports import free_port
+from hub.clock import AdjustableClock
 from hub.web.openapi import openapi
 from schemas.citizens import LinkCitizen
 from schemas.links import UnlinkCitizen
@@ -83,6 +85,24 @@ async def test_what_happens_is_told_signed_until_it_is_taken_and_again_when_aske
     assert await ask(card_company, "POST", "/webhook-replays", replay, 202) == {"event_ids": []}
     assert await ask(airline, "POST", "/webhook-replays", replay, 202) == replay
     await wait_until(lambda: receiver.types().count("link.ended") == 4)
+
+
+async def test_the_secret_before_signs_for_a_day_and_no_longer(database_url: str, receiver: Receiver) -> None:
+    clock = AdjustableClock()
+    async with town(database_url, clock) as opened:
+        airline = opened.partner()
+        old = (await ask(airline, "PUT", "/webhook", {"url": receiver.url}))["secret"]
+        before = clock.now()
+        new = (await ask(airline, "POST", "/webhook-secrets"))["secret"]
+        after = clock.now()
+        signed: list[list[bool]] = []
+        for instant in (before + timedelta(hours=24, minutes=-1), after + timedelta(hours=24)):
+            clock.move_to(instant)
+            await ask(airline, "POST", "/webhook-tests", status=202)
+            await wait_until(lambda: len(receiver.came) > len(signed))
+            signed.append([signed_by(*receiver.came[-1], secret) for secret in (new, old)])
+
+    assert signed == [[True, True], [True, False]]
 
 
 async def test_an_endpoint_that_is_gone_is_asked_no_more(
