@@ -25,8 +25,8 @@ class RetryPolicy:
 PROMPT: Final = RetryPolicy(attempts_limit=5, first_delay_s=1.0, delay_limit_s=60.0)
 """For what happens inside: a fault that stays is a defect."""
 
-PATIENT: Final = RetryPolicy(attempts_limit=20, first_delay_s=5.0, delay_limit_s=4 * 3600.0)
-"""For the outside world: about a day."""
+PATIENT: Final = RetryPolicy(attempts_limit=18, first_delay_s=5.0, delay_limit_s=4 * 3600.0)
+"""For the outside world: about a day, 22 hours where nobody asks for longer pauses."""
 
 JITTER: Final = 0.3
 DOUBLINGS_LIMIT: Final = 30
