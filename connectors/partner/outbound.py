@@ -28,6 +28,9 @@ from aiohttp.resolver import ThreadedResolver
 from hub.loopback import is_loopback, is_plain_loopback
 
 TIMEOUT_S: Final = 10.0
+"""Mostly somebody waits for what is asked there."""
+TELL_TIMEOUT_S: Final = 15.0
+"""Nobody waits for who is told; Standard Webhooks asks for 15 to 30 seconds."""
 CONNECT_TIMEOUT_S: Final = 5.0
 ANSWER_LIMIT_BYTES: Final = 64 * 1024
 CONNECTIONS_LIMIT: Final = 64
@@ -122,9 +125,10 @@ class Outbound:
         self.check(url)
         if self._session is None:
             self._session = self._opened()
+        timeout = ClientTimeout(total=TIMEOUT_S if reads else TELL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
                 content = await _read(response) if reads else b""
         except ClientConnectorError as error:
@@ -146,7 +150,6 @@ class Outbound:
                 limit_per_host=CONNECTIONS_PER_HOST_LIMIT,
                 use_dns_cache=False,
             ),
-            timeout=ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             cookie_jar=DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,

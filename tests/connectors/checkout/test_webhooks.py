@@ -104,7 +104,7 @@ async def test_a_shop_is_told_of_links_decisions_and_orders_not_captured_in_time
 async def test_a_dead_endpoint_holds_nobody_up_and_is_told_all_in_its_order_when_it_is_back(
     open_street: Street, receivers: dict[str, Receiver], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.partner.outbound.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("connectors.partner.outbound.TELL_TIMEOUT_S", 1.0)
     assert lane_of(SHOP) == lane_of(FUND), "they share what is done one after another"
     await set_up(open_street, receivers)
     at_shop, at_fund = receivers["shop"], receivers["fund"]

@@ -28,6 +28,7 @@ from connectors.partner.outbound import (
 from demo.ports import free_port
 from tests.certificates import self_signed
 from tests.connectors.partner.town import HOST
+from tests.waiting import wait_until
 
 REAL: Final = "https://hub.example"
 REHEARSAL: Final = "http://127.0.0.1:8080"
@@ -189,6 +190,30 @@ async def test_a_drip_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving([web.get("/drip", drip)]) as url, going() as outbound:
         with pytest.raises(AwayError, match="Timeout"):
             await asyncio.wait_for(outbound.get(f"{url}/drip"), 15)
+
+
+@pytest.mark.loopback
+async def test_who_is_told_has_longer_than_who_is_asked_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (subject.TIMEOUT_S, subject.TELL_TIMEOUT_S) == (10.0, 15.0)
+    monkeypatch.setattr(subject, "TIMEOUT_S", 0.3)
+    came, answered = list[str](), asyncio.Event()
+
+    async def late(request: web.Request) -> web.Response:
+        came.append(request.method)
+        await answered.wait()
+        return web.Response()
+
+    routes = [web.get("/late", late), web.post("/late", late)]
+    async with serving(routes) as url, going() as outbound:
+        telling = asyncio.create_task(outbound.tell(f"{url}/late", b"{}", {}))
+        await wait_until(lambda: came)
+        with pytest.raises(AwayError, match="Timeout"):
+            await outbound.get(f"{url}/late")
+        monkeypatch.setattr(subject, "TELL_TIMEOUT_S", 0.3)
+        with pytest.raises(AwayError, match="Timeout"):
+            await outbound.tell(f"{url}/late", b"{}", {})
+        answered.set()
+        assert (await telling).status == 200
 
 
 @pytest.mark.loopback
