@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +14,14 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
+from hub.__main__ import COMMAND_GROUP
 from hub.broker_definitions import VHOST
 from hub.transports.rabbitmq import topology
 from hub.transports.rabbitmq.topology import CALLS, DELIVERY_ARGUMENTS, EXCHANGE, UNROUTED, queue_name
+from schemas.acts import RecordAct
 from tests import rabbitmq
 from tests.deploy.deployed import Container, DeployedBroker
-from tests.deploy.parts import components, make_secrets, run_by_hand, secrets_of, services
+from tests.deploy.parts import ROOT, components, make_secrets, run_by_hand, secrets_of, services
 from tests.rabbitmq import HOST
 from tests.waiting import wait_until
 
@@ -30,11 +33,19 @@ SEEN_BY_AN_OPERATOR: Final = (
     ("console", "pause", "mail", "--reason", "try"),
     ("console", "resume", "mail"),
     ("console", "acts"),
+    ("municipalities", "schemes"),
+    ("issuers", "list"),
+    ("libraries", "list"),
     ("streets", "list"),
     ("terminals", "plan", "232106"),
     ("offers", "list", "232106"),
 )
-"""Asked of the registry, the street's, the terminals' and the shops' components, or looked up in the database."""
+"""Asked of the registry, the libraries', the street's, the terminals' and the shops' components, or looked up in the
+database."""
+SEEN_BESIDE: Final = frozenset({"parties", "trace", "verify"})
+HUB_STOPPED: Final = frozenset({"spread"})
+"""What cannot be tried beside the components at work."""
+REHEARSALS: Final = frozenset({"story", "demo", "sandbox", "bench"})
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +120,21 @@ async def _an_operator_works(hub: Container, folder: Path) -> None:
     await hub.does("parties", "secret", party_id, "air-2026", "--out", "air.secret")
     assert (folder / "air.secret").stat().st_size
     assert "地方航空" in await hub.does("parties", "list")
+    message_id, *_ = re.findall(UUID_PATTERN, await hub.does("console", "--json", "messages", "--type", RecordAct.TYPE))
+    assert "begun by a message of partner" in await hub.does("trace", message_id)
     for words in SEEN_BY_AN_OPERATOR:
         await hub.does(*words)
     assert "everything adds up" in await hub.does("verify", "--state", "verified.json")
     assert (folder / "verified.json").exists()
+
+
+def test_every_command_of_an_operator_is_named_and_tried() -> None:
+    chapter = (ROOT / "docs" / "deployment.md").read_text("utf-8").partition("## An operator's commands\n")[2]
+    named = set(re.findall(r"`(?:mykey-hub )?(\w+)`", chapter.partition(" work on the database")[0]))
+    there_are = {one.name for one in entry_points(group=COMMAND_GROUP)} - REHEARSALS
+
+    assert named == there_are | {"trace"}, "trace is the hub's own"
+    assert named == {words[0] for words in SEEN_BY_AN_OPERATOR} | SEEN_BESIDE | HUB_STOPPED
 
 
 def _all_listen(broker: DeployedBroker) -> bool:
