@@ -21,9 +21,9 @@ from schemas.message import Said
 from schemas.points import CreditPoints
 from schemas.values import CommandId, ExpiryRule, LgCode, LinkId, MailAddress, MyKeyId, Name, Points, Pool
 from tests.hub.parts import credit, credited
+from tools.house_rules import PRODUCT
 
 ROOT: Final = Path(__file__).parents[2]
-PRODUCT: Final = ("hub", "connectors", "workers", "schemas", "reader_agent")
 
 RIGHT: Final = {
     "mykey_id": (MyKeyId, "0AZ9KLMN"),
@@ -140,6 +140,7 @@ def _sources() -> list[tuple[str, str]]:
 
 def test_there_is_something_to_look_through() -> None:
     assert len(_sources()) > 50
+    assert {Path(name).parts[0] for name, _ in _sources()} >= {"street_software", "reader_agent", "hub"}
 
 
 @pytest.mark.parametrize(
