@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from demo.ports import free_port
+from tests.children import ended
 from tests.deploy.parts import COMMAND, DEPLOY, Service, secrets_of, services
 from tests.rabbitmq import HOST, PROGRAMS, Broker, BrokerError
 
@@ -23,7 +24,6 @@ SAID_BY_COMPOSE: Final = (
     "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
     "RABBITMQ_CTL_ERL_ARGS",
 )
-STOP_LIMIT_S: Final = 60.0
 COMMAND_LIMIT_S: Final = 60.0
 LOG_TAIL: Final = 2_000
 
@@ -128,13 +128,9 @@ class Container:
 
     async def _ended(self, process: asyncio.subprocess.Process) -> int:
         try:
-            return await asyncio.wait_for(process.wait(), COMMAND_LIMIT_S)
+            return await ended(process, COMMAND_LIMIT_S)
         except TimeoutError:
             raise AssertionError(f"{self._service['command']} does not end: {self.log[-LOG_TAIL:]}") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
 
     async def _spawn(self, program: Path, arguments: list[str]) -> asyncio.subprocess.Process:
         with self._log.open("ab") as log:

@@ -26,6 +26,7 @@ from demo.ports import free_port
 from hub.settings import Settings
 from hub.web.problems import PROBLEM_TYPE
 from schemas.problems import PROBLEMS, Problem, ProblemCode, problem_type
+from tests.children import stopped
 from tests.deploy.parts import DEPLOY, make_secrets, services
 from tests.waiting import wait_until
 
@@ -87,9 +88,7 @@ async def _in_front(
         await wait_until(lambda: _listens(made.tls))
         yield made
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+        await stopped(process, STOP_LIMIT_S)
 
 
 def _front(folder: Path, came: list[web.Request]) -> Front:

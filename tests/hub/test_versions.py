@@ -21,6 +21,7 @@ from hub.versions import NewerMessageError, UnreadableMessageError, current_type
 from schemas.catalog import CATALOG, OLD_VERSIONS
 from schemas.message import Event, OldVersion
 from schemas.points import PointsCredited
+from tests.children import stopped
 from tests.hub.parts import Probe, at_work, credited, fake, say
 from tests.waiting import wait_until
 
@@ -160,9 +161,7 @@ async def newer_program(probe: Probe, *what: str) -> AsyncIterator["asyncio.subp
         assert await asyncio.wait_for(process.stdout.readline(), START_LIMIT_S) == b"at work\n"
         yield process
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        await stopped(process)
 
 
 async def test_a_newer_version_is_parked_until_the_upgrade_and_then_done(probe: Probe) -> None:

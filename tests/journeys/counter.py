@@ -22,6 +22,7 @@ from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.card_jobs import PresenceOf
 from schemas.terminals import shown_password
+from tests.children import stopped
 from tests.connectors.terminal.agents import DEADLINE_S, HOST
 from tests.connectors.terminal.counters import Clerk
 from tests.connectors.terminal.enrolling import CONTACT
@@ -155,8 +156,7 @@ async def agent(folder: Path, hub_url: str, environment: Mapping[str, str], *mor
             stack.callback(typing.cancel)
             yield made
         finally:
-            process.terminate()
-            await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+            await stopped(process, STOP_LIMIT_S)
 
 
 def _set_up(folder: Path, hub_url: str, port: int, more: Sequence[str]) -> None:

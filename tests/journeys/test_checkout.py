@@ -26,6 +26,7 @@ from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPart
 from schemas.points import BalanceOf
 from schemas.settlement import PlaceLine, PlaceSummaryOf
 from schemas.values import LANES, RESERVE
+from tests.children import ended
 from tests.connectors.checkout.shops import AIRLINE, CITY, FUND, NOW, POOL, SHOP, STAFF, Street, street
 from tests.peers.citizen.walks import Citizen, browsing
 from tests.running import running
@@ -211,7 +212,7 @@ async def market(opened: Street, folder: Path) -> AsyncIterator[Market]:
             yield companies
     finally:
         process.stdin.close()
-        await asyncio.wait_for(process.wait(), LIMIT_S)
+        await ended(process, LIMIT_S)
 
 
 async def _card_company(opened: Street) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 
 from demo.ports import free_port
 from hub.clock import SystemClock
+from tests.children import stopped
 from tests.connectors.partner.test_files import csv_file, finished, row
 from tests.connectors.partner.town import CITIZENS, HOST, Answer, Partner, settle
 from tests.running import SECRET_KEY, running
@@ -94,6 +95,4 @@ async def hub(
         await wait_until(it_listens, deadline_s=30)
         yield process, f"http://{HOST}:{port}"
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        await stopped(process)
