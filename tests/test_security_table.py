@@ -5,9 +5,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from unittest.mock import Mock
+
+from hub.clock import SystemClock
+from hub.component import Context
+from hub.installed import installed
+from hub.settings import Settings
+from tests.connectors.doors.world import DOORS
 
 TESTS: Final = Path(__file__).parent
 TABLE: Final = TESTS.parent / "docs" / "security.md"
+DOOR: Final = re.compile(r"\*\*(\w+)\*\*")
 NAMED: Final = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 ROWS: Final = (
     *(f"A{number}" for number in range(1, 21)),
@@ -33,8 +41,22 @@ def test_every_row_is_there_once_and_names_a_test() -> None:
     assert [name for name, tests in found if not tests] == []
 
 
+def test_every_door_is_named_with_where_it_is_tried(tmp_path: Path) -> None:
+    head = TABLE.read_text("utf-8").partition("\n## ")[0]
+    first, *others = [line for line in head.splitlines() if line.startswith("- ")]
+    assert DOOR.findall(first) == list(DOORS)
+    assert {*DOORS, *DOOR.findall("\n".join(others))} == {*_doors(tmp_path), "sandbox"}
+
+
+def _doors(folder: Path) -> Iterator[str]:
+    """The audiences of all that is installed."""
+    for one in installed():
+        made = one.factory(Context(Settings(data_dir=folder), SystemClock(), Mock(), Mock()))
+        yield from (route.audience.name for route in made.routes)
+
+
 def test_every_test_that_is_named_is_there() -> None:
-    named = {test for _, tests in rows() for test in tests}
+    named = set(NAMED.findall(TABLE.read_text("utf-8")))
     known = {(file, name) for file in {file for file, _ in named} for name in _tests_in(TESTS / file)}
     assert sorted(named - known) == []
 
