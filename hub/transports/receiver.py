@@ -12,7 +12,7 @@ Order ends where a message fails: it is put off, and what came after it goes on.
 
 import asyncio
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,6 +27,7 @@ from hub.deliveries import Due, Place
 from hub.errors import OwnershipLostError
 from hub.flow import Flow, since_said_ms
 from hub.keys import Sealer
+from hub.outbox import DELIVERY_LIMIT
 from hub.retry import is_permanent
 from hub.runner import Failure, Mark, Runner
 from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever, tell_failure
@@ -45,6 +46,8 @@ COMMITS_WITHIN_S: Final = 1.0
 """How long after a higher id was done a lower one may still commit, and be done before what is said after that."""
 SUSPECTS: Final = 16
 """A run that failed is tried again in groups of this size, then one by one, so that a poison message hurts nobody."""
+RUN_LIMITS: Final = (deliveries.MESSAGES_LIMIT + DELIVERY_LIMIT,) * 2 + (SUSPECTS,) * 2 + (1,)
+"""How many messages make a run, the first time and after each one whose outcome stayed unknown."""
 
 
 def message_of(due: Due, sealer: Sealer) -> Message:
@@ -73,6 +76,8 @@ class Receiver:
         self._cursors: dict[int, int] = {}
         self._just_done: defaultdict[int, deque[tuple[float, int]]] = defaultdict(deque)
         """By lane: deliveries that were done lately, and when."""
+        self._unknown = Counter[int]()
+        """By lane: how often in a row a run was begun and its outcome never known."""
         self._wakes: dict[int, asyncio.Event] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._keeping: asyncio.Task[None] | None = None
@@ -211,8 +216,12 @@ class Receiver:
     async def handle(self, place: Place, due: Sequence[Due]) -> bool:
         """Do what is due: what has failed before by itself, the rest in one transaction. True: all has ended."""
         failpoints.reach("relay.before_handle")
-        for first, end in _runs(due):
+        # Of what took too long nobody knows whether it was done; the same again, all together, would take as long.
+        most = RUN_LIMITS[min(self._unknown[place.lane], len(RUN_LIMITS) - 1)]
+        self._unknown[place.lane] += 1
+        for first, end in _runs(due, most):
             await self._settle(place, due, first, end)
+        del self._unknown[place.lane]
         return True
 
     async def _settle(self, place: Place, due: Sequence[Due], first: int, end: int, tries: int = 0) -> None:
@@ -255,10 +264,13 @@ def _is_worth_a_try_now(error: BaseException) -> bool:
     return not is_permanent(error) and getattr(error, "retry_after_s", 0.0) <= 0.0
 
 
-def _runs(due: Sequence[Due]) -> Iterator[tuple[int, int]]:
-    """Neighbours that have not failed yet, and each message that has, as (first, end)."""
+def _runs(due: Sequence[Due], most: int) -> Iterator[tuple[int, int]]:
+    """Neighbours that have not failed yet, `most` at a time, and each message that has, as (first, end)."""
     first = 0
     for number, one in enumerate(due):
+        if number - first == most:
+            yield first, number
+            first = number
         if one.attempts:
             if first < number:
                 yield first, number

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub import deliveries
+from hub import database, deliveries
 from hub.database import Database
 from hub.deliveries import Due, Place
 from hub.errors import OwnershipLostError
@@ -114,6 +114,22 @@ async def test_a_lower_id_that_commits_late_is_still_delivered(start: Start, pro
         await process.drained(8)
 
     assert await probe.numbers() == [2, 3, 1]
+
+
+async def test_a_run_that_takes_longer_than_a_statement_may_is_done_in_smaller_ones(
+    start: Start, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "COMMAND_TIMEOUT_S", 1.0)
+
+    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
+        await tx.execute("SELECT pg_sleep($1)", 0.03 * len(messages))
+        await record("mail", messages, tx)
+
+    async with start(fake("registry")) as process:
+        await say(process, *(credited(n, key_in(3)) for n in range(1, 101)))
+        async with start(fake("mail", slowly)):
+            await process.drained(40, ["mail"])
+    assert await probe.numbers() == list(range(1, 101))
 
 
 async def test_what_committed_late_goes_before_what_was_said_after_that(
