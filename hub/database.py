@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -15,6 +15,7 @@ import structlog
 from hub.branches import Branches
 from hub.errors import ContendedError, HubError, TransientError
 from hub.outbox import ToDo, flush
+from hub.silence import Silence
 from hub.transaction import Reading, Transaction
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Database:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.away: Mapping[int, Database] = {}
         """Partition → where it lives, of those that do not live here; opened and closed with this one."""
+        self.silence: Silence | None = None
+        """Kept of a database beside which others go on."""
         self.on_commit: Callable[[ToDo], None] = lambda _todo: None
         self.on_signal: Callable[[AbstractSet[str]], None] = lambda _names: None
 
@@ -139,8 +142,9 @@ class Database:
         """One connection, outside any transaction."""
         if self._pool is None:
             raise TransientError(retry_after_s=1.0)
-        async with _acquired(self._pool) as connection:
-            yield connection
+        with self.silence.asked() if self.silence is not None else nullcontext():
+            async with _acquired(self._pool) as connection:
+                yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:

@@ -30,6 +30,7 @@ from hub.roles import component_url
 from hub.runner import Runner
 from hub.sealing import PURPOSE
 from hub.settings import Settings
+from hub.silence import Silence
 from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever
 from hub.tracing import TRACE, Trace
 from hub.transports.jobs import JobRunner
@@ -145,6 +146,8 @@ class HubProcess(Bus):
             url: Database(name, component_url(url, name, self.settings), size, self.clock, sealer)
             for url in dict.fromkeys(urls.values())
         }
+        for database in databases.values():
+            database.silence = Silence()
         return {partition: databases[url] for partition, url in urls.items()}
 
     def _start(self, keys: Keys) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any, Final
 
 import pytest
@@ -59,6 +60,9 @@ PREPARED: Final = "SELECT count(*) FROM pg_prepared_xacts WHERE database = curre
 CLAIMED: Final = "SELECT coalesce(array_agg(command_id), '{}') FROM ledger.command_claim"
 DECIDED_AGAINST: Final = "SELECT count(*) FROM hub.decision WHERE NOT is_commit"
 SETTLED_LIMIT_S: Final = 60.0
+CALLS_MEANWHILE: Final = 10
+NOT_KEPT_WAITING_S: Final = 8.0
+"""For all of them: one alone would wait half as long behind eight lanes that wait for the other database."""
 
 
 @pytest.fixture
@@ -249,6 +253,35 @@ async def test_while_one_database_is_away_the_other_goes_on(
             assert (await ask(process, use("v", THERE, 10))).code is None
         assert (await ask(first, HeldByPool())).totals == {FOREVER: 170}
         await is_sound(first)
+
+
+async def test_while_one_database_keeps_silent_the_other_is_not_kept_waiting(
+    database_url: str, away_url: str, clock: AdjustableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for it has a connection to the other, of which there are few."""
+    for limit in ("COMMAND_TIMEOUT_S", "CONNECT_TIMEOUT_S", "ACQUIRE_TIMEOUT_S"):
+        monkeypatch.setattr(database, limit, 1.0)
+
+    async def use_there(process: HubProcess, lane: int) -> None:
+        for number in count():
+            with suppress(HubError):
+                await ask(process, use(f"{lane}.{number}", citizen(1, lane), 1))
+
+    async with ways.to_postgres(away_url) as way, AsyncExitStack() as stack:
+        by_way = {"partition_databases": {"8-15": way.url}}
+        process = await stack.enter_async_context(running(database_url, "ledger", clock=clock, **by_way))
+        await open_pools(process.database_of("ledger"))
+        await ask_all(process, credit("1", HERE, 100, FOREVER), credit("2", THERE, 100, FOREVER))
+        way.hold(*ways.Direction)
+        asking = [asyncio.create_task(use_there(process, lane)) for lane in range(8, 16)]
+        with pytest.raises(HubError):
+            await ask(process, use("v", THERE, 1))
+        async with asyncio.timeout(NOT_KEPT_WAITING_S):
+            for number in range(CALLS_MEANWHILE):
+                assert (await ask(process, use(f"u{number}", HERE, 1))).code is None
+        for task in asking:
+            task.cancel()
+        way.heal()
 
 
 @pytest.mark.parametrize(

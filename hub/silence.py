@@ -1,0 +1,50 @@
+"""A database that keeps silent: who needs it is told so at once, while one at a time finds out whether it speaks again.
+
+Whoever waits for it holds a connection to another database meanwhile, and there are few of those.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+REST_S: Final = 2.0
+
+
+class SilentError(ConnectionError):
+    """It did not answer the last one who asked; nothing was asked of it now."""
+
+
+class Silence:
+    """What is known of one database."""
+
+    def __init__(self) -> None:
+        self._is_silent = False
+        self._is_tried = False
+        self._rests_until_s = 0.0
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Ask it something. Raises SilentError."""
+        if not self._is_silent:
+            with self._heard():
+                yield
+            return
+        if self._is_tried or time.monotonic() < self._rests_until_s:
+            raise SilentError
+        self._is_tried = True
+        try:
+            with self._heard():
+                yield
+        finally:
+            self._is_tried = False
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            self._is_silent = True
+            self._rests_until_s = time.monotonic() + REST_S
+            raise
+        self._is_silent = False
