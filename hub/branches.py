@@ -129,7 +129,7 @@ class Settling:
 
     async def _settle_in(self, database: "Database") -> list[UUID]:
         """Whose branches there were, in doubt or not."""
-        async with database.connection() as connection:
+        async with database.insisted() as connection:
             rows = await connection.fetch(PREPARED, NAMED, DOUBT_S)
             for row in rows:
                 if row["is_in_doubt"]:

@@ -140,11 +140,17 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """One connection, outside any transaction."""
+        with self.silence.asked() if self.silence is not None else nullcontext():
+            async with self.insisted() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def insisted(self) -> AsyncIterator[Connection]:
+        """The same, whether or not it has been silent: for what others may be waiting for."""
         if self._pool is None:
             raise TransientError(retry_after_s=1.0)
-        with self.silence.asked() if self.silence is not None else nullcontext():
-            async with _acquired(self._pool) as connection:
-                yield connection
+        async with _acquired(self._pool) as connection:
+            yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:

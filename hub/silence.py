@@ -3,6 +3,7 @@
 Whoever waits for it holds a connection to another database meanwhile, and there are few of those.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,24 +21,25 @@ class Silence:
 
     def __init__(self) -> None:
         self._is_silent = False
-        self._is_tried = False
+        self._tried_by: asyncio.Task[object] | None = None
         self._rests_until_s = 0.0
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """Ask it something. Raises SilentError."""
-        if not self._is_silent:
+        """Ask it something; who finds out whether it speaks may ask more meanwhile. Raises SilentError."""
+        task = asyncio.current_task()
+        if not self._is_silent or self._tried_by is task:
             with self._heard():
                 yield
             return
-        if self._is_tried or time.monotonic() < self._rests_until_s:
+        if self._tried_by is not None or time.monotonic() < self._rests_until_s:
             raise SilentError
-        self._is_tried = True
+        self._tried_by = task
         try:
             with self._heard():
                 yield
         finally:
-            self._is_tried = False
+            self._tried_by = None
 
     @contextmanager
     def _heard(self) -> Iterator[None]:
