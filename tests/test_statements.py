@@ -1,4 +1,4 @@
-"""Every statement fits the schema as migrated, and finds its rows in large tables by a key.
+"""Every statement fits the schema as migrated, and finds its rows in large tables by a key; so do foreign keys.
 
 The tables are filled with rows that mean nothing. A statement is planned once, for whatever it will be asked, as
 hub.database.SESSION has it. Whoever adds one that reads a whole table gives it an index, or says here why not.
@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import pytest
@@ -53,14 +53,19 @@ WHOLE: Final[Mapping[str, str]] = {
     "workers.ledger.audit_state_statements.CORRECTIONS": "proof",
     "workers.ledger.audit_state_statements.COUPONS": "proof",
     "workers.ledger.audit_state_statements.REVOKED": "proof",
+    "workers.ledger.audit_statements.ACCOUNTS_ONCE": "proof",
+    "workers.ledger.audit_statements.BALANCES": "proof",
+    "workers.ledger.audit_statements.CONTRAS": "proof",
+    "workers.ledger.audit_statements.COUNTS": "proof",
     "workers.ledger.audit_statements.HOLDS": "proof",
+    "workers.ledger.audit_statements.ROLLUPS": "proof",
     "workers.ledger.audit_statements.SET_ASIDE": "proof",
     "workers.ledger.closing_statements.NEXT_DAY": "before the first day is closed, while there are few days",
+    "workers.ledger.closing_statements.SUM_DAY": "by the blocks of pages (BRIN) that have the day, in a larger table",
     "workers.ledger.moving_statements.LEAVE_COUPONS": "a partition that moves",
     "workers.ledger.moving_statements.USED_COUPONS": "a partition that moves",
     "workers.ledger.spread_statements.CLAIM_EARLIER": "the first time that a partition lives elsewhere",
     "workers.ledger.statements.HELD_BY_POOL": "the total of all lots, for whoever proves the books",
-    "workers.registry.card_statements.FORGET_CARDS": "once a day, cards that belong to nobody",
 }
 PACKAGES: Final[tuple[ModuleType, ...]] = (connectors, hub, workers)
 TABLES: Final = """
@@ -82,9 +87,20 @@ JOIN pg_class AS c ON c.oid = conrelid WHERE contype = 'c' AND coninhcount = 0 A
 """
 PARAMETERS: Final = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'asked'"
 INDEXES: Final = """
-SELECT i.relname AS name, coalesce(inhparent, indrelid)::regclass::text AS table
-FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid LEFT JOIN pg_inherits ON inhrelid = indrelid
+SELECT i.relnamespace::regnamespace || '.' || i.relname AS name, coalesce(inhparent, indrelid)::regclass::text AS table,
+    CASE WHEN amname = 'btree' THEN pg_get_indexdef(indexrelid, 1, true) ELSE '' END AS first
+FROM pg_index JOIN pg_class AS i ON i.oid = indexrelid JOIN pg_am AS a ON a.oid = relam
+LEFT JOIN pg_inherits ON inhrelid = indrelid
 """
+UNINDEXED: Final = """
+SELECT conrelid::regclass || ' (' || conname || ')' FROM pg_constraint JOIN pg_class AS c ON c.oid = confrelid
+WHERE contype = 'f' AND conparentid = 0
+    AND EXISTS (SELECT FROM pg_roles AS r WHERE rolname ^@ 'mykey_' AND NOT pg_has_role(r.oid, relowner, 'USAGE')
+        AND has_table_privilege(r.oid, confrelid, 'DELETE'))
+    AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = conrelid AND indpred IS NULL
+        AND (string_to_array(indkey::text, ' ')::int2[])[:cardinality(conkey)] @> conkey)
+"""
+"""Foreign keys to tables from which a component may delete, without an index on their side that begins with them."""
 MADE: Final[Mapping[str, str]] = {
     "uuid": "md5(n || '{0}')::uuid",
     "text": "md5(n || '{0}')",
@@ -156,9 +172,20 @@ def _value(column: asyncpg.Record, checks: list[str]) -> str:
     return typed if column["is_needed"] else f"CASE WHEN n % 3 > 0 THEN {typed} END"
 
 
-async def indexes(connection: "asyncpg.Connection[asyncpg.Record]") -> Mapping[str, str]:
-    """Index → its table."""
-    return {row["name"]: row["table"] for row in await connection.fetch(INDEXES)}
+class Index(NamedTuple):
+    """A tree is short only for who names its first column; `first` is empty where it is no tree."""
+
+    table: str
+    first: str
+
+    def finds(self, condition: str) -> bool:
+        """Whether rows of this condition are found without reading all of it."""
+        return re.search(rf"(?<!\w){re.escape(self.first)}(?!\w)", condition) is not None
+
+
+async def indexes(connection: "asyncpg.Connection[asyncpg.Record]") -> Mapping[str, Index]:
+    """By their names with their schemas'."""
+    return {name: Index(*values) for name, *values in await connection.fetch(INDEXES)}
 
 
 async def plan_of(connection: "asyncpg.Connection[asyncpg.Record]", sql: str) -> Mapping[str, Any]:
@@ -174,33 +201,48 @@ async def plan_of(connection: "asyncpg.Connection[asyncpg.Record]", sql: str) ->
     return plan
 
 
-def whole_reads(plan: Mapping[str, Any], table_of: Mapping[str, str]) -> Iterator[str]:
+def whole_reads(plan: Mapping[str, Any], known: Mapping[str, Index], schema: str = "") -> Iterator[str]:
     """The tables that are read from one end to the other, or indexes of them."""
+    schema = plan.get("Schema", schema)
     if plan["Node Type"] == "Seq Scan":
         yield f"{plan['Schema']}.{plan['Relation Name']}"
-    elif (index := plan.get("Index Name")) is not None and "Index Cond" not in plan and index not in WAITING:
-        yield table_of[index]
+    elif (name := plan.get("Index Name")) is not None and name not in WAITING:
+        index, condition = known[f"{schema}.{name}"], plan.get("Index Cond")
+        if condition is None or not index.finds(condition):
+            yield index.table
     for child in plan.get("Plans", ()):
-        yield from whole_reads(child, table_of)
+        yield from whole_reads(child, known, schema)
 
 
 async def test_statements_fit_the_schema_and_find_rows_of_large_tables_by_a_key(
     filled: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     small = {table for tables in SMALL.values() for table in tables.split()}
-    table_of = await indexes(filled)
+    known = await indexes(filled)
     first_names = dict(reversed(list(statements())))
     found = {
         name: tables
         for sql, name in first_names.items()
-        if (tables := set(whole_reads(await plan_of(filled, sql), table_of)) - small)
+        if (tables := set(whole_reads(await plan_of(filled, sql), known)) - small)
     }
     assert {name: tables for name, tables in found.items() if name not in WHOLE} == {}
     assert set(first_names.values()) >= WHOLE.keys()
 
 
 async def test_a_statement_without_an_index_is_found(filled: "asyncpg.Connection[asyncpg.Record]") -> None:
-    table_of = await indexes(filled)
+    known = await indexes(filled)
     for condition, tables in (("partition = $1 AND block = $2", []), ("business_date = $1", ["ledger.transfer"])):
         plan = await plan_of(filled, f"SELECT FROM ledger.transfer WHERE {condition}")
-        assert list(whole_reads(plan, table_of)) == tables
+        assert list(whole_reads(plan, known)) == tables
+
+
+def test_an_index_is_no_way_to_what_it_does_not_begin_with() -> None:
+    index = Index("registry.link", "party_id")
+    assert index.finds("((link.party_id = $1) AND (link.citizen_id = $2))")
+    assert not index.finds("((link.citizen_id = $1) AND (link.other_party_id = $2))")
+
+
+async def test_whoever_is_deleted_is_not_looked_for_in_whole_tables(database_url: str) -> None:
+    owner = await asyncpg.connect(database_url)
+    assert [name for (name,) in await owner.fetch(UNINDEXED)] == []
+    await owner.close()

@@ -26,7 +26,11 @@ UPDATE registry.citizen_card SET superseded_at = $2
 WHERE citizen_id = $1 AND superseded_at IS NULL AND released_at IS NULL
 """
 
-ATTACH: Final = "INSERT INTO registry.citizen_card (citizen_id, card_id, registered_at) VALUES ($1, $2, $3)"
+ATTACH: Final = """
+WITH attached AS (UPDATE registry.card SET registered = true WHERE card_id = $2 RETURNING card_id)
+INSERT INTO registry.citizen_card (citizen_id, card_id, registered_at) SELECT $1, card_id, $3 FROM attached
+"""
+"""The card first, as whoever shows it at the same time has it: the other way round two would wait for each other."""
 
 RELEASE: Final = """
 UPDATE registry.citizen_card SET released_at = $2 WHERE citizen_id = ANY ($1::uuid[]) AND released_at IS NULL
@@ -80,6 +84,11 @@ FORGET_CARDS: Final = """
 DELETE FROM registry.card AS c
 WHERE c.card_id IN (
   SELECT card_id FROM registry.card AS old
-  WHERE seen_at < $1 AND NOT EXISTS (SELECT FROM registry.citizen_card AS h WHERE h.card_id = old.card_id)
+  WHERE NOT registered AND seen_at < $1
+    AND (SELECT count(*) FROM registry.citizen_card AS h WHERE h.card_id = old.card_id) = 0
   ORDER BY seen_at LIMIT $2)
+  AND NOT c.registered AND c.seen_at < $1
+"""
+"""`registered` finds the few there are. An earlier release beside this one does not keep it, so that holders are looked
+for too: counted, which is done card by card. The card itself is asked again, as somebody may show it just then.
 """

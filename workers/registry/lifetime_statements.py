@@ -26,4 +26,3 @@ WHERE citizen_id = $1
 """What is left is keyed hashes: the MyKey ID is given to nobody else, and the same asked again is answered the same."""
 
 UNLINK: Final = "DELETE FROM registry.link WHERE citizen_id = $1 RETURNING citizen_id, party_id, link_id"
-"""Rows of citizens found by the unique (party, citizen): a citizen has few links, and few are revoked."""

@@ -3,12 +3,18 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from hub.clock import AdjustableClock
+from hub.migrations import MigrationSource, migrate
 from hub.process import HubProcess
 from schemas.cards import ChooseAddressNotice, ProveCard
 from schemas.logins import EndSessions, LogInByCard
+from schemas.mykey_ids import RevokeMyKeyId
+from tests.conftest import all_sources
 from tests.workers.registry.asking import ask, dump_of, rows_of, said
 from tests.workers.registry.ca import TERMINAL, Authority
 from tests.workers.registry.conftest import open_world
@@ -21,6 +27,21 @@ HISTORY = """
 SELECT superseded_at IS NULL AS current, c.expires_on FROM registry.citizen_card AS h JOIN registry.card AS c
 USING (card_id) WHERE citizen_id = $1 ORDER BY h.registered_at, c.card_id
 """
+
+UNMARK = """
+UPDATE registry.card SET registered = false
+WHERE card_id IN (SELECT card_id FROM registry.citizen_card WHERE citizen_id = $1)
+"""
+THREE_CARDS = """
+SET session_replication_role = replica;
+INSERT INTO registry.card (card_id, name_hash, name_sealed, alg, expires_on, first_seen_at, seen_at)
+SELECT lpad(n::text, 32, '0')::uuid, sha256(n::text::bytea), '', 'RS256', now(), now(), now()
+FROM generate_series(1, 3) AS n;
+INSERT INTO registry.citizen_card (citizen_id, card_id, registered_at, released_at)
+SELECT card_id, card_id, now(), CASE WHEN n = 2 THEN now() END
+FROM (SELECT card_id, row_number() OVER (ORDER BY card_id) AS n FROM registry.card) AS c WHERE n < 3;
+"""
+"""One that is held, one that was, one that was only seen."""
 
 
 async def test_a_card_is_nobodys_then_somebodys(office: HubProcess, issuers: list[Authority]) -> None:
@@ -161,6 +182,38 @@ async def test_cards_that_nobody_registered_are_forgotten(
     await forget()
     assert len(await rows_of(database_url, "SELECT FROM registry.card")) == 1
     assert await rows_of(database_url, "SELECT FROM registry.card_proof") == []
+
+
+async def test_a_card_that_was_ever_registered_is_kept(
+    office: HubProcess, issuers: list[Authority], register: Path, clock: AdjustableClock, database_url: str
+) -> None:
+    old, new, gone, by_earlier_release = (issuers[0].card(number) for number in (1, 2, 3, 4))
+    await created(office, old, "MYCHOICE")
+    tell(register, successors={"/".join(old.name): "/".join(new.name)})
+    await proven(office, new, "log-in")
+    revoke = RevokeMyKeyId(
+        citizen_id=await created(office, gone, "OTHERONE"), proof_id=await proof_of(office, gone, "revoke-mykey-id")
+    )
+    assert (await ask(office, revoke)).code is None
+    assert [row[0] for row in await rows_of(database_url, "SELECT registered FROM registry.card")] == [True] * 3
+    await rows_of(database_url, UNMARK, await created(office, by_earlier_release, "THIRDONE"))
+    clock.advance(FORGOTTEN_AFTER + timedelta(seconds=1))
+    await ForgettingCards(office.database_of("registry"))()
+    assert len(await rows_of(database_url, "SELECT FROM registry.card")) == 4
+
+
+async def test_cards_of_an_earlier_release_are_told_apart(empty_database_url: str, tmp_path: Path) -> None:
+    sources = {source.name: source for source in all_sources()}
+    hub, registry = sources["hub"], sources["registry"]
+    before = tmp_path / "before"
+    await asyncio.to_thread(copytree, str(registry.folder), before, ignore=ignore_patterns("001[3-9]_*", "00[2-9]*"))
+    await migrate(empty_database_url, [hub, MigrationSource("registry", before)])
+    owner = await asyncpg.connect(empty_database_url)
+    await owner.execute(THREE_CARDS)
+    await owner.close()
+    await migrate(empty_database_url, [hub, registry])
+    found = await rows_of(empty_database_url, "SELECT registered FROM registry.card ORDER BY card_id")
+    assert [row[0] for row in found] == [True, True, False]
 
 
 async def test_fifty_registrations_of_one_card_at_once_make_one_citizen(
