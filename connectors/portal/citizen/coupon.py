@@ -21,6 +21,7 @@ from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, red
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.rendering import number
 from connectors.portal.ground.sessions import signed_in_of, source_of
+from hub.errors import TransientError
 from hub.keys import Hasher
 from hub.web.app import Route, query_of
 from schemas.grants import AskCoupon, CouponOf, CouponOffer, CreditCoupon, coupon_number
@@ -120,13 +121,11 @@ class CouponPages:
         form = filled(request, CouponForm, choices := await self._choices())
         if form.value is None:
             return self._page(request, form.view())
-        begun = await self._kit.guesses.begin(ACT, signed_in_of(request).citizen_id, source_of(request))
         code_hash = self._hasher.hash(form.value.code.encode())
-        offer = await self._offer(form.value.partner, form.value.code, code_hash)
+        offer = await self._tried(request, form.value, code_hash)
         if not isinstance(offer, CouponOffer):
             form.refuse("code", sentence(offer))
             return self._page(request, form.view())
-        await self._kit.guesses.was_right(begun)
         name = (await self._catalogue.pools()).name(offer.pool)
         partners = {option.value: option.label for option in choices["partner"]}
         coupon = Coupon(
@@ -140,6 +139,18 @@ class CouponPages:
         )
         key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, ACT, coupon)
         return redirect(request, f"{PATH}/confirm?form={key}")
+
+    async def _tried(self, request: web.Request, typed: CouponForm, code_hash: bytes) -> CouponOffer | RefusalCode:
+        """One try, which counts where somebody has said that the code is no good."""
+        begun = await self._kit.guesses.begin(ACT, signed_in_of(request).citizen_id, source_of(request))
+        try:
+            offer = await self._offer(typed.partner, typed.code, code_hash)
+        except TransientError:
+            await self._kit.guesses.was_no_miss(begun)
+            raise
+        if offer is not RefusalCode.no_coupon:
+            await self._kit.guesses.was_no_miss(begun)
+        return offer
 
     async def _offer(self, party_id: UUID, code: str, code_hash: bytes) -> CouponOffer | RefusalCode:
         """What the ledger knows, or the partner says where it answers online; used ones are asked for as others are."""

@@ -1,9 +1,9 @@
 """Numbers that could be guessed, such as coupons': whoever misses too often waits, in all processes together.
 
-A try is counted before anything is looked up, and taken off again when it was right: whoever is over a limit does not
-learn by the answer whether a number would have been good. Counted by citizen, by source and all together, because codes
-are guessed from many accounts and many addresses too; where one of them is full nothing is counted, so that whoever is
-sent away fills nobody else's.
+A try is counted before anything is looked up, and taken off again when it was right, or when nobody could say: whoever
+is over a limit does not learn by the answer whether a number would have been good. Counted by citizen, by source and
+all together, because codes are guessed from many accounts and many addresses too; where one of them is full nothing is
+counted, so that whoever is sent away fills nobody else's.
 """
 
 from collections.abc import Sequence
@@ -75,8 +75,8 @@ class Guesses:
         await committed(self._database, work)
         return sorted(limits)
 
-    async def was_right(self, begun: Sequence[bytes]) -> None:
-        """Take the try off again."""
+    async def was_no_miss(self, begun: Sequence[bytes]) -> None:
+        """Take the try off again: it was right, or nothing was learnt by it."""
         await committed(self._database, lambda tx: tx.execute(UNCOUNT, begun))
 
     async def forget(self) -> None:
