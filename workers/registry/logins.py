@@ -124,7 +124,9 @@ class Logins:
         return await committed(self._database, lambda tx: self._confirm(command, account, tx))
 
     async def _who_confirms(self, command: Confirm, tx: Transaction) -> _Asking | RefusalCode:
-        return await self._asking(await self._to_confirm(command, tx), command.password, command.source, tx)
+        session = await self._to_confirm(command, tx)
+        asking = await self._asking(session, command.password, command.source, tx)
+        return await self._counted(asking, tx) if isinstance(asking, _Asking) else asking
 
     async def _to_confirm(self, command: Confirm, tx: Transaction) -> Session | None:
         session = await self._sessions.alive(command.session, tx.now, tx)
@@ -151,7 +153,7 @@ class Logins:
             done = await committed(self._database, lambda tx: self._changed_before(command, tx))
             return done or LoggedIn(code=asking)
         code = passwords.refusal(command.new_password, [asking.account.mykey_id])
-        account = code or await self._check(asking)
+        account = code or await self._check(await committed(self._database, lambda tx: self._counted(asking, tx)))
         if not isinstance(account, Account):
             return LoggedIn(code=account)
         kept = await passwords.hashed(command.new_password)
@@ -236,16 +238,20 @@ class Logins:
     async def _asking(
         self, session: Session | None, password: str | None, source: str, tx: Transaction
     ) -> _Asking | RefusalCode:
-        """Whose session it is; a password that was given counts as a try from here on."""
+        """Whose session it is."""
         if session is None or session.kind is not SessionKind.citizen:
             return RefusalCode.no_session
         account = await self._accounts.of(session.subject_id, tx)
         if account is None:
             return RefusalCode.no_session
-        if password is None:
-            return _Asking(account, session)
-        attempt = Attempt(account, password, source, has_session=True)
-        return _Asking(account, session, attempt, await self._accounts.counters(attempt, tx))
+        attempt = None if password is None else Attempt(account, password, source, has_session=True)
+        return _Asking(account, session, attempt)
+
+    async def _counted(self, asking: _Asking, tx: Transaction) -> _Asking:
+        """A password that was given counts as a try from here on: it is about to be looked at."""
+        if asking.attempt is None:
+            return asking
+        return asking._replace(counters=await self._accounts.counters(asking.attempt, tx))
 
     async def _check(self, asking: _Asking) -> Account | RefusalCode:
         """The account, its password checked where one was given."""

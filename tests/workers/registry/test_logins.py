@@ -375,6 +375,19 @@ async def test_a_new_password_by_the_old_one_ends_every_session(
     assert (await said(database_url)).count("mykey-ids.password-changed") == 1
 
 
+@pytest.mark.usefixtures("citizen_id", "_small_limits")
+async def test_new_passwords_that_are_refused_are_no_tries_at_the_old_one(office: HubProcess) -> None:
+    session = await session_of(office, "MYCHOICE")
+    for new, code in (("mychoice-1234", "password_common"), ("short", "password_short")):
+        refused = changing(session=session, old_password=PASSWORD, new_password=new)
+        assert [(await ask(office, refused)).code for _ in range(10)] == [code] * 10
+    changed = await ask(office, changing(session=session, old_password=PASSWORD))
+    assert changed.code is None
+    guess = changing(session=changed.session, old_password=WRONG, new_password=PASSWORD)
+    codes = [(await ask(office, guess)).code for _ in range(tries.DEVICE_LIMIT + 1)]
+    assert codes == ["log_in_failed"] * tries.DEVICE_LIMIT + ["too_many_tries"]
+
+
 async def test_a_new_password_by_card_needs_no_session(
     office: HubProcess, issuers: list[Authority], citizen_id: UUID
 ) -> None:
