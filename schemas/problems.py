@@ -285,6 +285,7 @@ class RefusalCode(StrEnum):
     card_not_valid_yet = "card_not_valid_yet"
     card_removed = "card_removed"
     card_revoked = "card_revoked"
+    card_standing_unknown = "card_standing_unknown"
     card_superseded = "card_superseded"
     card_unknown_issuer = "card_unknown_issuer"
     card_unreadable = "card_unreadable"
@@ -489,6 +490,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.card_revoked: RefusalText(
         "The card's certificate was revoked. Ask at the municipal office.",
         "利用者証明用電子証明書は失効しています。市区町村の窓口にお問い合わせください。",
+    ),
+    RefusalCode.card_standing_unknown: RefusalText(
+        "Nobody answers now whether this card replaces an older one. Nothing was done. Try again later.",
+        "カードの発行状況を確認できません。手続きは行われていません。時間をおいて、もう一度手続きしてください。",
     ),
     RefusalCode.card_superseded: RefusalText(
         "This card was replaced by a newer one. Use the new card.",

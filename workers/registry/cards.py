@@ -7,7 +7,7 @@ provider asked before any transaction is open; what it proves is one row under t
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -36,6 +36,13 @@ FORGOTTEN_AFTER: Final = timedelta(days=1)
 log = structlog.get_logger()
 
 
+class _Holder(NamedTuple):
+    """Whose a card is, if anybody's; `renewed`: since now, in place of an older one."""
+
+    citizen_id: UUID | None
+    renewed: bool = False
+
+
 class Cards:
     """Proves cards and keeps their history."""
 
@@ -59,7 +66,7 @@ class Cards:
         if not isinstance(certified, Certified):
             return ProvenCard(code=certified)
         standing = await self._standing_of(certified.name, proof.job_id)
-        if standing.revocation is Revocation.revoked:
+        if standing is not None and standing.revocation is Revocation.revoked:
             return ProvenCard(code=RefusalCode.card_revoked)
         return await committed(self._database, lambda tx: self._record(proof, certified, standing, tx))
 
@@ -69,31 +76,29 @@ class Cards:
         """Refused `card_not_proven` where the job has not read the signature certificate, and as proofs are."""
         return [await self._choose_address_notice(message, tx) for message in messages]
 
-    async def _standing_of(self, name: CardName, job_id: UUID) -> Standing:
+    async def _standing_of(self, name: CardName, job_id: UUID) -> Standing | None:
+        """None where nobody answers, which is not the same as a provider that knows nothing."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await self._provider.standing_of(name)
         except (TransientError, TimeoutError) as error:
             log.warning("card_standing_unknown", job_id=job_id, error=type(error).__qualname__)
-            return Standing()
+            return None
 
-    async def _record(self, proof: CardProof, certified: Certified, standing: Standing, tx: Transaction) -> ProvenCard:
+    async def _record(
+        self, proof: CardProof, certified: Certified, standing: Standing | None, tx: Transaction
+    ) -> ProvenCard:
         said_hash = self._said_hasher.hash(proof.model_dump_json().encode())
         before = await tx.fetch_row(sql.PROOF, proof.job_id)
         if before is not None:
             return _told(before) if before["said_hash"] == said_hash else ProvenCard(code=RefusalCode.id_conflict)
         card_id = await self._seen(certified, tx)
-        holder = await tx.fetch_row(sql.CITIZEN_OF_CARD, card_id)
-        if holder is not None and holder["superseded_at"] is not None:
-            return ProvenCard(code=RefusalCode.card_superseded)
-        citizen_id: UUID | None = None if holder is None else holder["citizen_id"]
-        renewed = False
-        if citizen_id is None and standing.predecessors:
-            citizen_id = await self._renew(card_id, certified, standing, tx)
-            renewed = citizen_id is not None
-        if citizen_id is not None and proof.signature_serial is not None:
-            await self._renew_notice(citizen_id, card_id, proof.signature_serial, tx)
-        await self._put(proof, said_hash, card_id, tx, renewed=renewed)
+        holder = await self._holder(card_id, certified, standing, tx)
+        if not isinstance(holder, _Holder):
+            return ProvenCard(code=holder)
+        if holder.citizen_id is not None and proof.signature_serial is not None:
+            await self._renew_notice(holder.citizen_id, card_id, proof.signature_serial, tx)
+        await self._put(proof, said_hash, card_id, tx, renewed=holder.renewed)
         row = await tx.fetch_row(sql.PROOF, proof.job_id)
         assert row is not None  # noqa: S101 - it was written just now
         return _told(row)
@@ -105,6 +110,19 @@ class Cards:
             sql.PUT_CARD, card_id, self._hash(name), sealed, certified.alg, certified.expires_on, tx.now
         )
         return seen_id
+
+    async def _holder(
+        self, card_id: UUID, certified: Certified, standing: Standing | None, tx: Transaction
+    ) -> _Holder | RefusalCode:
+        row = await tx.fetch_row(sql.CITIZEN_OF_CARD, card_id)
+        if row is not None:
+            is_superseded = row["superseded_at"] is not None
+            return RefusalCode.card_superseded if is_superseded else _Holder(row["citizen_id"])
+        if standing is None:
+            # Perhaps it is a reissued one: taken for new, its citizen would be told to make another MyKey ID.
+            return RefusalCode.card_standing_unknown
+        citizen_id = await self._renew(card_id, certified, standing, tx) if standing.predecessors else None
+        return _Holder(citizen_id, renewed=citizen_id is not None)
 
     async def _renew(self, card_id: UUID, certified: Certified, standing: Standing, tx: Transaction) -> UUID | None:
         """The card takes the place of the one that this citizen had before; None where nobody had one of them."""

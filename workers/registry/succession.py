@@ -1,7 +1,8 @@
 """Whether a certificate was revoked, and which ones came before it: a port, since only registered verifiers may ask.
 
 Add a provider by a class with `standing_of` and a case in `provider_of`. The default knows nothing, so that a card is
-good until its last day, and a reissued one is a card we have not seen before.
+good until its last day, and a reissued one is a card we have not seen before. One that does not answer is no such
+default: meanwhile only cards are taken that somebody holds.
 """
 
 import json
@@ -40,7 +41,7 @@ class Provider(Protocol):
     """Whoever may ask the certificate authority."""
 
     async def standing_of(self, name: CardName) -> Standing:
-        """How this certificate stands. Raises TransientError where nobody answers: it is `unknown` then."""
+        """How this certificate stands; `unknown` where nobody can say. Raises TransientError where nobody answers."""
 
 
 class UnknownStanding:

@@ -9,11 +9,12 @@ from hub.clock import AdjustableClock
 from hub.errors import PermanentError, TransientError
 from hub.keys import Keys
 from hub.process import HubProcess
-from schemas.cards import ProveCard
+from schemas.cards import ProveCard, ProvenCard
 from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask, rows_of
 from tests.workers.registry.ca import Authority
 from tests.workers.registry.offices import tell
+from tests.workers.registry.people import created
 from workers.registry import cards
 from workers.registry.cards import Cards
 from workers.registry.certificates import Anchors, CardName
@@ -74,16 +75,34 @@ class Silent:
 
 
 @pytest.mark.parametrize("provider", [Silent(slow=True), Silent(slow=False)])
-async def test_without_an_answer_a_card_is_good(
+async def test_without_an_answer_only_cards_that_somebody_holds_are_good(
     office: HubProcess,
     issuers: list[Authority],
+    register: Path,
     clock: AdjustableClock,
     monkeypatch: pytest.MonkeyPatch,
     provider: Provider,
 ) -> None:
     monkeypatch.setattr(cards, "ANSWER_TIMEOUT_S", 0.05)
+    old, reissued = issuers[0].card(1), issuers[0].card(2)
+    citizen_id = await created(office, old, "MYCHOICE")
+    tell(register, successors={"/".join(old.name): "/".join(reissued.name)})
     anchors = Anchors([issuer.certificate for issuer in issuers])
     made = Cards(Keys(SECRET_KEY.encode()), anchors, provider, office.database_of("registry"), clock)
+    held = await made.prove(ProveCard(proof=old.prove("log-in")))
+    assert (held.code, held.citizen_id) == (None, citizen_id)
+    shown = ProveCard(proof=reissued.prove("create-mykey-id"))
+    assert await made.prove(shown) == ProvenCard(code="card_standing_unknown")
+    answered = await ask(office, shown)
+    assert (answered.code, answered.citizen_id, answered.updated) == (None, citizen_id, True)
+    assert await made.prove(shown) == answered
+
+
+async def test_a_provider_that_knows_nothing_has_answered(
+    office: HubProcess, issuers: list[Authority], clock: AdjustableClock
+) -> None:
+    anchors = Anchors([issuer.certificate for issuer in issuers])
+    made = Cards(Keys(SECRET_KEY.encode()), anchors, provider_of(None), office.database_of("registry"), clock)
     answer = await made.prove(ProveCard(proof=issuers[0].card(1).prove("log-in")))
     assert (answer.code, answer.citizen_id) == (None, None)
 
