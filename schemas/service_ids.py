@@ -221,12 +221,12 @@ class ServiceIdRegistered(Event):
 
 
 class RemoveServiceId(Command, Answered[Registered]):
-    """The citizen's number of this issuer ends; its history stays."""
+    """The citizen's number of this issuer ends; its history stays. `terminal_id` is None where no terminal was used."""
 
     TYPE: ClassVar[str] = "jp.mykey.service-ids.remove.v1"
     citizen_id: UUID
     issuer_id: IssuerId
-    terminal_id: TerminalId
+    terminal_id: TerminalId | None = None
     operation_id: UUID
 
     def key(self) -> UUID:

@@ -75,7 +75,7 @@ class _Book:
     present: dict[tuple[UUID, str], _Entry]
     owners: dict[tuple[str, bytes], UUID]
     new: dict[UUID, list[object]] = field(default_factory=dict)
-    ended: list[tuple[UUID, str, str, UUID]] = field(default_factory=list)
+    ended: list[tuple[UUID, str, str | None, UUID]] = field(default_factory=list)
     again: dict[UUID, tuple[bytes | None, str]] = field(default_factory=dict)
 
     def refusal(self, asked: _Asked) -> str | None:

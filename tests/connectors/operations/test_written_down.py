@@ -21,7 +21,7 @@ from rich.console import Console
 
 from connectors.checkout import commands as offers
 from connectors.library import commands as libraries
-from connectors.operations import acts, issuers, municipalities, tables
+from connectors.operations import acts, issuers, municipalities, service_ids, tables
 from connectors.partner import commands as parties
 from connectors.street import commands as streets
 from connectors.terminal import commands as terminals
@@ -31,9 +31,11 @@ from hub.process import HubProcess
 from hub.settings import Settings
 from schemas.acts import RecordAct
 from schemas.offers import Offer, PostOffer, ScreenBusiness
+from schemas.service_ids import RegisterServiceId
 from tests.running import SECRET_KEY, running
 from tests.waiting import wait_until
 from tests.workers.registry.asking import ask, rows_of
+from tests.workers.registry.conftest import citizen
 
 PROGRAMS: Final[dict[str, ModuleType]] = {
     "issuers": issuers,
@@ -41,6 +43,7 @@ PROGRAMS: Final[dict[str, ModuleType]] = {
     "municipalities": municipalities,
     "offers": offers,
     "parties": parties,
+    "service-ids": service_ids,
     "streets": streets,
     "terminals": terminals,
 }
@@ -48,12 +51,13 @@ COMPONENTS: Final = ("registry", "partner", "goods", "checkout", "library", "str
 READ_ONLY: Final = {
     *("issuers list", "libraries list", "municipalities schemes", "municipalities events"),
     *("offers list", "offers referrals", "parties list", "parties show", "parties test"),
-    *("streets list", "streets merges", "terminals list"),
+    *("service-ids linked-close", "streets list", "streets merges", "terminals list"),
 }
 ACTS: Final = "SELECT at, operator, role, via, targets, reason, result FROM operations.act ORDER BY act_id"
 CITY: Final = "232343"
 STAFF: Final = str(UUID(int=0x57))
 EVENT, REFERRAL, MERGE = (str(UUID(int=number)) for number in (0xE1, 0xF2, 0xAE))
+CITIZEN, OPERATION = (str(UUID(int=number)) for number in (0xC1, 0x0B))
 SHOP, FUND = (str(UUID(int=number)) for number in (0x51, 0xF1))
 FILES: Final = {
     "issuer.toml": f'issuer_id="000123"\nname="図書館"\nkind="library"\nlg_code="{CITY}"\npattern="[0-9]+"\n',
@@ -171,12 +175,22 @@ async def _terminals(desk: Desk) -> None:
     await desk.run("terminals resume", terminal_id, on=[f"terminal:{terminal_id}"])
 
 
+async def _card_numbers(desk: Desk) -> None:
+    await ask(desk.process, citizen(0xC1))
+    linked = {"citizen_id": CITIZEN, "issuer_id": "000123", "number": "4711", "operation_id": OPERATION}
+    register = RegisterServiceId.model_validate({**linked, "terminal_id": f"T{CITY}0ABCDE"})
+    assert (await ask(desk.process, register)).code is None
+    on = ["issuer:000123", f"operation:{OPERATION}"]
+    words = (CITIZEN, "000123", "--reason", "別の人の番号", "--id", OPERATION)
+    await desk.run("service-ids remove", *words, on=on)
+
+
 async def test_each_command_that_changes_something_leaves_who_when_and_on_what(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", "somebody.else")
     began = datetime.now(UTC)
-    for part in (_who_takes_part, _what_offices_decide, _streets, _terminals):
+    for part in (_who_takes_part, _what_offices_decide, _streets, _terminals, _card_numbers):
         await part(desk)
     found = await desk.acts()
     assert [(json.loads(one["result"])["command"], one["targets"]) for one in found] == desk.typed
@@ -184,13 +198,13 @@ async def test_each_command_that_changes_something_leaves_who_when_and_on_what(
         (account_name(os.getuid()), "supervisor", "terminal")
     }
     assert all(began <= one["at"] <= datetime.now(UTC) for one in found)
-    assert [one["reason"] for one in found if one["reason"]] == ["盗難"]
+    assert [one["reason"] for one in found if one["reason"]] == ["盗難", "別の人の番号"]
     assert not [one for one in found if "error" in json.loads(one["result"])]
 
     told = json.dumps([list(map(str, one.values())) for one in found], ensure_ascii=False)
     secrets = [(desk.folder / "secret").read_text().strip(), "opensesame-4711", "term1"]
     secrets += [line.split('"')[1] for line in (desk.folder / "key.toml").read_text().splitlines() if '"' in line][1:]
-    secrets += [desk.issued()[1]]
+    secrets += [desk.issued()[1], CITIZEN]
     assert [one for one in secrets if one in told] == []
 
     done = {words for words, _ in desk.typed} | {"streets redeliver", "streets return"}
