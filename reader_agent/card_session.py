@@ -70,14 +70,15 @@ class CardSession:
         }
 
     def do(self, ask: Ask, typed: bytearray) -> Answer:
-        """Do what is asked, and wipe what was typed. A failure is an outcome; the card is powered off by it.
+        """Do what is asked, and wipe what was typed. A failure is an outcome; the card held is powered off by it.
 
         But for a wrong password of the signature certificate, which takes nothing from the PIN: the desk decides then.
+        And a number is another card's.
         """
         try:
             return Answer(id=ask.id, outcome=Outcome.done, **self._steps[ask.do](ask, typed))
         except CardError as error:
-            if not (ask.do == "signature_serial" and isinstance(error, (WrongPinError, BlockedError))):
+            if not _is_held_on(ask, error):
                 self.release()
             return Answer(id=ask.id, outcome=_outcome(error), tries_left=_tries_left(error))
         finally:
@@ -175,6 +176,11 @@ _OUTCOMES: Final[Mapping[type[CardError], Outcome]] = {
     ReaderFailedError: Outcome.reader_failed,
     UnreadableError: Outcome.reader_failed,
 }
+
+
+def _is_held_on(ask: Ask, error: CardError) -> bool:
+    is_other_password = ask.do == "signature_serial" and isinstance(error, (WrongPinError, BlockedError))
+    return is_other_password or ask.do == "idm"
 
 
 def _outcome(error: CardError) -> Outcome:
