@@ -33,7 +33,7 @@ class Tell(Protocol):
     """Whoever hears of cards and readers."""
 
     def __call__(self, said: CardEvent | ReaderState, /) -> None:
-        """From the watching thread."""
+        """From either thread, one at a time and in the order in which it happened. Asks the readers nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,9 @@ class PcscReaders:
             if self._in.get(inserted.reader) != inserted:
                 return
             again = self._in[inserted.reader] = replace(inserted, insertion=uuid4())
-        self._tell(CardEvent(what="removed", insertion=inserted.insertion))
-        self._tell(CardEvent(what="inserted", insertion=again.insertion))
+            # With the lock: the other thread's word on the card put in anew would go before it.
+            self._tell(CardEvent(what="removed", insertion=inserted.insertion))
+            self._tell(CardEvent(what="inserted", insertion=again.insertion))
 
     def _fresh_context(self) -> Any:  # noqa: ANN401 - a number, or on Windows an object
         """One that the service knows: it may have been started anew."""
@@ -137,9 +138,8 @@ class PcscReaders:
     def _readers_are(self, states: Mapping[str, int]) -> None:
         """Take in what all the readers say, and tell what changed."""
         with self._lock:
-            said = list(self._changes(states))
-        for each in said:
-            self._tell(each)
+            for each in self._changes(states):
+                self._tell(each)
 
     def _changes(self, states: Mapping[str, int]) -> Iterator[CardEvent | ReaderState]:
         for reader, inserted in list(self._in.items()):
