@@ -118,14 +118,13 @@ class PcscReaders:
         """Until the service is gone."""
         scard = self._scard
         known: dict[str, int] = {}
-        while True:
-            status, names = scard.SCardListReaders(context, [])
-            if status not in {scard.SCARD_S_SUCCESS, scard.SCARD_E_NO_READERS_AVAILABLE}:
-                return
-            wanted = [name for name in names or () if self._only in name]
-            known = {name: known.get(name, scard.SCARD_STATE_UNAWARE) for name in wanted}
-            if not wanted:
-                self._readers_are({})
+        while (names := self._names(context)) is not None:
+            is_lost = not known.keys() <= set(names)
+            known = {name: known.get(name, scard.SCARD_STATE_UNAWARE) for name in names}
+            if is_lost or not known:
+                # No wait tells of a reader that is not waited for.
+                self._readers_are(known)
+            if not known:
                 time.sleep(NO_READER_PAUSE_S)
                 continue
             status, states = scard.SCardGetStatusChange(context, WAIT_MS, list(known.items()))
@@ -134,6 +133,14 @@ class PcscReaders:
                 self._readers_are(known)
             elif status not in {scard.SCARD_E_TIMEOUT, scard.SCARD_E_UNKNOWN_READER}:
                 return
+
+    def _names(self, context: Any) -> Sequence[str] | None:  # noqa: ANN401 - as above
+        """Of our readers; None where the service is gone."""
+        scard = self._scard
+        status, names = scard.SCardListReaders(context, [])
+        if status not in {scard.SCARD_S_SUCCESS, scard.SCARD_E_NO_READERS_AVAILABLE}:
+            return None
+        return [name for name in names or () if self._only in name]
 
     def _readers_are(self, states: Mapping[str, int]) -> None:
         """Take in what all the readers say, and tell what changed."""

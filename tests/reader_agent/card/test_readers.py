@@ -35,3 +35,13 @@ def test_a_card_taken_out_while_it_is_told_to_be_in_anew_is_not_left_in(monkeypa
     here._retire(here._in["one"])
     watching.join()
     assert [*heard(told).cards] == here.present() == []
+
+
+def test_a_reader_that_vanishes_between_two_waits_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[CardEvent | ReaderState] = []
+    scard = Scard([["one", "two"], ["one"], ["one"]], [{"one": PRESENT, "two": PRESENT}])
+    here = readers(scard, told.append, monkeypatch)
+    here._watch(None)
+    assert len([said for said in told if getattr(said, "what", "") == "inserted"]) == 2
+    assert heard(told).has_reader
+    assert [*heard(told).cards] == here.present() == [here._in["one"].insertion]
