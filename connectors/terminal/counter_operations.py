@@ -19,7 +19,7 @@ from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import PURPOSES, BeginOperation, Purpose
 from connectors.terminal.counter_store import CounterStore, Kept, Operation
 from hub.bus import Bus
-from hub.errors import TransientError
+from hub.errors import HubError, TransientError
 from hub.ids import uuid7
 from hub.supervision import end_tasks, tell_failure
 from hub.web.problems import ProblemError
@@ -182,8 +182,8 @@ class CounterOperations:
                 await self._release(ask.terminal_id, operation_id)
             answer = await self._bus.call(ask, ask.deadline_s)
             code = await self._proven(ask, answer)
-        except TransientError as error:
-            log.warning("counter_read_failed", operation_id=ask.operation_id, error=type(error).__qualname__)
+        except HubError as error:
+            _tell_failed(ask.operation_id, error)
             code = RefusalCode.reader_failed
         if code is not None:
             log.info("counter_read_refused", operation_id=ask.operation_id, code=str(code))
@@ -197,8 +197,8 @@ class CounterOperations:
                 await self._release(ask.terminal_id, operation_id)
             answer = await self._bus.call(ask, ask.deadline_s)
             code = answer.reason if answer.number is None else await self._holder(ask, issuer_id, answer.number)
-        except TransientError as error:
-            log.warning("counter_read_failed", operation_id=ask.operation_id, error=type(error).__qualname__)
+        except HubError as error:
+            _tell_failed(ask.operation_id, error)
             code = RefusalCode.reader_failed
         if code is not None:
             log.info("counter_read_refused", operation_id=ask.operation_id, code=str(code))
@@ -271,6 +271,11 @@ class CounterOperations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tell_failure("counter_operation"))
+
+
+def _tell_failed(operation_id: UUID, error: HubError) -> None:
+    name = type(error).__qualname__
+    log.warning("counter_read_failed", operation_id=operation_id, error=name, permanent=error.permanent)
 
 
 def _is_the_same(operation: Operation, proof: CardProof, proven: ProvenCard) -> bool:

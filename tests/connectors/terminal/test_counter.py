@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
 from hub.clock import AdjustableClock
+from hub.errors import PermanentError
 from schemas.service_ids import LinkedCloseTogether
 from schemas.terminals import SuspendTerminal
 from tests.connectors.terminal.agents import CITY, DEADLINE_S
@@ -312,6 +313,27 @@ async def test_it_lasts_five_minutes_at_the_most(here: Town, clock: AdjustableCl
         clock.advance(timedelta(seconds=55))
     clock.advance(timedelta(seconds=25))
     await over(library.clerk, operation_id, "operation_over")
+
+
+async def test_a_card_that_the_registry_fails_at_is_let_go_at_once(
+    database_url: str,
+    tmp_path: Path,
+    card_authority: CardAuthority,
+    clock: AdjustableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise PermanentError
+
+    monkeypatch.setattr("workers.registry.cards.Cards.prove", fail)
+    async with town(database_url, tmp_path, card_authority, clock) as here:
+        office, card = here.office, here.card()
+        office.insert(card)
+        operation_id = await office.clerk.begin("create-mykey-id")
+        view = await office.clerk.ended(operation_id, "waiting")
+        assert (view["state"], view["code"]) == ("failed", "reader_failed")
+        assert card.checks == 1
+        await wait_until(lambda: not card.is_verified())
 
 
 async def test_an_operation_belongs_to_its_browser(here: Town) -> None:
