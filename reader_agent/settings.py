@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 CONFIG_FILE: Final = "agent.toml"
 CONFIG_LIMIT_BYTES: Final = 64 * 1024
+ENCODING: Final = "utf-8-sig"
+"""UTF-8; some editors put a byte order mark before it."""
 PAGE_PORT: Final = 23_700
 """Below 32768: no other program gets it by chance for a connection of its own."""
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -75,7 +77,7 @@ def load(folder: Path) -> Settings:
     path = Path(os.environ.get("CONFIGURATION_DIRECTORY") or folder) / CONFIG_FILE
     try:
         with path.open("rb") as file:
-            text = file.read(CONFIG_LIMIT_BYTES).decode()
+            text = file.read(CONFIG_LIMIT_BYTES).decode(ENCODING)
         return Settings.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadSettingsError(f"{path}: {error}") from error

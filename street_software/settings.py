@@ -9,6 +9,8 @@ from typing import Any, Final
 
 CONFIG_FILE: Final = "street.toml"
 CONFIG_LIMIT_BYTES: Final = 64 * 1024
+ENCODING: Final = "utf-8-sig"
+"""UTF-8; some editors put a byte order mark before it."""
 MODES: Final = {"aes-128-cbc": 16, "aes-128-cbc-hmac-sha256": 16, "aes-128-gcm": 16, "aes-256-gcm": 32}
 """How files are encrypted → the length of the shared key."""
 _MAC_KEY_LEAST_BYTES: Final = 32
@@ -94,7 +96,7 @@ def load(folder: Path) -> Settings:
     path = folder / CONFIG_FILE
     try:
         with path.open("rb") as file:
-            found = tomllib.loads(file.read(CONFIG_LIMIT_BYTES).decode())
+            found = tomllib.loads(file.read(CONFIG_LIMIT_BYTES).decode(ENCODING))
         return made(found, folder)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise BadSettingsError(f"{path}: {type(error).__name__}: {error}") from error

@@ -7,8 +7,10 @@ import pytest
 from reader_agent.settings import PAGE_PORT, BadSettingsError, default_folder, load
 
 
-def test_what_has_to_be_said_is_where_the_hub_is(tmp_path: Path) -> None:
-    (tmp_path / "agent.toml").write_text('hub_url = "https://hub.example.jp"\nnotify_folder = "/srv/numbers"\n')
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_what_has_to_be_said_is_where_the_hub_is(tmp_path: Path, encoding: str) -> None:
+    text = 'hub_url = "https://hub.example.jp"\nnotify_folder = "/srv/numbers"\n'
+    (tmp_path / "agent.toml").write_text(text, encoding=encoding)
     settings = load(tmp_path)
     assert (settings.hub_url, settings.page_port) == ("https://hub.example.jp", PAGE_PORT)
     assert settings.notify_folder == Path("/srv/numbers")

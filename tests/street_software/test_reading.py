@@ -128,5 +128,13 @@ def test_settings_that_are_not_right_are_told(line: str, tmp_path: Path) -> None
         load(tmp_path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_settings_are_read_whatever_the_editor_puts_before_them(encoding: str, tmp_path: Path) -> None:
+    key = f'[[keys]]\nid = "1"\nvalid_from = 2017-04-01T00:00:00Z\nkey = "{"00" * 16}"\n'
+    text = f'street = "honmachi"\ndrop_folder = "drop"\n{key}'
+    (tmp_path / "street.toml").write_text(text, encoding=encoding)
+    assert load(tmp_path).street == "honmachi"
+
+
 def test_the_modes_are_those_of_the_hub() -> None:
     assert {mode.value: mode.key_bytes for mode in CipherMode} == MODES
