@@ -2,9 +2,9 @@
 
 `__main__` the command line · `running` the parts together, by the protocols of `ports` · `settings` the folder and its
 `agent.toml` · `enrolment` keys, form, the hub's key · `fingerprint` of this machine · `private_files` files that are
-ours alone · `page` `page_html` the page on 127.0.0.1 · `typed_numbers` `line_device` numbers from readers that type ·
-`notify` numbers handed to other programs · `files` merge
-files for a street's program, and its answers · `street` what a street's own software may ask.
+ours alone · `names_on_disk` their names, and others' · `page` `page_html` the page on 127.0.0.1 · `typed_numbers`
+`line_device` numbers from readers that type · `notify` numbers handed to other programs · `files` merge files for a
+street's program, and its answers · `street` what a street's own software may ask.
 
 The uplink: `uplink` the connection to the hub · `uplink_handshake` both sides proven · `job_runner` what the hub asks.
 

@@ -5,6 +5,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from reader_agent.names_on_disk import settle
+
 FILE_LIMIT_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -14,9 +16,13 @@ class OpenToOthersError(Exception):
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Readable by us alone from its first byte on (POSIX; on Windows the user's own folder guards it)."""
+    """Readable by us alone from its first byte on (POSIX; on Windows the user's own folder guards it).
+
+    It is on disk when this returns: the hub takes a key, and a terminal's password, once. Raises OSError.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(path, content, mode=0o600)
+    settle(path.parent)
 
 
 def write_whole(path: Path, content: bytes, *, mode: int) -> None:

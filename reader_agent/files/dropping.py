@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from reader_agent import names_on_disk
 from schemas.uplink import MERGE_FILE_LIMIT_BYTES, MergeTrouble
 
 PART: Final = ".part"
@@ -63,14 +64,8 @@ def clear(folder: Path, name: str) -> None:
 
 def settle(folder: Path) -> None:
     """The names in the folder are on disk too. Raises DropError."""
-    if os.name != "posix":
-        return
     try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        names_on_disk.settle(folder)
     except OSError as error:
         raise DropError(trouble_of(error)) from error
 
