@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from reader_agent.names_on_disk import settle
+from reader_agent.names_on_disk import settle, take
 
 FILE_LIMIT_BYTES: Final = 64 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -35,7 +35,7 @@ def write_whole(path: Path, content: bytes, *, mode: int) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        half.replace(path)
+        take(half.replace, path)
     finally:
         half.unlink(missing_ok=True)
 

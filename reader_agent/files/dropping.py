@@ -125,7 +125,7 @@ def _set_mode(descriptor: int) -> None:
 def _take_name(half: Path, path: Path) -> None:
     """Raises FileExistsError. POSIX's rename would write over what is there, a link does not."""
     if os.name != "posix":
-        half.rename(path)
+        names_on_disk.take(half.rename, path)
         return
     try:
         os.link(half, path)
