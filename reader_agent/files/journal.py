@@ -11,7 +11,8 @@ from schemas.uplink import MergeFile, MergeFileAnswer
 
 FILE: Final = "merges.sqlite3"
 KEPT_S: Final = 400 * 24 * 3_600.0
-"""How long a file that is over is remembered, so that the hub asking again drops nothing."""
+"""How long a file is remembered after it was dropped: one that is over, so that the hub asking again drops nothing; one
+that nobody has answered, because its points may have been given back meanwhile. What the hub has to be told stays."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS dropped (
   name TEXT PRIMARY KEY,
@@ -25,7 +26,8 @@ CREATE INDEX IF NOT EXISTS dropped_open ON dropped (at) WHERE told = 0;
 """
 _DIGEST: Final = "SELECT digest FROM dropped WHERE name = ?"
 _DROP: Final = """
-INSERT INTO dropped (name, digest, at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET digest = excluded.digest
+INSERT INTO dropped (name, digest, at) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, at = excluded.at
 """
 _UNANSWERED: Final = "SELECT name FROM dropped WHERE told = 0 AND taken IS NULL"
 _ANSWER: Final = "UPDATE dropped SET taken = ?, reason = ? WHERE name = ? AND taken IS NULL"
@@ -34,7 +36,7 @@ SELECT name, taken, reason FROM dropped WHERE told = 0 AND taken IS NOT NULL ORD
 """
 _TELL: Final = "UPDATE dropped SET told = 1 WHERE name = ?"
 _TELL_AGAIN: Final = "UPDATE dropped SET told = 0 WHERE name = ? AND taken IS NOT NULL RETURNING name"
-_FORGET: Final = "DELETE FROM dropped WHERE told = 1 AND at < ?"
+_FORGET: Final = "DELETE FROM dropped WHERE (told = 1 OR taken IS NULL) AND at < ?"
 
 
 def digest_of(content: bytes) -> bytes:
@@ -93,7 +95,7 @@ class Journal:
         return self._database.execute(_TELL_AGAIN, (name,)).fetchone() is not None
 
     def forget(self) -> None:
-        """What is over for long."""
+        """What is over for long, or was not answered for as long."""
         self._database.execute(_FORGET, (time.time() - KEPT_S,))
 
     def _all(self, sql: str, rows: list[tuple[object, ...]]) -> None:

@@ -148,7 +148,7 @@ class MergeDrop:
         """How the folder is. Raises sqlite3.Error, OSError."""
         now_s = asyncio.get_running_loop().time()
         if now_s >= self._forget_at_s:
-            await self._in_thread(lambda journal: journal.forget())
+            await self._in_thread(self._forget)
             self._forget_at_s = now_s + FORGET_EVERY_S
         trouble, found = await self._in_thread(lambda journal: self._found(journal, folder))
         if found:
@@ -186,6 +186,10 @@ class MergeDrop:
             self._journal = Journal(self._own_folder)
             self._waiting = self._journal.unanswered()
         return self._journal
+
+    def _forget(self, journal: Journal) -> None:
+        journal.forget()
+        self._waiting = journal.unanswered()
 
     def _drop(self, journal: Journal, folder: Path, files: Sequence[MergeFile]) -> list[Dropped]:
         troubles: dict[str, MergeTrouble | None] = {}

@@ -16,7 +16,7 @@ import pytest
 
 from reader_agent.files import answers, dropping, merge_folder
 from reader_agent.files.dropping import FILE_MODE, DropError
-from reader_agent.files.journal import Journal
+from reader_agent.files.journal import KEPT_S, Journal
 from reader_agent.files.merge_folder import MergeDrop
 from schemas.uplink import (
     FRAME_LIMIT_BYTES,
@@ -309,6 +309,28 @@ async def test_whatever_of_the_journal_fails_is_tried_again(
             await wait_until(lambda: [said for said in shop.told if isinstance(said, MergeFolder)][-1] == MergeFolder())
             await shop.drop.taken([NAME])
             assert not list(shop.folder.glob("*.ack"))
+
+
+async def test_a_file_that_nobody_answers_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, untold, dropped_again = (f"merge-{number}.mpf" for number in range(3))
+    changed: list[None] = []
+    async with at_work(tmp_path) as shop:
+        await shop.ask(file(lost), file(untold), file(dropped_again))
+        (shop.folder / f"{untold}.nack").touch()
+        await wait_until(lambda: shop.drop.waiting == 2)
+        older = "UPDATE dropped SET at = at - ?"
+        await shop.drop._in_thread(lambda journal: journal._database.execute(older, (KEPT_S,)))
+        await shop.ask(file(dropped_again, again=True))
+        monkeypatch.setattr(shop.drop, "_changed", lambda: changed.append(None))
+        shop.drop._forget_at_s = 0.0
+        await wait_until(lambda: shop.drop.waiting == 1)
+        await wait_until(lambda: changed)
+        await shop.drop.connected(shop.tell)
+        await wait_until(shop.answers)
+        assert shop.answers() == [MergeFileAnswer(name=untold, taken=False)]
+        assert await shop.drop._in_thread(Journal.unanswered) == {dropped_again}
 
 
 async def test_a_terminal_without_a_folder_says_so_when_asked(tmp_path: Path) -> None:
