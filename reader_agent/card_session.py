@@ -1,5 +1,6 @@
 """What the card process does with a card, step by step. Everything here blocks, and knows readers by a protocol."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, TypedDict
 from uuid import UUID
@@ -20,6 +21,9 @@ from schemas.uplink import Outcome
 
 IDM_BYTES: Final = 8
 """FeliCa's. Type B answers 4 random bytes to the same question, which name nobody."""
+OTHERS_LIMIT_S: Final = 3.0
+"""Windows looks at a new card by itself: for that long it may be somebody else's, or several together, so that what is
+asked is done within `card_keeper.ASK_LIMIT_S`."""
 _GET_UID: Final = b"\xff\xca\x00\x00\x00"
 _UID_LIMIT_BYTES: Final = 16
 
@@ -37,8 +41,11 @@ class Readers(Protocol):
     def present(self) -> Sequence[UUID]:
         """The insertions of all cards that are in now, the newest first. Raises ReaderFailedError without a reader."""
 
-    def connect(self, insertion: UUID) -> Connection:
-        """Power that very card. Raises CardRemovedError, ReaderFailedError."""
+    def connect(self, insertion: UUID, limit_s: float) -> Connection:
+        """Power that very card, once it is no other program's, which may take `limit_s`.
+
+        Raises CardRemovedError, ReaderFailedError.
+        """
 
 
 class _Found(TypedDict, total=False):
@@ -103,17 +110,21 @@ class CardSession:
         return found
 
     def _find(self) -> tuple[UUID, Jpki]:
-        """By SELECT, never by ATR. Several cards may be in: the newest My Number Card is meant."""
+        """By SELECT, never by ATR. Several cards may be in: the newest My Number Card is meant.
+
+        So it is waited for where it is another program's, even with others in: an older card may be another person's.
+        """
         failure: CardError = NoCardError()
+        give_up = time.monotonic() + OTHERS_LIMIT_S
         for insertion in self._readers.present():
             try:
-                return insertion, self._take(insertion)
+                return insertion, self._take(insertion, give_up - time.monotonic())
             except CardError as error:
                 failure = error
         raise failure
 
-    def _take(self, insertion: UUID) -> Jpki:
-        connection = self._readers.connect(insertion)
+    def _take(self, insertion: UUID, limit_s: float) -> Jpki:
+        connection = self._readers.connect(insertion, limit_s)
         try:
             jpki = Jpki(connection)
             jpki.select()
@@ -151,7 +162,7 @@ class CardSession:
         """Of a street's or library's FeliCa card; the answer has none for any other card."""
         if ask.insertion is None:
             raise CardRemovedError
-        connection = self._readers.connect(ask.insertion)
+        connection = self._readers.connect(ask.insertion, OTHERS_LIMIT_S)
         try:
             identifier, status = send(connection, _GET_UID, _UID_LIMIT_BYTES)
         finally:

@@ -19,8 +19,6 @@ WAIT_MS: Final = 400
 """How long one wait for a change lasts; a new reader is noticed after it."""
 NO_READER_PAUSE_S: Final = 0.4
 NO_SERVICE_PAUSE_S: Final = 1.0
-CONNECT_LIMIT_S: Final = 3.0
-"""Windows looks at a new card by itself: for that long it may be somebody else's."""
 CONNECT_POLL_S: Final = 0.1
 GONE_LIMIT_S: Final = 1.0
 """How long a card that failed has to turn out to be removed."""
@@ -69,13 +67,13 @@ class PcscReaders:
                 raise ReaderFailedError
             return [inserted.insertion for inserted in reversed(self._in.values())]
 
-    def connect(self, insertion: UUID) -> "PcscConnection":
-        """Power that very card, ours alone. Raises CardRemovedError, ReaderFailedError."""
+    def connect(self, insertion: UUID, limit_s: float) -> "PcscConnection":
+        """Power that very card, ours alone within `limit_s`. Raises CardRemovedError, ReaderFailedError."""
         with self._lock:
             inserted = next((it for it in self._in.values() if it.insertion == insertion), None)
         if inserted is None:
             raise CardRemovedError
-        connection = PcscConnection(self._scard, self._fresh_context(), inserted, self._retire)
+        connection = PcscConnection(self._scard, self._fresh_context(), inserted, self._retire, limit_s)
         # Between our look and the connection the card may have been changed for another.
         if connection.is_gone():
             connection.close()
@@ -174,21 +172,30 @@ class PcscConnection:
         context: Any,  # noqa: ANN401 - as above
         inserted: Inserted,
         failed: Callable[[Inserted], None],
+        limit_s: float,
     ) -> None:
         self._scard = scard
         self._failed = failed
         self._context = context
         self._inserted = inserted
+        status = self._connect(limit_s)
+        if status == scard.SCARD_E_SHARING_VIOLATION:
+            # It is in, whoever has it: nothing to wait for.
+            raise self._failure(0.0)
+        self._check(status)
+
+    def _connect(self, limit_s: float) -> int:
+        """PC/SC's status, at the latest when it has been another program's card for `limit_s`."""
+        scard = self._scard
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        give_up = time.monotonic() + CONNECT_LIMIT_S
+        give_up = time.monotonic() + limit_s
         while True:
             status, self._handle, self._protocol = scard.SCardConnect(
-                context, inserted.reader, scard.SCARD_SHARE_EXCLUSIVE, protocols
+                self._context, self._inserted.reader, scard.SCARD_SHARE_EXCLUSIVE, protocols
             )
-            if status != scard.SCARD_E_SHARING_VIOLATION or time.monotonic() > give_up:
-                break
+            if status != scard.SCARD_E_SHARING_VIOLATION or time.monotonic() >= give_up:
+                return int(status)
             time.sleep(CONNECT_POLL_S)
-        self._check(status)
 
     def send_and_receive(self, apdu: bytes | bytearray, /) -> tuple[bytes, int]:
         """One command, and the answer to it: data and status word. A silent card blocks for ever."""
@@ -222,15 +229,15 @@ class PcscConnection:
             raise CardRemovedError
         raise self._failure()
 
-    def _failure(self) -> CardError:
+    def _failure(self, limit_s: float = GONE_LIMIT_S) -> CardError:
         """What a failure means: a card pulled in the middle of a command first looks like one that is broken."""
-        give_up = time.monotonic() + GONE_LIMIT_S
-        while time.monotonic() < give_up:
-            if self.is_gone():
-                return CardRemovedError()
+        give_up = time.monotonic() + limit_s
+        while not self.is_gone():
+            if time.monotonic() >= give_up:
+                self._failed(self._inserted)
+                return ReaderFailedError()
             time.sleep(GONE_POLL_S)
-        self._failed(self._inserted)
-        return ReaderFailedError()
+        return CardRemovedError()
 
 
 def count_of(state: int) -> int:

@@ -65,7 +65,7 @@ class InMemoryReader:
     def present(self) -> Sequence[UUID]:
         return [there[0] for there in (self._beside, self._in) if there]
 
-    def connect(self, insertion: UUID) -> "InMemoryConnection":
+    def connect(self, insertion: UUID, _limit_s: float) -> "InMemoryConnection":
         card = self.card(insertion)
         card.power_on()
         return InMemoryConnection(self, insertion)

@@ -58,7 +58,7 @@ class AnyCard:
     def present(self) -> list[UUID]:
         return [INSERTION]
 
-    def connect(self, _: UUID) -> "AnyCard":
+    def connect(self, _: UUID, _limit_s: float) -> "AnyCard":
         return self
 
 

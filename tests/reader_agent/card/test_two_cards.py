@@ -20,7 +20,7 @@ async def test_a_number_that_cannot_be_read_takes_no_pin_from_the_card_that_is_h
 ) -> None:
     citizen, typed, tried = Citizen(), TypedNumbers(), list[object]()
 
-    def connect(_reader: InMemoryReader, insertion: object) -> InMemoryConnection:
+    def connect(_reader: InMemoryReader, insertion: object, _limit_s: float) -> InMemoryConnection:
         tried.append(insertion)
         raise error
 
