@@ -68,8 +68,9 @@ class LogIn(Command, Answered[LoggedIn]):
 class LogInByCard(Command, Answered[LoggedIn]):
     """By a card proven for `log-in` (画面18), or for what is done at the counter.
 
-    The session ends with the card's removal. `purpose` is the one that the card was proven for. Refused as proofs are,
-    and `card_without_mykey_id`.
+    The session ends with the card's removal. `purpose` is the one that the card was proven for. A citizen who has made
+    a MyKey ID just now goes on by that proof, with `create-mykey-id` and the citizen as `login_id`. Refused as proofs
+    are, and `card_without_mykey_id`.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.logins.log-in-by-card.v1"

@@ -76,8 +76,9 @@ class Lifetimes:
         if answer.code is None and proof.citizen_id is None:
             await tx.execute(card_sql.ATTACH, citizen_id, proof.card_id, tx.now)
             await self._accounts.set_password(citizen_id, kept, tx)
-            await proofs.use(proof, citizen_id, tx)
             tx.emit(MyKeyIdCreated(citizen_id=citizen_id))
+        if answer.code is None:
+            await proofs.use(proof, citizen_id, tx)
         return answer
 
     async def change(self, messages: Sequence[ChangeMyKeyId], tx: Transaction) -> list[Registered]:

@@ -95,14 +95,12 @@ class Logins:
         return [await self._log_in_by_card(message, tx) for message in messages]
 
     async def _log_in_by_card(self, message: LogInByCard, tx: Transaction) -> LoggedIn:
-        is_counters = message.kind is SessionKind.counter
-        allowed = (message.purpose,) if is_counters else (purposes.LOG_IN,)
-        proof = await proofs.check(message.proof_id, allowed, message.login_id, tx)
+        proof = await _proof_of_log_in(message, tx)
         if isinstance(proof, RefusalCode):
             return LoggedIn(code=proof)
         if proof.citizen_id is None or not await held([proof.citizen_id], tx):
             return LoggedIn(code=RefusalCode.card_without_mykey_id)
-        kind = SessionKind.counter if is_counters else SessionKind.citizen
+        kind = SessionKind.counter if message.kind is SessionKind.counter else SessionKind.citizen
         begun = await self._sessions.begin(
             Beginning(kind, proof.citizen_id, proof.how, proof.terminal_id, proof.insertion), tx
         )
@@ -270,3 +268,12 @@ class Logins:
             return RefusalCode.other_citizen
         await proofs.use(proof, used_for, tx)
         return None
+
+
+async def _proof_of_log_in(message: LogInByCard, tx: Transaction) -> Proof | RefusalCode:
+    """A proof that makes a MyKey ID logs in whoever it has made, and nobody before that."""
+    if message.kind is SessionKind.counter:
+        return await proofs.check(message.proof_id, {message.purpose}, message.login_id, tx)
+    proof = await proofs.check(message.proof_id, {message.purpose} & purposes.LOGS_IN, message.login_id, tx)
+    is_early = isinstance(proof, Proof) and message.purpose == purposes.CREATE_MYKEY_ID and not proof.is_used
+    return RefusalCode.card_not_proven if is_early else proof

@@ -22,6 +22,9 @@ REGISTER_PARTICIPANT: Final = "register-participant"
 GRANT_POINTS: Final = "grant-points"
 MERGE_POINTS: Final = "merge-points"
 
+LOGS_IN: Final = frozenset({LOG_IN, CREATE_MYKEY_ID})
+"""A citizen's session may begin by it: whoever has made a MyKey ID just now goes on to My Page by the very card."""
+
 BY_TAP: Final = frozenset({LOOK_UP_SERVICE_ID, REGISTER_PARTICIPANT, GRANT_POINTS})
 """A number is looked up (画面25), a participant noted (76), points granted (79)."""
 

@@ -1,11 +1,13 @@
 """A MyKey ID is made (画面12–17): card and PIN, the MyKey ID, who and where, confirmed with a password, done.
 
-Nobody has logged in yet: what is known by now belongs to a guest (`connectors.portal.ground.guests`). What the card
+Nobody has logged in yet: what is known by now belongs to a guest (`connectors.portal.ground.guests`). In the end the
+very card logs its new citizen in, so that nobody is left behind at a shared terminal by taking it out. What the card
 proves is fresh for five minutes only, and somebody who types takes longer: so the very card proves itself again at the
 end, and with its PIN where the terminal has let go of it by then.
 The password is asked for on the last page and kept nowhere.
 """
 
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
@@ -16,6 +18,7 @@ from connectors.portal.citizen import places
 from connectors.portal.citizen.choosing import Choosing, Draft, Way
 from connectors.portal.citizen.mail_choices import chosen, options, texts
 from connectors.portal.ground.cards import CardPlace, CardRead
+from connectors.portal.ground.cookies import Cookie
 from connectors.portal.ground.forms import Form, FormView, Input, Option, blank, filled
 from connectors.portal.ground.guests import guest_of, new_guest
 from connectors.portal.ground.inputs import MailInput, NameInput, PasswordInput
@@ -23,11 +26,11 @@ from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
 from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
 from connectors.portal.ground.refusals import sentence
-from connectors.portal.ground.sessions import source_of
+from connectors.portal.ground.sessions import SIGNED_IN, signed_in_of
 from hub import passwords
 from hub.ids import uuid7
 from hub.web.app import Answer, Route, query_of
-from schemas.logins import LogIn
+from schemas.logins import LogInByCard
 from schemas.mykey_ids import CreateMyKeyId
 from schemas.problems import RefusalCode
 from schemas.values import LgCode
@@ -66,12 +69,13 @@ class NewPasswordForm(Form):
 
 
 class Created(BaseModel):
-    """What came of it."""
+    """What came of it; `proof_id` is the card's that it was made with, by which its citizen is logged in."""
 
     model_config = ConfigDict(frozen=True)
 
     mykey_id: str
     base: str
+    proof_id: UUID | None = None
 
 
 class CreationPages:
@@ -82,7 +86,7 @@ class CreationPages:
         self._kit = ground.kit
         self._choosing = Choosing(
             ground,
-            Way(PREFIX, ACT, self._guest, "place", "マイキーIDの作成・登録", 2, STEPS, is_open=True),
+            Way(PREFIX, ACT, self._owner, "place", "マイキーIDの作成・登録", 2, STEPS, is_open=True),
         )
 
     def routes(self) -> list[Route]:
@@ -176,8 +180,8 @@ class CreationPages:
 
     async def confirm(self, request: web.Request) -> web.Response:
         """画面16: everything once more, and the password."""
-        key, guest = query_of(request, FormKey).form, self._guest(request)
-        kept = await self._kit.form_keys.kept(guest, ACT, key, Draft)
+        key = query_of(request, FormKey).form
+        kept = await self._kit.form_keys.kept(self._owner(request), ACT, key, Draft)
         if kept.is_done:
             return redirect(request, f"{PREFIX}/done?form={key}")
         return await self._confirm_page(request, key, kept.value, blank(request, NewPasswordForm, once=key))
@@ -195,12 +199,14 @@ class CreationPages:
         except RefusedError as refused:
             form.refuse("password", sentence(refused.code))
             return await self._confirm_page(request, key, draft, form.view(str(key)))
-        return await self._logged_in(request, key, draft.candidate, password)
+        return await self._logged_in(request, key, draft)
 
     async def done(self, request: web.Request) -> web.Response:
-        """画面17."""
-        receipt = await self._kit.form_keys.receipt(self._guest(request), ACT, query_of(request, FormKey).form, Created)
-        return self._answer(request, "citizen/creation_done.html", receipt=receipt, created=receipt.outcome)
+        """画面17, the citizen's own from now on. A guest who could not be logged in sees it once."""
+        receipt = await self._kit.form_keys.receipt(self._owner(request), ACT, query_of(request, FormKey).form, Created)
+        response = self._answer(request, "citizen/creation_done.html", receipt=receipt, created=receipt.outcome)
+        self._kit.cookies.drop(response, Cookie.guest)
+        return response
 
     async def _create(self, draft: Draft, password: str, card: CardRead) -> Created:
         asked = CreateMyKeyId(
@@ -218,17 +224,27 @@ class CreationPages:
         if made.code is not None:
             raise RefusedError(made.code)
         await self._kit.cards.release(draft.place)
-        return Created(mykey_id=asked.mykey_id, base=await places.name_of(self._kit, draft.base_lg_code))
+        base = await places.name_of(self._kit, draft.base_lg_code)
+        return Created(mykey_id=asked.mykey_id, base=base, proof_id=card.proof_id)
 
-    async def _logged_in(self, request: web.Request, key: UUID, mykey_id: str, password: str) -> web.Response:
-        response = redirect(request, f"{PREFIX}/done?form={key}")
-        asked = LogIn(mykey_id=mykey_id, password=password, source=source_of(request))
+    async def _logged_in(self, request: web.Request, key: UUID, draft: Draft) -> web.Response:
+        """By the very card, so that the session ends when it is taken out; the form is its citizen's from now on."""
+        response, form_keys = redirect(request, f"{PREFIX}/done?form={key}"), self._kit.form_keys
+        created = (await form_keys.receipt(self._owner(request), ACT, key, Created)).outcome
+        if created.proof_id is None:
+            return response
+        asked = LogInByCard(login_id=draft.citizen_id, proof_id=created.proof_id, purpose=ACT)
         logged_in = await self._kit.bus.call(asked, DEADLINE_S)
         if logged_in.session is not None:
+            await form_keys.keep(draft.citizen_id, ACT, draft, key)
+            await form_keys.act(draft.citizen_id, ACT, key, partial(_told, created))
             await self._kit.sessions.begin(request, response, logged_in)
         return response
 
-    def _guest(self, request: web.Request) -> UUID:
+    def _owner(self, request: web.Request) -> UUID:
+        """The guest, as long as there is one; then the citizen. Raises ProblemError not_found."""
+        if SIGNED_IN in request and self._kit.cookies.read(request, Cookie.guest) is None:
+            return signed_in_of(request).citizen_id
         return guest_of(self._kit.cookies, request)
 
     async def _choices(self, draft: Draft) -> dict[str, list[Option]]:
@@ -270,6 +286,10 @@ class CreationPages:
     def _page(self, method: str, path: str, handler: Answer, query: type[BaseModel] | None = None) -> Route:
         words = ("Make a MyKey ID", "マイキーIDの作成・登録")
         return self._ground.page(method, f"{PREFIX}{path}", handler, *words, is_open=True, query=query)
+
+
+async def _told(created: Created) -> Created:
+    return created
 
 
 def _check(password: str, draft: Draft) -> None:

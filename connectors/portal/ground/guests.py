@@ -1,6 +1,7 @@
 """Whoever has no session but a form under way: a new citizen on the way to a MyKey ID, one who has just revoked it.
 
-A guest is 122 random bits in a cookie, and the owner of kept forms (`connectors.portal.ground.onetime`).
+A guest is 122 random bits in a cookie, and the owner of kept forms (`connectors.portal.ground.onetime`). Whoever logs
+in is a guest no more: what was typed at a shared terminal is nobody's once the card is out.
 """
 
 from uuid import UUID, uuid4

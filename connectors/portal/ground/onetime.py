@@ -36,6 +36,7 @@ _RECEIPT_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 KEEP: Final = """
 INSERT INTO portal.form (owner_id, form_key, act, values_sealed, kept_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
 """
 FORM: Final = """
 SELECT values_sealed, begun_at, receipt, outcome_sealed, done_at FROM portal.form
@@ -98,9 +99,9 @@ class FormKeys:
         self._sealer = sealer
         self._clock = clock
 
-    async def keep(self, owner_id: UUID, act: str, values: BaseModel) -> UUID:
-        """Keep what was typed, to be confirmed; returns its key."""
-        key = uuid4()
+    async def keep(self, owner_id: UUID, act: str, values: BaseModel, key: UUID | None = None) -> UUID:
+        """Keep what was typed, to be confirmed; returns its key. Under a `key` that was given the first word stays."""
+        key = key or uuid4()
         sealed = self._sealer.seal(values.model_dump_json().encode(), place("portal.form", "values", key))
         async with self._database.transaction() as tx:
             await tx.execute(KEEP, owner_id, key, act, sealed, tx.now)

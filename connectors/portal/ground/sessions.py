@@ -93,6 +93,7 @@ class Sessions:
             await self._bus.call(EndSessions(session=before), DEADLINE_S)
         self._cookies.set(response, Cookie.visit, new_visit())
         self._cookies.drop(response, Cookie.onward)
+        self._cookies.drop(response, Cookie.guest)
         self.renew(response, logged_in)
 
     def renew(self, response: web.StreamResponse, logged_in: LoggedIn) -> None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from reader_agent import desk
 from schemas.citizens import CitizenBehind
-from tests.connectors.portal.browser import Page
+from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.cards import PASSWORD, CardTown, Reader, card_town
 from tests.connectors.portal.town import FIRST, NOW, credit, log_in, portal
 from tests.connectors.terminal.agents import DEADLINE_S
@@ -35,6 +35,15 @@ async def cards(
 ) -> AsyncIterator[CardTown]:
     async with card_town(shared_database_url, tmp_path_factory.mktemp("cards"), card_authority) as opened:
         yield opened
+
+
+async def is_logged_out(browser: Browser) -> None:
+    """Wait until My Page leads to the log-in."""
+
+    async def is_out() -> bool:
+        return (await browser.get("/my")).path == "/login"
+
+    await wait_until(is_out, DEADLINE_S)
 
 
 def candidate(page: Page) -> str:
@@ -62,6 +71,18 @@ async def test_a_mykey_id_is_made_once_and_its_citizen_is_logged_in(cards: CardT
     refused = await other.submit(await other.get("/create"), "/create", card=cards.readers[0].card)
     assert refused.status == 422
     assert (await other.get(confirm.path)).status == 404
+
+
+async def test_taking_the_card_out_leaves_nothing_of_a_new_mykey_id_behind(cards: CardTown) -> None:
+    reader, browser = cards.readers[8], cards.town.browser()
+    confirm = await cards.to_confirm(browser, reader, "NEW00008")
+    details = next(link for link in confirm.markup.links if link.startswith("/create/details"))
+    done = await browser.submit(confirm, "/create/confirm", password=PASSWORD)
+    assert "カードを取り外すと、ログアウトします。" in done.words
+    assert (await browser.get(done.path)).status == 200
+    reader.slot.remove()
+    await is_logged_out(browser)
+    assert [(await browser.get(path)).status for path in (done.path, confirm.path, details)] == [404, 404, 404]
 
 
 async def test_a_browser_that_goes_away_has_nobody_asked_for_a_pin_any_more(cards: CardTown) -> None:
@@ -108,11 +129,7 @@ async def test_the_card_logs_in_and_its_removal_logs_out(cards: CardTown) -> Non
     assert refused.status == 422
     assert "マイキーID" in refused.words
     reader.slot.remove()
-
-    async def is_out() -> bool:
-        return (await browser.get("/my")).path == "/login"
-
-    await wait_until(is_out, DEADLINE_S)
+    await is_logged_out(browser)
 
 
 async def test_a_mykey_id_is_changed_by_its_own_card_alone(cards: CardTown) -> None:

@@ -154,6 +154,25 @@ async def test_a_proof_is_good_once_for_its_purpose_and_for_five_minutes(
     assert await log_in_by(office, late) == "card_not_proven"
 
 
+async def test_whoever_has_made_a_mykey_id_goes_on_by_that_very_proof_while_the_card_is_in(
+    office: HubProcess, issuers: list[Authority]
+) -> None:
+    card, citizen_id, insertion = issuers[0].card(1), uuid4(), uuid4()
+    proof_id = await proof_of(office, card, "create-mykey-id", insertion=insertion)
+    begin = LogInByCard(login_id=citizen_id, proof_id=proof_id, purpose="create-mykey-id")
+    assert (await ask(office, begin)).code == "card_not_proven"
+    asked = await creation(office, card, "MYCHOICE", proof_id=proof_id, citizen_id=citizen_id)
+    again = await proof_of(office, card, "create-mykey-id", insertion=insertion)
+    for creating in (asked, asked.model_copy(update={"proof_id": again})):
+        assert (await ask(office, creating)).code is None
+    for change in ({"login_id": uuid4()}, {"purpose": "log-in"}, {"purpose": "confirm"}):
+        assert (await ask(office, begin.model_copy(update=change))).code == "card_not_proven"
+    for beginning in (begin, begin.model_copy(update={"proof_id": again})):
+        assert (await ask(office, beginning)).citizen_id == citizen_id
+    assert (await ask(office, EndSessions(terminal_id=TERMINAL, insertion=insertion))).count == 2
+    assert (await ask(office, begin)).code == "card_not_proven"
+
+
 async def test_one_proof_for_many_at_once_is_good_for_one(office: HubProcess, issuers: list[Authority]) -> None:
     card = issuers[0].card(1)
     await created(office, card, "MYCHOICE")
