@@ -148,6 +148,26 @@ async def test_a_mykey_id_is_changed_by_its_own_card_alone(cards: CardTown) -> N
     assert (await log_in(cards.town.browser(), new, password=PASSWORD)).path == "/my"
 
 
+async def test_a_forgotten_password_is_replaced_by_the_card(cards: CardTown) -> None:
+    reader, browser, new = cards.readers[9], cards.town.browser(), "hotaru-3390-yanagi"
+    await cards.create(reader, "NEW00009")
+    assert "パスワードを忘れたとき" in (await browser.get("/login")).words
+    await browser.submit(await browser.get("/login/card"), "/login/card", card=reader.card)
+    form = await browser.get("/my/profile/password")
+    others = await browser.submit(form, "/my/profile/password/card", card=cards.readers[1].card)
+    assert (others.status, "ご本人のカードをお使いください" in others.words) == (422, True)
+    page = await browser.submit(form, "/my/profile/password/card", card=reader.card)
+    assert page.path.startswith("/my/profile/password/new"), page.words
+    short = await browser.submit(page, "/my/profile/password/new", new_password="mugi")
+    assert (short.status, "12文字以上" in short.words) == (422, True)
+    sent = [browser.submit(short, "/my/profile/password/new", new_password=new) for _ in range(2)]
+    pages = await asyncio.gather(*sent)
+    assert {one.path.partition("?")[0] for one in pages} == {"/my/profile/password/done"}
+    assert (await browser.get(page.path)).path == pages[0].path
+    assert (await log_in(cards.town.browser(), "NEW00009", password=new)).path == "/my"
+    assert (await log_in(cards.town.browser(), "NEW00009", password=PASSWORD)).status == 422
+
+
 async def let_go(reader: Reader) -> JpkiCard:
     """Wait until the terminal has powered the card off, which stays where it is."""
     card = reader.slot.card(reader.slot.present()[0])
