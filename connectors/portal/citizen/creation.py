@@ -7,6 +7,7 @@ end, and with its PIN where the terminal has let go of it by then.
 The password is asked for on the last page and kept nowhere.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Final
 from uuid import UUID, uuid4
@@ -28,8 +29,10 @@ from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, red
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.sessions import SIGNED_IN, signed_in_of
 from hub import passwords
+from hub.errors import TransientError
 from hub.ids import uuid7
 from hub.web.app import Answer, Route, query_of
+from hub.web.problems import ProblemError
 from schemas.logins import LogInByCard
 from schemas.mykey_ids import CreateMyKeyId
 from schemas.problems import RefusalCode
@@ -209,6 +212,8 @@ class CreationPages:
         return response
 
     async def _create(self, draft: Draft, password: str, card: CardRead) -> Created:
+        # Before the command: whatever fails after it would be told as if nothing had been done.
+        base = await places.name_of(self._kit, draft.base_lg_code)
         asked = CreateMyKeyId(
             citizen_id=draft.citizen_id,
             proof_id=card.proof_id,
@@ -224,22 +229,27 @@ class CreationPages:
         if made.code is not None:
             raise RefusedError(made.code)
         await self._kit.cards.release(draft.place)
-        base = await places.name_of(self._kit, draft.base_lg_code)
         return Created(mykey_id=asked.mykey_id, base=base, proof_id=card.proof_id)
 
     async def _logged_in(self, request: web.Request, key: UUID, draft: Draft) -> web.Response:
+        """To what was done, in a session or, where none could begin, without."""
+        response = redirect(request, f"{PREFIX}/done?form={key}")
+        with suppress(TransientError, ProblemError):
+            await self._log_in(request, response, key, draft)
+        return response
+
+    async def _log_in(self, request: web.Request, response: web.Response, key: UUID, draft: Draft) -> None:
         """By the very card, so that the session ends when it is taken out; the form is its citizen's from now on."""
-        response, form_keys = redirect(request, f"{PREFIX}/done?form={key}"), self._kit.form_keys
+        form_keys = self._kit.form_keys
         created = (await form_keys.receipt(self._owner(request), ACT, key, Created)).outcome
         if created.proof_id is None:
-            return response
+            return
         asked = LogInByCard(login_id=draft.citizen_id, proof_id=created.proof_id, purpose=ACT)
         logged_in = await self._kit.bus.call(asked, DEADLINE_S)
         if logged_in.session is not None:
             await form_keys.keep(draft.citizen_id, ACT, draft, key)
             await form_keys.act(draft.citizen_id, ACT, key, partial(_told, created))
             await self._kit.sessions.begin(request, response, logged_in)
-        return response
 
     def _owner(self, request: web.Request) -> UUID:
         """The guest, as long as there is one; then the citizen. Raises ProblemError not_found."""

@@ -3,6 +3,7 @@
 Every other session of the citizen ends; nothing typed is kept.
 """
 
+from contextlib import suppress
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
@@ -20,7 +21,7 @@ from connectors.portal.ground.onetime import RefusedError
 from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
 from connectors.portal.ground.refusals import sentence
 from connectors.portal.ground.sessions import signed_in_of, source_of
-from hub.ids import uuid7
+from hub.errors import TransientError
 from hub.web.app import Route, query_of
 from schemas.logins import ChangePassword, LoggedIn
 from schemas.problems import RefusalCode
@@ -92,31 +93,23 @@ class PasswordPages:
         return self._page(request, blank(request, PasswordsForm), self._kit.cards.blank(request))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Whoever has the old session id is logged out, this browser has a new one.
-
-        It needs no one-time key: once it is done, neither the old password nor the old session is good.
-        """
+        """Whoever has the old session id is logged out, this browser has a new one."""
         signed_in, form = signed_in_of(request), filled(request, PasswordsForm)
         if form.value is None:
             return self._page(request, form.view(), self._kit.cards.blank(request))
         asked = ChangePassword(
-            change_id=uuid7(),
+            change_id=await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Proven()),
             source=source_of(request),
             session=signed_in.session_id,
             old_password=form.value.old_password,
             new_password=form.value.new_password,
         )
-        changed = await self._kit.bus.call(asked, DEADLINE_S)
-        if changed.code is not None:
-            is_new = changed.code.startswith("password_")
-            form.refuse("new_password" if is_new else "old_password", sentence(changed.code))
-            return self._page(request, form.view(), self._kit.cards.blank(request))
-        key = await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Proven())
-        await self._kit.form_keys.act(signed_in.citizen_id, PASSWORD.name, key, _nothing)
-        response = redirect(request, f"{PASSWORD.path}/done?form={key}")
-        if changed.session is not None:
-            self._kit.sessions.renew(response, changed)
-        return response
+        try:
+            return await self._changed_once(request, asked)
+        except RefusedError as refused:
+            is_new = refused.code.startswith("password_")
+            form.refuse("new_password" if is_new else "old_password", sentence(refused.code))
+        return self._page(request, form.view(), self._kit.cards.blank(request))
 
     async def read(self, request: web.Request) -> web.Response:
         """The card says who it is, so that the old password is not needed; the new one is asked for next."""
@@ -183,10 +176,11 @@ class PasswordPages:
             return Changed()
 
         await self._kit.form_keys.act(citizen_id, PASSWORD.name, key, do)
-        changed = told[0] if told else await self._kit.bus.call(asked, DEADLINE_S)
         response = redirect(request, f"{PASSWORD.path}/done?form={key}")
-        if changed.session is not None:
-            self._kit.sessions.renew(response, changed)
+        with suppress(TransientError):
+            changed = told[0] if told else await self._kit.bus.call(asked, DEADLINE_S)
+            if changed.session is not None:
+                self._kit.sessions.renew(response, changed)
         return response
 
     async def _changed(self, asked: ChangePassword) -> LoggedIn:
@@ -224,7 +218,3 @@ class PasswordPages:
             now=[],
             next=_("変更する"),
         )
-
-
-async def _nothing() -> Changed:
-    return Changed()

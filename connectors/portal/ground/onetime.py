@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from hub.clock import JAPAN, Clock
 from hub.database import Database, Row
+from hub.errors import DeadlineExceededError, TransientError
 from hub.forgetting import forget
 from hub.keys import Sealer, place
 from hub.web.problems import ProblemError
@@ -121,6 +122,7 @@ class FormKeys:
         Raises:
             RefusedError: as `do` raises it; the form can be confirmed again.
             ProblemError: not_found; in_flight (409) where another one is still at it.
+            DeadlineExceededError: it was done, and what came of it could not be kept.
         """
         if not await self._turn(owner_id, act, key):
             return
@@ -129,7 +131,10 @@ class FormKeys:
         except BaseException:
             await self._release(owner_id, key)
             raise
-        await self._done(owner_id, key, outcome)
+        try:
+            await self._done(owner_id, key, outcome)
+        except TransientError as error:
+            raise DeadlineExceededError from error
 
     async def receipt(self, owner_id: UUID, act: str, key: UUID, model: type[OutcomeT]) -> Receipt[OutcomeT]:
         """What came of it. Raises ProblemError not_found where nothing has, yet."""

@@ -24,7 +24,7 @@ from tests.reader_agent.test_uplink import QUICK, who_is
 from tests.waiting import wait_until
 
 COMPONENTS: Final = ("registry", "ledger", "terminal", "portal")
-CARDS: Final = 12
+CARDS: Final = 13
 PASSWORD: Final = "mugi-8251-tsubame"
 
 

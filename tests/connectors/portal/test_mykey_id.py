@@ -11,6 +11,8 @@ import pytest_asyncio
 
 from reader_agent import desk
 from schemas.citizens import CitizenBehind
+from schemas.mykey_ids import CreateMyKeyId
+from tests.connectors.portal.away import away_after, unheard
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.cards import PASSWORD, CardTown, Reader, card_town
 from tests.connectors.portal.town import FIRST, NOW, credit, log_in, portal
@@ -83,6 +85,34 @@ async def test_taking_the_card_out_leaves_nothing_of_a_new_mykey_id_behind(cards
     reader.slot.remove()
     await is_logged_out(browser)
     assert [(await browser.get(path)).status for path in (done.path, confirm.path, details)] == [404, 404, 404]
+
+
+async def test_what_fails_after_a_mykey_id_was_made_does_not_say_that_nothing_was_done(
+    cards: CardTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = cards.town.browser()
+    confirm = await cards.to_confirm(browser, cards.readers[10], "NEW00010")
+    with monkeypatch.context() as patched:
+        away_after(patched, CreateMyKeyId)
+        done = await browser.submit(confirm, "/create/confirm", password=PASSWORD)
+    assert "マイキーIDの作成・登録が完了しました。" in done.words
+    assert "カードを取り外すと" not in done.words
+    assert (await browser.get("/my")).path == "/login"
+    assert (await log_in(browser, "NEW00010", password=PASSWORD)).path == "/my"
+
+
+async def test_a_mykey_id_whose_answer_was_lost_is_pressed_again(
+    cards: CardTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = cards.town.browser()
+    confirm = await cards.to_confirm(browser, cards.readers[12], "NEW00012")
+    with monkeypatch.context() as patched:
+        unheard(patched, CreateMyKeyId)
+        lost = await browser.submit(confirm, "/create/confirm", password=PASSWORD)
+    assert (lost.status, "二重に処理されることはありません。" in lost.words) == (503, True)
+    done = await browser.submit(confirm, "/create/confirm", password=PASSWORD)
+    assert "カードを取り外すと、ログアウトします。" in done.words
+    assert "NEW00012" in (await browser.get("/my/profile")).words
 
 
 async def test_a_browser_that_goes_away_has_nobody_asked_for_a_pin_any_more(cards: CardTown) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Final
+from unittest.mock import AsyncMock
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
@@ -11,6 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connectors.portal.citizen.coupon_links import CouponLink, signed_text
+from connectors.portal.ground.onetime import FormKeys
+from hub.errors import TransientError
 from hub.keys import Keys
 from schemas.citizens import LinkCitizen, ProfileOf
 from schemas.grants import COUPON_KEY, Coupon, RegisterCoupons
@@ -89,6 +92,20 @@ async def test_a_new_password_ends_all_other_sessions(shared_town: Town) -> None
     assert "パスワードを変更しました。" in done.words
     assert (await browser.get("/my")).path == "/my"
     assert (await other.get("/my")).path == "/login"
+
+
+async def test_a_password_whose_change_cannot_be_kept_is_not_changed(
+    shared_town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, citizen_id = await shared_town.somebody()
+    found = (await ask(shared_town.process, ProfileOf(citizen_id=citizen_id))).profile
+    assert found is not None
+    form = await browser.get("/my/profile/password")
+    with monkeypatch.context() as patched:
+        patched.setattr(FormKeys, "keep", AsyncMock(side_effect=TransientError("away")))
+        told = await browser.submit(form, "/my/profile/password", old_password=PASSWORD, new_password=NEW_PASSWORD)
+    assert (told.status, "操作は行われていません。" in told.words) == (503, True)
+    assert (await log_in(shared_town.browser(), found.mykey_id)).path == "/my"
 
 
 async def test_a_coupon_filled_in_by_a_link_is_used_once(shared_town: Town) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
+from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from connectors.portal.ground import onetime
 from connectors.portal.ground.onetime import CLAIM, KEPT_FOR, OPEN_FOR, FormKeys, RefusedError
 from hub import forgetting
 from hub.clock import AdjustableClock
+from hub.errors import DeadlineExceededError, TransientError
 from hub.keys import Keys
 from hub.web.problems import ProblemError
 from tests.running import SECRET_KEY, running
@@ -79,6 +81,15 @@ async def test_what_was_refused_can_be_confirmed_again(form_keys: FormKeys) -> N
         await form_keys.act(OWNER, ACT, key, refused)
     await form_keys.act(OWNER, ACT, key, outcome)
     assert (await form_keys.receipt(OWNER, ACT, key, Text)).outcome == Text(text="done")
+
+
+async def test_an_outcome_that_cannot_be_kept_does_not_say_that_nothing_was_done(
+    form_keys: FormKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await form_keys.keep(OWNER, ACT, Text(text="x"))
+    monkeypatch.setattr(form_keys, "_done", AsyncMock(side_effect=TransientError("away")))
+    with pytest.raises(DeadlineExceededError):
+        await form_keys.act(OWNER, ACT, key, outcome)
 
 
 async def test_an_act_that_was_cut_off_is_done_by_the_next_who_asks(
