@@ -4,6 +4,7 @@ The session ends with it, so the receipt belongs to a guest (`connectors.portal.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -17,9 +18,9 @@ from connectors.portal.ground.forms import Form, blank, filled
 from connectors.portal.ground.guests import guest_of, new_guest
 from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
-from connectors.portal.ground.pages import FormKey, Ground, answer, once_of, redirect
+from connectors.portal.ground.pages import FormKey, Ground, answer, guest_token, once_of, redirect
 from connectors.portal.ground.refusals import sentence
-from connectors.portal.ground.sessions import SignedIn, signed_in_of
+from connectors.portal.ground.sessions import SIGNED_IN, signed_in_of
 from hub.web.app import Route, query_of
 from hub.web.problems import ProblemError
 from schemas.links import LinksOf
@@ -66,7 +67,7 @@ class RevocationPages:
             page("GET", PATH, self.show, *words),
             page("POST", PATH, self.begin, *words),
             page("GET", f"{PATH}/confirm", self.confirm, *words, query=FormKey),
-            page("POST", f"{PATH}/confirm", self.revoke, *words),
+            page("POST", f"{PATH}/confirm", self.revoke, *words, is_open=True, is_guests=True),
             page("GET", DONE, self.done, *words, is_open=True, query=FormKey),
         ]
 
@@ -99,14 +100,15 @@ class RevocationPages:
         return await self._page(request, key, None)
 
     async def revoke(self, request: web.Request) -> web.Response:
-        """It is final; every session of the citizen has ended with it."""
-        key, signed_in = once_of(request), signed_in_of(request)
+        """It is final; every session of the citizen has ended with it, so that sent again it comes from the guest."""
+        key = once_of(request)
         filled(request, Form)
-        await self._kept(request, key)
-        loss = await self._loss(request)
+        shown = await self._kept(request, key)
         try:
-            await self._kit.form_keys.act(self._guest(request), ACT, key, lambda: self._revoke(signed_in, loss))
+            await self._kit.form_keys.act(self._guest(request), ACT, key, lambda: self._revoke(request, shown))
         except RefusedError as refused:
+            if SIGNED_IN not in request:
+                raise ProblemError(ProblemCode.login) from refused
             if refused.code == "confirm_again":
                 return to_identity(request, "revoke", key)
             return await self._page(request, key, sentence(refused.code))
@@ -126,18 +128,23 @@ class RevocationPages:
             loss=receipt.outcome,
         )
 
-    async def _revoke(self, signed_in: SignedIn, loss: Loss) -> Loss:
-        asked = RevokeMyKeyId(citizen_id=signed_in.citizen_id, session=signed_in.session_id)
+    async def _revoke(self, request: web.Request, shown: Loss) -> Loss:
+        """What is lost; without a session what was shown, of one that was revoked and whose answer was lost."""
+        is_signed_in = SIGNED_IN in request
+        loss = await self._loss(request) if is_signed_in else shown
+        session = signed_in_of(request).session_id if is_signed_in else None
+        asked = RevokeMyKeyId(citizen_id=shown.citizen_id, session=session)
         revoked = await self._kit.bus.call(asked, DEADLINE_S)
         if revoked.code is not None:
             raise RefusedError(revoked.code)
         return loss
 
-    async def _kept(self, request: web.Request, key: UUID) -> None:
-        """The form is this citizen's. Raises ProblemError not_found."""
+    async def _kept(self, request: web.Request, key: UUID) -> Loss:
+        """The form, if it is nobody else's. Raises ProblemError not_found."""
         kept = await self._kit.form_keys.kept(self._guest(request), ACT, key, Loss)
-        if kept.value.citizen_id != signed_in_of(request).citizen_id:
+        if SIGNED_IN in request and kept.value.citizen_id != signed_in_of(request).citizen_id:
             raise ProblemError(ProblemCode.not_found)
+        return kept.value
 
     def _guest(self, request: web.Request) -> UUID:
         return guest_of(self._kit.cookies, request)
@@ -169,7 +176,7 @@ class RevocationPages:
             status=200 if fault is None else 409,
             failed=fault is not None,
             back=PATH,
-            form=blank(request, Form, once=key),
+            form=replace(blank(request, Form, once=key), token=guest_token(request)),
             faults={"errors": [] if fault is None else [("", fault)]},
             loss=await self._loss(request),
         )

@@ -115,11 +115,13 @@ class Ground:
         summary_ja: str,
         *,
         is_open: bool = False,
+        is_guests: bool = False,
         query: type[BaseModel] | None = None,
     ) -> Route:
         """One route. `is_open` is for everybody; the others need a log-in, and GETs among them may be where it leads.
 
         A POST is let in only from our own pages and with a form's token, and its form is read before the handler.
+        `is_guests` is for a form that ends the session: its token is `guest_token`, good before and after that.
         """
         if method == "GET" and "{" not in path:
             (self.opened if is_open else self.onward).add(self.audience.prefix + path)
@@ -127,7 +129,7 @@ class Ground:
         async def guarded(request: web.Request) -> web.StreamResponse:
             await self.prepare(request)
             if request.method == "POST":
-                await self._check(request)
+                await self._check(request, _guest_binding(request) if is_guests else _binding(request))
             return await handler(request)
 
         return Route(
@@ -160,11 +162,11 @@ class Ground:
         """Have the next page show a sentence, once."""
         self.kit.cookies.set(response, Cookie.flash, _packed(flash))
 
-    async def _check(self, request: web.Request) -> None:
+    async def _check(self, request: web.Request, binding: str) -> None:
         if not self.kit.csrf.is_from_us(request):
             raise _stale()
         request[SENT] = sent = await read_sent(request)
-        if not self.kit.csrf.is_token(sent.one(TOKEN), _binding(request)):
+        if not self.kit.csrf.is_token(sent.one(TOKEN), binding):
             raise _stale()
 
 
@@ -183,6 +185,18 @@ def _binding(request: web.Request) -> str:
     if signed_in is None:
         return request[VISIT]
     return f"{request[VISIT]}|{signed_in.citizen_id}|{signed_in.session.begun_at.isoformat()}"
+
+
+def guest_token(request: web.Request) -> str:
+    """A form token that is good for this browser's guest, whoever has logged in or out meanwhile."""
+    return request[GROUND].kit.csrf.token(_guest_binding(request))
+
+
+def _guest_binding(request: web.Request) -> str:
+    guest = request[GROUND].kit.cookies.read(request, Cookie.guest)
+    if guest is None:
+        raise _stale()
+    return f"guest|{guest}"
 
 
 def _stale() -> PageProblemError:

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from reader_agent import desk
 from schemas.citizens import CitizenBehind
-from schemas.mykey_ids import CreateMyKeyId
+from schemas.mykey_ids import CreateMyKeyId, RevokeMyKeyId
 from tests.connectors.portal.away import away_after, unheard
 from tests.connectors.portal.browser import Browser, Page
 from tests.connectors.portal.cards import PASSWORD, CardTown, Reader, card_town
@@ -250,12 +250,32 @@ async def test_a_mykey_id_is_revoked_after_showing_what_is_lost(cards: CardTown)
     confirm = await browser.submit(asked, "/my/identity", password=PASSWORD)
     assert confirm.path.startswith("/my/revoke/confirm")
     assert "元に戻せません" in confirm.words
-    done = await browser.submit(confirm, "/my/revoke/confirm")
-    assert "マイキーIDを失効しました。" in done.words
-    assert done.path.startswith("/revoked")
+    done, second = await asyncio.gather(*(browser.submit(confirm, "/my/revoke/confirm") for _ in range(2)))
+    late = await browser.submit(confirm, "/my/revoke/confirm")
+    for page in (done, second, late):
+        assert "マイキーIDを失効しました。" in page.words
+        assert "321ポイント" in page.words
+        assert page.path.startswith("/revoked")
     assert [(await one.get("/my")).path for one in (browser, stolen)] == ["/login", "/login"]
     assert (await log_in(cards.town.browser(), "NEW00005", password=PASSWORD)).status == 422
     assert (await cards.town.browser().get(done.path)).status == 404
+
+
+async def test_a_revocation_whose_answer_was_lost_is_pressed_again(
+    cards: CardTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser, _done = await cards.create(cards.readers[11], "NEW00011")
+    asked = await browser.submit(await browser.get("/my/revoke"), "/my/revoke")
+    confirm = await browser.submit(asked, "/my/identity", password=PASSWORD)
+    others = cards.town.browser()
+    others.cookies["mykey-guest"] = browser.cookies["mykey-guest"]
+    assert (await others.submit(confirm, "/my/revoke/confirm")).path == "/login"
+    with monkeypatch.context() as patched:
+        unheard(patched, RevokeMyKeyId)
+        lost = await browser.submit(confirm, "/my/revoke/confirm")
+    assert (lost.status, "二重に処理されることはありません。" in lost.words) == (503, True)
+    done = await browser.submit(confirm, "/my/revoke/confirm")
+    assert "マイキーIDを失効しました。" in done.words
 
 
 async def test_without_the_demo_a_terminals_ticket_opens_the_card_way_once(
