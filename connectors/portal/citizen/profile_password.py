@@ -90,15 +90,15 @@ class PasswordPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """The input, and the other way."""
-        return self._page(request, blank(request, PasswordsForm), self._kit.cards.blank(request))
+        return self._page(request, _blank(request), self._kit.cards.blank(request))
 
     async def change(self, request: web.Request) -> web.Response:
-        """Whoever has the old session id is logged out, this browser has a new one."""
-        signed_in, form = signed_in_of(request), filled(request, PasswordsForm)
+        """Whoever has the old session id is logged out, this browser has a new one; once, under the page's own key."""
+        key, signed_in, form = once_of(request), signed_in_of(request), filled(request, PasswordsForm)
         if form.value is None:
-            return self._page(request, form.view(), self._kit.cards.blank(request))
+            return self._page(request, form.view(str(key)), self._kit.cards.blank(request))
         asked = ChangePassword(
-            change_id=await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Proven()),
+            change_id=await self._kit.form_keys.keep(signed_in.citizen_id, PASSWORD.name, Proven(), key),
             source=source_of(request),
             session=signed_in.session_id,
             old_password=form.value.old_password,
@@ -109,7 +109,7 @@ class PasswordPages:
         except RefusedError as refused:
             is_new = refused.code.startswith("password_")
             form.refuse("new_password" if is_new else "old_password", sentence(refused.code))
-        return self._page(request, form.view(), self._kit.cards.blank(request))
+        return self._page(request, form.view(str(key)), self._kit.cards.blank(request))
 
     async def read(self, request: web.Request) -> web.Response:
         """The card says who it is, so that the old password is not needed; the new one is asked for next."""
@@ -122,7 +122,7 @@ class PasswordPages:
             else:
                 key = await self._kit.form_keys.keep(signed_in_of(request).citizen_id, PASSWORD.name, proven)
                 return redirect(request, f"{NEW}?form={key}")
-        return self._page(request, blank(request, PasswordsForm), form.view())
+        return self._page(request, _blank(request), form.view())
 
     async def ask(self, request: web.Request) -> web.Response:
         """The new one. Where it was changed already, its receipt."""
@@ -218,3 +218,8 @@ class PasswordPages:
             now=[],
             next=_("変更する"),
         )
+
+
+def _blank(request: web.Request) -> FormView:
+    """Under a key of its own, so that two clicks are one change; nothing is kept until it is sent."""
+    return blank(request, PasswordsForm, once=uuid4())

@@ -94,6 +94,18 @@ async def test_a_new_password_ends_all_other_sessions(shared_town: Town) -> None
     assert (await other.get("/my")).path == "/login"
 
 
+async def test_two_clicks_at_once_change_the_password_once(shared_town: Town) -> None:
+    browser, _citizen_id = await shared_town.somebody()
+    form = await browser.get("/my/profile/password")
+    sent = [
+        browser.submit(form, "/my/profile/password", old_password=PASSWORD, new_password=NEW_PASSWORD) for _ in range(2)
+    ]
+    done = await asyncio.gather(*sent)
+    assert {(page.status, page.path.partition("?")[0]) for page in done} == {(200, "/my/profile/password/done")}
+    assert len({page.path for page in done}) == 1
+    assert (await browser.get("/my")).path == "/my"
+
+
 async def test_a_password_whose_change_cannot_be_kept_is_not_changed(
     shared_town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
