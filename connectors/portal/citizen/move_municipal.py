@@ -39,10 +39,7 @@ def prefecture_form(request: web.Request, options: list[Option], chosen: str | N
     """The pull-down; an error where 「表示」 was pressed and nothing chosen."""
     first = Option("", _("選択してください"))
     view = blank(request, PrefectureForm, {"prefecture": chosen or ""}, {"prefecture": [first, *options]}, is_get=True)
-    if not is_asked:
-        return view
-    fault = _("都道府県を選択してください。")
-    return FormView(view.fields, [(view["prefecture"].id, fault)], "")
+    return view.faulted("prefecture", _("都道府県を選択してください。")) if is_asked else view
 
 
 class MoveMunicipalPages:

@@ -200,9 +200,8 @@ class Moving:
 
     async def _refused(self, request: web.Request, move: Move, code: str) -> web.Response:
         target, held = await asyncio.gather(self._target(move.to), self._held(request))
-        form = blank(request, AmountForm, {"points": str(move.points)})
-        refused = FormView(form.fields, [("points", sentence(code))], form.token)
-        return self._amount_page(request, target, held, refused, status=409)
+        form, field = blank(request, AmountForm, {"points": str(move.points)}), "points" if _reserve(held) else ""
+        return self._amount_page(request, target, held, form.faulted(field, sentence(code)), status=409)
 
     async def _target(self, to: str) -> Target:
         target = await self._target_of(to)

@@ -88,6 +88,13 @@ class FormView:
         """A field by its name."""
         return self.fields[name]
 
+    def faulted(self, name: str, sentence: str) -> "FormView":
+        """The same with something wrong at this field, told there and in the summary; without a name there alone."""
+        if not name:
+            return replace(self, errors=[*self.errors, ("", sentence)])
+        found = replace(self.fields[name], error=sentence)
+        return replace(self, fields={**self.fields, name: found}, errors=[*self.errors, (found.id, sentence)])
+
 
 Choices = Mapping[str, Sequence[Option]]
 

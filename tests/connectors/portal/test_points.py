@@ -23,6 +23,16 @@ async def to_confirm(browser: Browser, target: str, points: str, way: str = "mun
     return await browser.submit(page, f"/my/move/{way}/amount", points=points)
 
 
+def told_at(page: Page, field_id: str) -> bool:
+    """Whether a fault is told at the field, for whoever hears the page too, and in the summary."""
+    (described,) = [
+        (attributes.get("aria-describedby") or "").split()
+        for _tag, attributes in page.markup.elements
+        if attributes.get("id") == field_id
+    ]
+    return f"{field_id}-error" in described and f"#{field_id}" in page.markup.links
+
+
 async def test_home_tells_what_is_held_and_when_it_moves(shared_town: Town) -> None:
     browser, _citizen_id = await shared_town.somebody()
     page = await browser.get("/my")
@@ -67,12 +77,26 @@ async def test_more_than_there_is_can_be_mended(shared_town: Town) -> None:
     assert "エラー：" in wrong.text
     assert "留保ポイント残高（1,500ポイント）以下" in wrong.words
     assert 'value="1,501"' in wrong.text
-    confirm = await browser.submit(wrong, "/my/move/municipal/amount", points="1500")
-    other = await to_confirm(browser, CITY, "1")
+    confirm = await browser.submit(wrong, "/my/move/municipal/amount", points="1400")
+    rest, other = await to_confirm(browser, CITY, "100"), await to_confirm(browser, CITY, "101")
     await browser.submit(confirm, "/my/move/municipal/confirm")
     refused = await browser.submit(other, "/my/move/municipal/confirm")
     assert refused.status == 409
     assert "ポイントが足りません" in refused.words
+    assert told_at(refused, "points")
+    await browser.submit(rest, "/my/move/municipal/confirm")
+    nothing_left = await browser.submit(other, "/my/move/municipal/confirm")
+    assert "ポイントが足りません" in nothing_left.words
+    assert "#points" not in nothing_left.markup.links, "there is no such field any more"
+
+
+async def test_no_prefecture_is_told_at_the_field(shared_town: Town) -> None:
+    browser, _page = await shared_town.logged_in(FIRST)
+    for way in ("municipal", "event"):
+        asked = await browser.get(f"/my/move/{way}")
+        page = await browser.ask(f"/my/move/{way}/list", asked.form(f"/my/move/{way}/list").fields | {"prefecture": ""})
+        assert page.status == 422
+        assert told_at(page, "prefecture")
 
 
 async def test_reserve_points_move_to_events(shared_town: Town) -> None:
