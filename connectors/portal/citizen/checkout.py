@@ -25,7 +25,7 @@ from hub.web.app import Route, query_of
 from schemas.citizens import ProfileOf
 from schemas.offers import UsablePoolsOf
 from schemas.points import BalanceOf
-from schemas.problems import ProblemCode
+from schemas.problems import ProblemCode, RefusalCode
 from schemas.shop_orders import CheckoutOf, CheckoutView, ConfirmCheckout
 from schemas.values import RESERVE, Points, Pool, scheme_pool
 
@@ -152,7 +152,7 @@ class CheckoutPages:
         try:
             await self._kit.form_keys.act(citizen_id, ACT, key, lambda: self._pay(citizen_id, payment))
         except RefusedError as refused:
-            return await self._confirm_page(request, key, payment, sentence(refused.code))
+            return await self._confirm_page(request, key, payment, _why(refused.code))
         return redirect(request, f"{PATH}/done?form={key}")
 
     async def done(self, request: web.Request) -> web.Response:
@@ -237,6 +237,13 @@ class CheckoutPages:
             balance=balance,
             left=max(0, balance - payment.points),
         )
+
+
+def _why(code: str) -> str:
+    """In two tabs other points were chosen for one order: of those that came first the shop has been told."""
+    if code == RefusalCode.id_conflict:
+        return _("この注文ではすでにポイントの利用を受け付けています。ショップに戻って、注文の状況を確認してください。")
+    return sentence(code)
 
 
 def _over() -> PageProblemError:

@@ -21,7 +21,6 @@ from connectors.portal.ground.forms import Filled, Form, FormView, Input, Option
 from connectors.portal.ground.inputs import narrow
 from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
-from connectors.portal.ground.refusals import sentence
 from hub import demo_file
 from hub.bus import Bus
 from hub.database import Database
@@ -37,6 +36,10 @@ DEADLINE_S: Final = 5.0
 READ_LIMIT_S: Final = 60.0
 """How long a person may take for the card and its PIN."""
 AGAIN_LIMIT_S: Final = 10.0
+NEW_TICKET: Final = (
+    "この端末チケットは使えません。使用済みか、1分を過ぎたか、全体が貼り付けられていません。"
+    "端末のプログラムで新しいチケットを表示して、貼り付けてください。"
+)
 USE_TICKET: Final = """
 INSERT INTO portal.ticket (ticket_hash, used_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1
 """
@@ -57,7 +60,13 @@ class VirtualCardForm(Form):
 class TicketForm(Form):
     """At a terminal with an agent."""
 
-    card: Annotated[str, Input("端末チケット", hint="この端末のプログラムに表示された1行を貼り付けてください。")]
+    card: Annotated[
+        str,
+        Input(
+            "端末チケット",
+            hint="この端末のプログラムに表示された1行を貼り付けてください。1分以内に1回だけ使えます。",
+        ),
+    ]
 
 
 class CardRead(NamedTuple):
@@ -98,9 +107,12 @@ class Cards:
             chosen = filled(request, VirtualCardForm, self._choices())
             return chosen, chosen.value.card if chosen.value else ""
         typed = filled(request, TicketForm)
-        terminal_id = "" if typed.value is None else await self._opened(typed.value.card)
-        if typed.value is not None and not terminal_id:
-            typed.refuse("card", sentence(RefusalCode.terminal_unproven))
+        if typed.value is None:
+            return typed, ""
+        terminal_id = await self._opened(typed.value.card)
+        typed.forget("card")
+        if not terminal_id:
+            typed.refuse("card", _(NEW_TICKET))
         return typed, terminal_id
 
     async def read(self, request: web.Request, place: CardPlace, purpose: str) -> CardRead:

@@ -115,6 +115,10 @@ class Filled(Generic[FormT]):
         self.value = None
         self.errors.setdefault(name, sentence)
 
+    def forget(self, name: str) -> None:
+        """What was typed here was good once, and is not shown again."""
+        self.sent = {**self.sent, name: ()}
+
     def view(self, once: str = "") -> FormView:
         """To be shown again: everything as it was typed, but no password."""
         return _view(self.model, self.sent, self.choices, self.errors, self.token, once)

@@ -45,6 +45,7 @@ async def test_points_are_chosen_and_confirmed_once_and_the_shop_goes_on(buyer: 
 
     refused = await browser.submit(second, "/my/checkout/confirm")
     assert refused.status == 409
+    assert "この注文ではすでにポイントの利用を受け付けています。" in refused.words
     assert await buyer.balance() == POINTS - 250
 
 

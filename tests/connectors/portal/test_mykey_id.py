@@ -295,7 +295,13 @@ async def test_without_the_demo_a_terminals_ticket_opens_the_card_way_once(
         at_s = int(clock.now().timestamp())
         for wrong in ("", "T232343ABCDEF", ticket_of(reader.terminal, at_s=at_s - 120), reader.card):
             assert (await browser.submit(page, "/create", card=wrong)).status == 422
-        ticket = ticket_of(reader.terminal, at_s=at_s)
+        used, ticket = (ticket_of(reader.terminal, at_s=at_s) for _ in range(2))
+        reader.citizen.pin = "9999"
+        refused = await browser.submit(page, "/create", card=used)
+        assert (refused.status, refused.form("/create").fields["card"]) == (422, "")
+        reader.citizen.pin = "1234"
+        again = await browser.submit(refused, "/create", card=used)
+        assert "新しいチケットを表示して" in again.words
         opened = await browser.submit(page, "/create", card=ticket)
         assert opened.path.startswith("/create/id"), opened.words
         assert (await browser.submit(page, "/create", card=ticket)).status == 422

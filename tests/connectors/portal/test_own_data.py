@@ -187,6 +187,24 @@ async def test_services_are_shown_and_a_link_is_ended(shared_town: Town) -> None
     assert (await ask(shared_town.process, LinksOf(citizen_id=citizen_id))).links == []
 
 
+async def test_a_shop_and_a_fund_are_linked_to_use_points_there(shared_town: Town) -> None:
+    browser, citizen_id = await shared_town.somebody()
+    for kind in (PartyKind.shop, PartyKind.fund):
+        party_id = uuid4()
+        await ask(shared_town.process, RegisterParty(party_id=party_id, kind=kind, name=f"利用先{kind}"))
+        page = PresentParty(party_id=party_id, linkage=Linkage.id_link, page_url="https://shop.example/")
+        await ask(shared_town.process, page)
+        await ask(shared_town.process, LinkCitizen(citizen_id=citizen_id, party_id=party_id, link_id=str(party_id)))
+        shown = await browser.get(f"/my/services/{party_id}")
+        assert "買い物や支援に、自治体ポイントを利用できます" in shown.words
+        assert not [word for word in ("ポイントを移す手順", "ポイント移行", "協力会社") if word in shown.words]
+        confirm = await browser.get(f"/my/services/{party_id}/unlink")
+        assert "このサービスではポイントを利用できなくなります" in confirm.words
+        assert "受け取ったポイント" not in confirm.words
+    partners = await browser.get(f"/my/services/{AIRLINE}")
+    assert "ポイントを移す手順" in partners.words
+
+
 async def test_service_ids_are_listed_by_issuer(shared_town: Town) -> None:
     browser, citizen_id = await shared_town.somebody()
     assert "登録されているサービスIDはありません" in (await browser.get("/my/service-ids")).words
