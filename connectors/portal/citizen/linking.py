@@ -95,7 +95,7 @@ class LinkingPages:
         return [
             page("POST", f"{SERVICES}/{PARTY}/link", self.begin, *words),
             page("GET", f"{PATH}/away", self.away, *words, query=FormKey),
-            page("GET", f"{CALLBACK}{PARTY}", self.back, *words, query=Callback),
+            self._ground.aside(f"{CALLBACK}{PARTY}", self.back, *words, query=Callback),
             page("GET", f"{PATH}/confirm", self.confirm, *words, query=FormKey),
             page("POST", f"{PATH}/confirm", self.link, *words),
             page("GET", f"{PATH}/done", self.done, *words, query=FormKey),

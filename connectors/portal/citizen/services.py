@@ -39,7 +39,7 @@ class ServicesPages:
             page("GET", f"{PATH}/{PARTY}", self.one, *words),
             page("GET", f"{PATH}/{PARTY}/unlink", self.confirm, *words),
             page("POST", f"{PATH}/{PARTY}/unlink", self.unlink, *words),
-            page("GET", f"/parties/{PARTY}/logo", self.logo, "A logo", "ロゴ"),
+            self._ground.aside(f"/parties/{PARTY}/logo", self.logo, "A logo", "ロゴ"),
         ]
 
     async def show(self, request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ with `forms.filled`, ask the workers by `Kit.bus`, and return `answer(request, "
 `redirect(request, "/my/x")`. Who may come, tokens, cookies and headers are taken care of here.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -60,6 +61,25 @@ class FormKey(BaseModel):
     form: UUID
 
 
+class Addresses:
+    """Addresses of pages that may be gone back to, those with an id in them included."""
+
+    def __init__(self) -> None:
+        self._plain: set[str] = set()
+        self._patterns: list[re.Pattern[str]] = []
+
+    def add(self, path: str) -> None:
+        """A route's path, in aiohttp's form."""
+        if "{" in path:
+            self._patterns.append(web.DynamicResource(path).get_info()["pattern"])
+        else:
+            self._plain.add(path)
+
+    def __contains__(self, path: str) -> bool:
+        """Whether a page is there."""
+        return path in self._plain or any(one.fullmatch(path) for one in self._patterns)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Kit:
     """What all audiences share."""
@@ -77,6 +97,8 @@ class Kit:
     bus: Bus
     clock: Clock
     settings: Settings
+    opened: Addresses = field(default_factory=Addresses)
+    """Of pages that need no log-in, whoever's audience: the language is changed on all of them."""
 
     @property
     def demo(self) -> bool:
@@ -86,10 +108,7 @@ class Kit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ground:
-    """What all pages of one audience share.
-
-    `onward` are the addresses that a log-in may lead to, `opened` those that need none.
-    """
+    """What all pages of one audience share; `onward` are the addresses that a log-in may lead to."""
 
     kit: Kit
     audience: Audience
@@ -98,13 +117,12 @@ class Ground:
     log_in: str
     log_out: str
     menu: Menu
-    onward: set[str] = field(default_factory=set)
-    opened: set[str] = field(default_factory=set)
+    onward: Addresses = field(default_factory=Addresses)
 
     def is_page(self, address: str) -> bool:
         """Whether one of our own pages is there: nothing else is gone back to."""
         path = address.partition("?")[0]
-        return path in self.onward | self.opened and address.isprintable()
+        return (path in self.onward or path in self.kit.opened) and address.isprintable()
 
     def page(
         self,
@@ -123,9 +141,28 @@ class Ground:
         A POST is let in only from our own pages and with a form's token, and its form is read before the handler.
         `is_guests` is for a form that ends the session: its token is `guest_token`, good before and after that.
         """
-        if method == "GET" and "{" not in path:
-            (self.opened if is_open else self.onward).add(self.audience.prefix + path)
+        if method == "GET":
+            (self.kit.opened if is_open else self.onward).add(self.audience.prefix + path)
+        words = (summary, summary_ja)
+        return self._route(method, path, handler, words, query, is_open=is_open, is_guests=is_guests)
 
+    def aside(
+        self, path: str, handler: Answer, summary: str, summary_ja: str, query: type[BaseModel] | None = None
+    ) -> Route:
+        """A GET that needs a log-in and that nobody is led back to: a picture, an answer that is good once."""
+        return self._route("GET", path, handler, (summary, summary_ja), query)
+
+    def _route(
+        self,
+        method: str,
+        path: str,
+        handler: Answer,
+        words: tuple[str, str],
+        query: type[BaseModel] | None,
+        *,
+        is_open: bool = False,
+        is_guests: bool = False,
+    ) -> Route:
         async def guarded(request: web.Request) -> web.StreamResponse:
             await self.prepare(request)
             if request.method == "POST":
@@ -137,8 +174,8 @@ class Ground:
             method=method,
             path=path,
             handler=guarded,
-            summary=summary,
-            summary_ja=summary_ja,
+            summary=words[0],
+            summary_ja=words[1],
             permission=PUBLIC if is_open else MY_PAGE,
             query=query,
             consumes=(FORM_TYPE,) if method == "POST" else (),

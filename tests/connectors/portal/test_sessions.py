@@ -7,7 +7,7 @@ from pathlib import Path
 from hub.clock import AdjustableClock
 from schemas.logins import Confirm, EndSessions
 from tests.connectors.portal.browser import Browser
-from tests.connectors.portal.town import CITY, FIRST, SECOND, Town, log_in, portal, town
+from tests.connectors.portal.town import AIRLINE, CITY, FIRST, SECOND, Town, log_in, portal, town
 from tests.workers.registry.asking import ask
 from tests.workers.registry.people import PASSWORD
 
@@ -127,6 +127,23 @@ async def test_a_log_in_leads_where_one_wanted_to_go_and_nowhere_else(portal_tow
         asked = await other.get("/login")
         other.cookies["mykey-next"] = forged
         assert (await other.submit(asked, "/login", mykey_id=FIRST, password=PASSWORD)).path == "/my"
+
+
+async def test_a_page_with_an_id_in_its_address_is_gone_back_to(portal_town: Town) -> None:
+    browser, path = portal_town.browser(), f"/my/history/municipal/{CITY}"
+    asked = await browser.get(path)
+    page = await browser.submit(asked, "/login", mykey_id=FIRST, password=PASSWORD)
+    assert page.path == path
+    for address in (path, f"{path}?after=", f"/my/services/{AIRLINE}", f"/municipal/referrals/{AIRLINE}"):
+        shown = await browser.get(address)
+        assert (await browser.submit(shown, "/language", lang="en")).path == address
+    for elsewhere in (f"/parties/{AIRLINE}/logo", f"/my/link/callback/{AIRLINE}?state=x", f"{path}0", f"{path}\n"):
+        fields = page.form("/language").fields | {"back": elsewhere, "lang": "ja"}
+        assert (await browser.post("/language", fields)).headers["Location"] == "/", elsewhere
+    for unkept in (f"/parties/{AIRLINE}/logo", f"/my/link/callback/{AIRLINE}?state=x"):
+        stranger = portal_town.browser()
+        asked = await stranger.get(unkept)
+        assert (await stranger.submit(asked, "/login", mykey_id=FIRST, password=PASSWORD)).path == "/my"
 
 
 async def test_a_wrong_password_says_the_same_as_a_wrong_id(portal_town: Town) -> None:
