@@ -14,7 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from connectors.portal.ground.cards import CardPlace, CardRead
-from connectors.portal.ground.forms import Filled, Form, Input, blank, filled
+from connectors.portal.ground.forms import Filled, Form, FormView, Input, blank, filled
 from connectors.portal.ground.inputs import MyKeyIdInput
 from connectors.portal.ground.language import _
 from connectors.portal.ground.onetime import RefusedError
@@ -49,6 +49,10 @@ class Draft(BaseModel):
     candidate: MyKeyId | None = None
     """What the registry keeps for this enrolment."""
     is_own: bool = False
+    wanted: str = ""
+    """What was asked for last and not kept."""
+    fault: str = ""
+    """Why not, of schemas.problems.REFUSALS."""
     prefecture: str = ""
     name: str = ""
     mail: str = ""
@@ -153,7 +157,7 @@ class Choosing:
         asked = OfferMyKeyId(enrolment_id=draft.enrolment_id, attempt=min(draft.offers + 1, TRIES))
         candidate = await self._ground.kit.bus.call(asked, DEADLINE_S)
         offers = TRIES - candidate.tries_left
-        changes = {"offers": offers, "candidate": candidate.mykey_id, "is_own": False}
+        changes = {"offers": offers, "candidate": candidate.mykey_id, "is_own": False, "wanted": "", "fault": ""}
         if offers == TRIES:
             changes["checks_left"] = 0
         return await self.go_on(request, draft.with_(**changes), "id")
@@ -164,30 +168,47 @@ class Choosing:
         draft, form = await self.draft(request, key), filled(request, OwnForm)
         if form.value is None:
             return self._page(request, draft, key, form)
-        asked = CheckMyKeyId(enrolment_id=draft.enrolment_id, mykey_id=form.value.mykey_id)
-        found = await self._ground.kit.bus.call(asked, DEADLINE_S)
-        if found.free:
-            taken = draft.with_(candidate=form.value.mykey_id, is_own=True, checks_left=found.tries_left)
-            return await self.go_on(request, taken, "id")
-        form.refuse("mykey_id", sentence(found.code))
-        return self._page(request, draft.with_(checks_left=found.tries_left), key, form)
+        return await self._checked(request, draft, form.value.mykey_id, "id")
 
     async def take(self, request: web.Request) -> web.Response:
-        """This one it is to be."""
+        """This one it is to be, if the registry still keeps it: an earlier page has an earlier one."""
         filled(request, Form)
         draft = await self.draft(request, once_of(request))
-        return await self.go_on(request, draft, "id" if draft.candidate is None else self._way.onward)
+        if draft.candidate is None:
+            return await self.go_on(request, draft, "id")
+        return await self._checked(request, draft, draft.candidate, self._way.onward)
+
+    async def _checked(self, request: web.Request, draft: Draft, mykey_id: str, path: str) -> web.Response:
+        """On with it; or to what is wrong with it, under a key of its own, since the registry has counted."""
+        asked = CheckMyKeyId(enrolment_id=draft.enrolment_id, mykey_id=mykey_id)
+        found = await self._ground.kit.bus.call(asked, DEADLINE_S)
+        if found.free:
+            is_own = draft.is_own or mykey_id != draft.candidate
+            kept = {"candidate": mykey_id, "is_own": is_own, "wanted": "", "fault": ""}
+            return await self.go_on(request, draft.with_(checks_left=found.tries_left, **kept), path)
+        left = None if mykey_id == draft.candidate else draft.candidate
+        refused = {"candidate": left, "wanted": mykey_id, "fault": found.code}
+        return await self.go_on(request, draft.with_(checks_left=found.tries_left, **refused), "id")
 
     def _page(self, request: web.Request, draft: Draft, key: UUID, form: Filled[OwnForm] | None = None) -> web.Response:
+        own = _own(request, draft, key) if form is None else form.view(str(key))
         return answer(
             request,
             TEMPLATE,
             title=_(self._way.title),
             status=200 if form is None else 422,
-            failed=form is not None,
+            failed=bool(own.errors),
             way=self._way,
             draft=draft,
             offers_left=TRIES - draft.offers,
-            own=blank(request, OwnForm, once=key) if form is None else form.view(str(key)),
+            own=own,
             buttons=blank(request, Form, once=key),
         )
+
+
+def _own(request: web.Request, draft: Draft, key: UUID) -> FormView:
+    """The field for an own choice, with what was wrong with the last one; where there is no field any more, on top."""
+    view = blank(request, OwnForm, {"mykey_id": draft.wanted}, once=key)
+    if not draft.fault:
+        return view
+    return view.faulted("mykey_id" if draft.checks_left else "", sentence(draft.fault))

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RELEASED: Final = """
 SELECT count(*) FROM terminal.job WHERE terminal_id = $1 AND kind = 'release' AND sent_at IS NOT NULL
 """
+TAKEN: Final = "このマイキーIDは使用中か、過去に使用されています。"
 SHOWN: Final = re.compile(r'class="mk-code">([0-9A-Z]{8})<')
 
 
@@ -135,9 +136,10 @@ async def test_a_browser_that_goes_away_has_nobody_asked_for_a_pin_any_more(card
 async def test_it_is_chosen_by_the_two_buttons(cards: CardTown) -> None:
     browser = cards.town.browser()
     page = await browser.submit(await browser.get("/create"), "/create", card=cards.readers[1].card)
-    for _ in range(3):
+    for left in (2, 1, 0):
         page = await browser.submit(page, "/create/id/check", mykey_id=FIRST)
-        assert page.status == 422
+        assert TAKEN in page.words
+        assert (f"あと{left}回" in (await browser.get(page.path)).words) == (left > 0)
     assert "自分で決めることはできなくなりました" in page.words
     offers = []
     for _ in range(3):
@@ -146,6 +148,22 @@ async def test_it_is_chosen_by_the_two_buttons(cards: CardTown) -> None:
     assert len(set(offers)) == 3
     assert "自動生成は3回までです" in page.words
     assert [form.action for form in page.markup.forms if "/create/id" in form.action] == ["/create/id/take"]
+
+
+async def test_an_earlier_candidate_is_refused_where_it_is_chosen(cards: CardTown) -> None:
+    browser = cards.town.browser()
+    page = await browser.submit(await browser.get("/create"), "/create", card=cards.readers[1].card)
+    pages = []
+    for _ in range(3):
+        page = await browser.submit(page, "/create/id/offer")
+        pages.append(page)
+    refused = await browser.submit(pages[0], "/create/id/take")
+    assert refused.path.startswith("/create/id")
+    assert "確認できる回数を超えました" in refused.words
+    assert candidate(pages[0]) not in refused.words
+    last = await browser.submit(refused, "/create/id/offer")
+    assert candidate(last) == candidate(pages[2])
+    assert (await browser.submit(last, "/create/id/take")).path.startswith("/create/place")
 
 
 async def test_the_card_logs_in_and_its_removal_logs_out(cards: CardTown) -> None:
