@@ -28,25 +28,17 @@ class Silence:
     def asked(self) -> Iterator[None]:
         """Ask it something; who finds out whether it speaks may ask more meanwhile. Raises SilentError."""
         task = asyncio.current_task()
-        if not self._is_silent or self._tried_by is task:
-            with self._heard():
-                yield
-            return
-        if self._tried_by is not None or time.monotonic() < self._rests_until_s:
-            raise SilentError
-        self._tried_by = task
-        try:
-            with self._heard():
-                yield
-        finally:
-            self._tried_by = None
-
-    @contextmanager
-    def _heard(self) -> Iterator[None]:
+        finds_out = self._is_silent and self._tried_by is not task
+        if finds_out:
+            if self._tried_by is not None or time.monotonic() < self._rests_until_s:
+                raise SilentError
+            self._tried_by = task
         try:
             yield
+            self._is_silent = False
         except TimeoutError:
-            self._is_silent = True
-            self._rests_until_s = time.monotonic() + REST_S
+            self._is_silent, self._rests_until_s = True, time.monotonic() + REST_S
             raise
-        self._is_silent = False
+        finally:
+            if finds_out:
+                self._tried_by = None

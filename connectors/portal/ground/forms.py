@@ -89,7 +89,7 @@ class FormView:
         return self.fields[name]
 
     def faulted(self, name: str, sentence: str) -> "FormView":
-        """The same with something wrong at this field, told there and in the summary; without a name there alone."""
+        """The same with something wrong, told at this field and in the summary; without a name in the summary alone."""
         if not name:
             return replace(self, errors=[*self.errors, ("", sentence)])
         found = replace(self.fields[name], error=sentence)

@@ -58,24 +58,30 @@ async def test_every_message_comes_by_the_broker(
     assert sorted(await probe.numbers()) == list(range(1, 101))
 
 
+class Slow:
+    """A handler that writes down what it handles, and does not end before it may."""
+
+    def __init__(self) -> None:
+        self.began, self.may_end = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, messages: Sequence[Any], tx: Transaction) -> None:
+        await record("mail", messages, tx)
+        self.began.set()
+        await self.may_end.wait()
+
+
 async def test_nothing_is_acknowledged_before_its_commit(
     start: Start, probe: Probe, view: BrokerView, ready: Ready
 ) -> None:
-    began, may_end = asyncio.Event(), asyncio.Event()
-
-    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
-        await record("mail", messages, tx)
-        began.set()
-        await may_end.wait()
-
-    async with start(fake("registry")) as sender, start(fake("mail", slowly)) as receiver:
+    slow = Slow()
+    async with start(fake("registry")) as sender, start(fake("mail", slow)) as receiver:
         await ready()
         await say(sender, credited(1, key_in(5)))
-        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        await asyncio.wait_for(slow.began.wait(), DEADLINE_S)
         await say(sender, credited(2, key_in(5)))
         await wait_until(lambda: _has(view, Waiting(0, 2)))
         assert await probe.numbers() == []
-        may_end.set()
+        slow.may_end.set()
         await receiver.drained(DRAIN_LIMIT_S)
         await wait_until(view.is_empty)
 
@@ -114,17 +120,11 @@ async def test_a_batch_that_was_changed_on_the_way_is_not_believed(
     start: Start, probe: Probe, ready: Ready, amqp_url: str, forger: str
 ) -> None:
     """Whoever can write to a queue cannot say what is done: the store can."""
-    began, may_end, key = asyncio.Event(), asyncio.Event(), delivery_key("mail", 5)
-
-    async def slowly(messages: Sequence[Any], tx: Transaction) -> None:
-        await record("mail", messages, tx)
-        began.set()
-        await may_end.wait()
-
-    async with start(fake("registry")) as sender, start(fake("mail", slowly)) as receiver:
+    slow, key = Slow(), delivery_key("mail", 5)
+    async with start(fake("registry")) as sender, start(fake("mail", slow)) as receiver:
         await ready()
         await say(sender, credited(1, key_in(5)))
-        await asyncio.wait_for(began.wait(), DEADLINE_S)
+        await asyncio.wait_for(slow.began.wait(), DEADLINE_S)
         async with await aio_pika.connect(amqp_url) as connection:
             channel = await connection.channel()
             spied = await channel.declare_queue(exclusive=True)
@@ -142,7 +142,7 @@ async def test_a_batch_that_was_changed_on_the_way_is_not_believed(
         with capture_logs() as logged:
             await publish(amqp_url, EXCHANGE, key, forged, headers=said[forger])
             await wait_until(lambda: "broker_batch_tampered" in [one["event"] for one in logged])
-        may_end.set()
+        slow.may_end.set()
         await receiver.drained(DRAIN_LIMIT_S)
 
     assert await probe.numbers() == [1, 2]
