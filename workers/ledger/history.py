@@ -88,8 +88,7 @@ async def _legs(citizen_id: UUID, rows: Sequence[Row], reading: Reading) -> dict
     found: dict[tuple[int, int], _Legs] = defaultdict(lambda: _Legs({}, {}))
     asked: list[tuple[int, int]] = []
     for row in rows:
-        pools = list(json.loads(row["balances"]))
-        if row["kind"] == Kind.credit and len(pools) == 1:
+        if row["kind"] == Kind.credit and len(pools := list(json.loads(row["balances"]))) == 1:
             found[row["block"], row["number"]] = _Legs({pools[0]: row["points"]}, {row["party_id"]: None})
         else:
             asked.append((row["block"], row["number"]))
