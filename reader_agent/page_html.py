@@ -22,6 +22,7 @@ PURPOSES: Final[Mapping[str, str]] = {
     "look-up-service-id": "サービスIDの照会",
     "log-in": "マイページへのログイン",
     "use-points": "ポイントの利用",
+    "issue-voucher": "ポイント券の発行",
     "merge-points": "商店街ポイント合算",
 }
 _ANY_PURPOSE: Final = "本人確認"

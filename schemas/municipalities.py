@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from schemas.message import Answered, Command, Event, Query, Said
-from schemas.values import NO_ORIGIN, ExpiryRule, LgCode, Name, Revision
+from schemas.values import NO_ORIGIN, ExpiryRule, LgCode, Name, Pool, Revision
 
 
 class Registered(Said):
@@ -136,6 +136,31 @@ class SupportEventsOf(Query, Answered[SupportEvents]):
     TYPE: ClassVar[str] = "jp.mykey.municipalities.support-events-of.v1"
     prefecture: LgCode | None = None
     day: date | None = None
+
+    def key(self) -> UUID:
+        """Nothing in particular."""
+        return NO_ORIGIN
+
+
+class PoolName(Said):
+    """What people call a pool's points, and whose they are."""
+
+    pool: Pool
+    name: str
+    holder: str
+
+
+class PoolNames(Said):
+    """Those that are known; reserve has no name of its own."""
+
+    pools: list[PoolName]
+
+
+class PoolNamesOf(Query, Answered[PoolNames]):
+    """What are these points called?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.pool-names-of.v1"
+    pools: list[Pool]
 
     def key(self) -> UUID:
         """Nothing in particular."""

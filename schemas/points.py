@@ -234,6 +234,24 @@ class BalanceOf(Query, Answered[Balances]):
         return self.citizen_id
 
 
+class UsableAt(Said):
+    """The pools of which something can be used there, in the order of `Balances.pools`."""
+
+    pools: list[PoolBalance]
+
+
+class UsableAtOf(Query, Answered[UsableAt]):
+    """Which of this citizen's points does a counter of this municipality take today (画面29, 32, 37)?"""
+
+    TYPE: ClassVar[str] = "jp.mykey.points.usable-at-of.v1"
+    citizen_id: UUID
+    lg_code: LgCode
+
+    def key(self) -> UUID:
+        """The citizen."""
+        return self.citizen_id
+
+
 class Outcome(Said):
     """What became of a command of a party."""
 

@@ -277,6 +277,7 @@ class RefusalCode(StrEnum):
     bad_rule = "bad_rule"
     bad_time = "bad_time"
     bad_to = "bad_to"
+    bad_voucher = "bad_voucher"
     card_bad_signature = "card_bad_signature"
     card_expired = "card_expired"
     card_has_mykey_id = "card_has_mykey_id"
@@ -295,6 +296,7 @@ class RefusalCode(StrEnum):
     comment_missing = "comment_missing"
     confirm_again = "confirm_again"
     corrected_before = "corrected_before"
+    done_before = "done_before"
     event_closed = "event_closed"
     hold_exists = "hold_exists"
     hold_expired = "hold_expired"
@@ -459,6 +461,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "The destination must be `reserve`, `scheme:<municipality code>` or `event:<event id>`.",
         "移行先はreserve、scheme:<自治体コード>、event:<イベントID>のいずれかで指定してください。",
     ),
+    RefusalCode.bad_voucher: RefusalText(
+        "This is no voucher. Read the QR, or type the number and the check code that are printed on it.",
+        "ポイント券として読み取れません。QRコードを読み取るか、券面の発券番号と確認コードを入力してください。",
+    ),
     RefusalCode.card_bad_signature: RefusalText(
         "The card's signature is not right. Take the card out, put it in again, and start anew.",
         "カードの署名を確認できませんでした。カードを抜いて入れ直し、最初からやり直してください。",
@@ -530,6 +536,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.corrected_before: RefusalText(
         "This posting was already corrected. Look at the correction.",
         "この記録はすでに訂正済みです。訂正の記録を確認してください。",
+    ),
+    RefusalCode.done_before: RefusalText(
+        "What was asked for before was done after all. Look at its receipt or paper, and begin anew for more.",
+        "先に送った内容で処理が済んでいます。レシートまたはポイント券を確認し、続ける場合は初めからやり直してください。",
     ),
     RefusalCode.event_closed: RefusalText(
         "The support event is not within its service period.",

@@ -354,6 +354,8 @@ class FoundAgentKey(Said):
     kind: str = ""
     lg_code: str = ""
     issuer_id: str | None = None
+    place: str = ""
+    point_use_too: bool = False
 
 
 class AgentKeyOf(Query, Answered[FoundAgentKey]):

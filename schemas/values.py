@@ -19,6 +19,10 @@ NO_ORIGIN: Final = UUID(int=0)
 RESERVE: Final = "reserve"
 """The pool of points moved in whose municipality is not chosen yet (留保ポイント)."""
 
+SCHEME: Final = "scheme:"
+EVENT: Final = "event:"
+"""What the other pools begin with; then comes the municipality's code, or the event's id."""
+
 LANES: Final = 16
 """Lanes per receiver, and partitions of the ledger; fixed at the first migration."""
 
@@ -46,12 +50,12 @@ def _checked(lg_code: str) -> str:
 
 def scheme_pool(lg_code: str) -> str:
     """The pool of a municipality's points."""
-    return f"scheme:{lg_code}"
+    return f"{SCHEME}{lg_code}"
 
 
 def event_pool(event_id: UUID) -> str:
     """The pool of a support event's points."""
-    return f"event:{event_id}"
+    return f"{EVENT}{event_id}"
 
 
 def lane_of(key: UUID) -> int:

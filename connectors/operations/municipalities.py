@@ -1,4 +1,4 @@
-"""`mykey-hub municipalities`: schemes and support events registered for offices, which have no page for it yet.
+"""`mykey-hub municipalities`: schemes, support events and places registered for offices, which have no page for it yet.
 
 Before anything else: points are a scheme's or an event's, and citizens choose among municipalities with a scheme.
 """
@@ -25,6 +25,7 @@ from schemas.municipalities import (
     SupportEvent,
     SupportEventsOf,
 )
+from schemas.places import PlacesOf, RegisterPlace, place_id_of
 
 ASKER: Final = Installed("operations", component)
 NOT_REGISTERED: Final = UUID(int=0)
@@ -50,6 +51,14 @@ def _parser() -> argparse.ArgumentParser:
     events.add_argument("--all", action="store_true", help="those that are over too")
     for one in (schemes, events):
         one.add_argument("--prefecture", metavar="LG_CODE", help="of this prefecture only")
+    add("places", "where the municipality's points are used", _places, "lg_code")
+    add(
+        "place",
+        "register a store that has no terminal, so that vouchers are redeemed for it",
+        _place,
+        "lg_code",
+        "name",
+    )
     event = add("event", "open an event of a municipality or prefecture", _event, "lg_code", "name")
     event.add_argument("first", type=date.fromisoformat, help="the first day of its service period, YYYY-MM-DD")
     event.add_argument("last", type=date.fromisoformat, help="its last day")
@@ -75,6 +84,19 @@ async def _scheme(bus: Bus, options: argparse.Namespace, console: Console) -> No
     command = asked(RegisterScheme, lg_code=options.lg_code, point_name=options.name, expiry_rule=options.rule)
     await act(bus, "municipalities scheme", command, [f"municipality:{command.lg_code}"])
     console.print(f"{command.lg_code} {command.point_name} {command.expiry_rule}")
+
+
+async def _places(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    table = Listing("店舗等のID", "名称", "端末", whole={"店舗等のID"})
+    for one in (await bus.call(asked(PlacesOf, lg_code=options.lg_code), DEADLINE_S)).places:
+        table.add_row(str(one.place_id), one.name, str(one.terminals))
+    console.print(table)
+
+
+async def _place(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    command = asked(RegisterPlace, lg_code=options.lg_code, name=options.name)
+    await act(bus, "municipalities place", command, [f"municipality:{command.lg_code}"])
+    console.print(f"{place_id_of(command.lg_code, command.name)} {command.name}")
 
 
 async def _events(bus: Bus, options: argparse.Namespace, console: Console) -> None:

@@ -10,8 +10,13 @@ from connectors.terminal.counter import CounterDoor
 from connectors.terminal.counter_acts import CounterActs
 from connectors.terminal.counter_merging import CounterMerging
 from connectors.terminal.counter_operations import CounterOperations
+from connectors.terminal.counter_papers import Drawing
+from connectors.terminal.counter_point_door import PointDoor
+from connectors.terminal.counter_points import CounterPoints
+from connectors.terminal.counter_routes import CounterRoutes
 from connectors.terminal.counter_sessions import CounterSessions, sweep_sessions
 from connectors.terminal.counter_store import CounterStore, sweep_operations
+from connectors.terminal.counter_vouchers import CounterRedeeming, CounterVouchers
 from connectors.terminal.enrolment import EnrolmentDoor
 from connectors.terminal.handshake import Handshake
 from connectors.terminal.jobs import Jobs
@@ -46,7 +51,11 @@ def component(context: Context) -> Component:
     operations = CounterOperations(counter_store, context.bus)
     sessions = CounterSessions(context.database, context.bus, keys.hasher("terminal.counter"), origin, clock)
     acts, merging = CounterActs(operations, context.bus), CounterMerging(operations, context.bus)
-    counter = CounterDoor(sessions, operations, acts, merging, context.bus, clock)
+    counter = CounterRoutes(sessions, clock)
+    desk = CounterDoor(sessions, operations, acts, merging, context.bus, counter)
+    drawing = Drawing(keys.hasher("terminal.voucher"))
+    vouchers = CounterVouchers(operations, context.bus, drawing)
+    points = PointDoor(counter, CounterPoints(operations, context.bus), vouchers, CounterRedeeming(context.bus))
 
     async def drop(messages: Sequence[TerminalSuspended], tx: Transaction) -> None:
         terminal_ids = {message.terminal_id for message in messages}
@@ -78,7 +87,7 @@ def component(context: Context) -> Component:
             ReleaseCard: jobs.release,
             DropMergeFiles: jobs.drop_merge_files,
         },
-        routes=[*enrolment.routes(), *uplink.routes(), *counter.routes()],
+        routes=[*enrolment.routes(), *uplink.routes(), *desk.routes(), *points.routes()],
         jobs=[Job("sweep", SWEEP_EVERY_S, store.sweep), Job("sweep_counter", SWEEP_EVERY_S, sweep_counter)],
         loops={"uplink": keeping.run},
         signalled=keeping.signalled,

@@ -1,7 +1,6 @@
 """The door of the counter's screens, `/api/counter`: what a clerk's browser asks for beside the terminal's agent."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from aiohttp import web
@@ -10,33 +9,18 @@ from connectors.terminal import counter_shapes as shapes
 from connectors.terminal.counter_acts import CounterActs
 from connectors.terminal.counter_merging import CounterMerging
 from connectors.terminal.counter_operations import CounterOperations
-from connectors.terminal.counter_sessions import SECURITY, SESSION, USE, CounterSessions, Session
+from connectors.terminal.counter_routes import BODY_LIMIT_BYTES, OPERATION, CounterRoutes, operation_id_of
+from connectors.terminal.counter_sessions import SESSION, CounterSessions, Session
 from connectors.terminal.counter_store import Operation
 from hub.bus import Bus
-from hub.clock import Clock
-from hub.web.app import PUBLIC, Answer, Audience, Route, json_response
+from hub.web.app import PUBLIC, Route, json_response
 from hub.web.bodies import read_model
-from hub.web.limits import RateLimiter, WaitingRoom
 from schemas.citizens import Candidate, ProfileOf
 from schemas.problems import ProblemCode, Refusal
 
-PREFIX: Final = "/api/counter"
-BODY_LIMIT_BYTES: Final = 16 * 1024
 DEADLINE_S: Final = 5.0
-RATE_PER_S: Final = 20.0
-BURST: Final = 100
-"""Of one browser: it asks twice a second how its operation stands."""
-ADDRESS_RATE_PER_S: Final = 100.0
-ADDRESS_BURST: Final = 400
-"""Of a whole municipality's terminals, which often have one address."""
-IN_FLIGHT_LIMIT: Final = 256
-"""Some of them wait for a person with a card in the hand, at little cost."""
-WAITING_LIMIT: Final = 64
-OPERATION: Final = "/operations/{operation_id:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}}"
 CLEARED: Final = {"Clear-Site-Data": '"cache", "cookies", "storage"'}
 NO_CONTENT: Final = 204
-
-Step = Callable[[web.Request, UUID, Session], Awaitable[web.Response]]
 
 
 class CounterDoor:
@@ -49,25 +33,14 @@ class CounterDoor:
         acts: CounterActs,
         merging: CounterMerging,
         bus: Bus,
-        clock: Clock,
+        counter: CounterRoutes,
     ) -> None:
         self._sessions = sessions
         self._operations = operations
         self._acts = acts
         self._merging = merging
         self._bus = bus
-        self._audience = Audience(
-            name="counter",
-            prefix=PREFIX,
-            title="Counters of municipalities, libraries and shops",
-            title_ja="窓口",
-            authenticate=sessions,
-            security=SECURITY,
-            unproven=ProblemCode.login,
-            room=WaitingRoom(IN_FLIGHT_LIMIT, WAITING_LIMIT),
-            rate=RateLimiter(RATE_PER_S, BURST, monotonic=clock.monotonic),
-            address_rate=RateLimiter(ADDRESS_RATE_PER_S, ADDRESS_BURST, monotonic=clock.monotonic),
-        )
+        self._counter = counter
 
     def routes(self) -> list[Route]:
         """All of them."""
@@ -82,7 +55,7 @@ class CounterDoor:
     def _session_routes(self) -> list[Route]:
         return [
             Route(
-                audience=self._audience,
+                audience=self._counter.audience,
                 method="POST",
                 path="/sessions",
                 handler=self.begin_session,
@@ -94,65 +67,67 @@ class CounterDoor:
                 status=201,
                 problems=(ProblemCode.login,),
             ),
-            self._route("DELETE", "/session", self.end_session, "Close the counter", "窓口を閉じる", status=204),
+            self._counter.route(
+                "DELETE", "/session", self.end_session, "Close the counter", "窓口を閉じる", status=204
+            ),
         ]
 
     def _operation_routes(self) -> list[Route]:
         return [
-            self._route(
+            self._counter.route(
                 "POST", "/operations", self.begin,
                 "Begin an operation; the card is read for it from now on, and the one before is over",
                 "手続きを始める（カードを読み取る。前の手続きは終了する）",
                 request=shapes.BeginOperation, response=shapes.BegunOperation, status=202,
             ),
-            self._route(
+            self._counter.route(
                 "GET", OPERATION, self.show,
                 "How the operation stands; asking does not keep it alive",
                 "手続きの状態（この照会では期限は延びない）", response=shapes.OperationView,
             ),
-            self._route("DELETE", OPERATION, self.leave, "End the operation", "手続きをやめる", status=204),
+            self._counter.route("DELETE", OPERATION, self.leave, "End the operation", "手続きをやめる", status=204),
         ]  # fmt: skip
 
     def _mykey_routes(self) -> list[Route]:
         return [
-            self._act(
+            self._counter.act(
                 "/offer", self._offer, "Offer a MyKey ID", "マイキーIDの自動生成", shapes.OfferForm, Candidate
             ),
-            self._act(
+            self._counter.act(
                 "/check", self._check, "Is the own choice free?", "マイキーIDの重複チェック",
                 shapes.ChosenMyKeyId, Candidate,
             ),
-            self._act(
+            self._counter.act(
                 "/create", self._create, "Make the MyKey ID", "マイキーIDの登録",
                 shapes.CreateForm, shapes.OperationView,
             ),
-            self._act(
+            self._counter.act(
                 "/change", self._change, "Change the MyKey ID", "マイキーIDの変更",
                 shapes.ChosenMyKeyId, shapes.OperationView,
             ),
-            self._act(
+            self._counter.act(
                 "/loss", self._loss, "What a revocation lets end", "失効により失われるポイント", None, shapes.Loss
             ),
-            self._act(
+            self._counter.act(
                 "/revoke", self._revoke, "Revoke the MyKey ID", "マイキーIDの失効", None, shapes.OperationView
             ),
         ]  # fmt: skip
 
     def _service_routes(self) -> list[Route]:
         return [
-            self._act(
+            self._counter.act(
                 "/number", self._number, "Read the number of the library's or street's card",
                 "図書館・商店街カードの番号の読み取り", None, shapes.NumberRead,
             ),
-            self._act(
+            self._counter.act(
                 "/present", self._present, "The number that is registered now", "登録済みのサービスID",
                 None, shapes.ServiceIdView,
             ),
-            self._act(
+            self._counter.act(
                 "/register", self._register, "Register the service ID", "サービスIDの登録",
                 shapes.RegisterForm, shapes.ServiceIdView,
             ),
-            self._act(
+            self._counter.act(
                 "/look-up", self._look_up, "Look the service ID up and hand it on", "サービスIDの照会",
                 None, shapes.ServiceIdView,
             ),
@@ -160,37 +135,15 @@ class CounterDoor:
 
     def _merge_routes(self) -> list[Route]:
         return [
-            self._act(
+            self._counter.act(
                 "/merge-choices", self._merge_choices, "The points that can be merged, and the street's number",
                 "合算できるポイントと商店街ポイントID", None, shapes.MergeChoices,
             ),
-            self._act(
+            self._counter.act(
                 "/merge", self._merge, "Merge points into the street's own", "商店街ポイント合算",
                 shapes.MergeForm, shapes.MergeDone,
             ),
         ]  # fmt: skip
-
-    def _route(
-        self,
-        method: str,
-        path: str,
-        handler: Answer,
-        summary: str,
-        summary_ja: str,
-        **more: Any,  # noqa: ANN401
-    ) -> Route:
-        problems = (ProblemCode.not_found,) if "{" in path else ()
-        told = {"problems": (*problems, ProblemCode.state_conflict), **more}
-        return Route(
-            audience=self._audience, method=method, path=path, handler=handler, summary=summary, summary_ja=summary_ja,
-            permission=USE, **told,
-        )  # fmt: skip
-
-    def _act(self, name: str, step: Step, summary: str, summary_ja: str, request: Any, response: Any) -> Route:  # noqa: ANN401
-        async def handler(asked: web.Request) -> web.Response:
-            return await step(asked, _operation_id(asked), asked[SESSION])
-
-        return self._route("POST", OPERATION + name, handler, summary, summary_ja, request=request, response=response)
 
     # -------------------------------------------------------------------------------------------------- sessions
 
@@ -198,7 +151,7 @@ class CounterDoor:
         """Raises ProblemError login (401)."""
         form = await read_model(request, shapes.BeginSession, BODY_LIMIT_BYTES)
         session, token = await self._sessions.begin(form.ticket)
-        purposes = sorted(shapes.PURPOSES[session.kind])
+        purposes = sorted(shapes.purposes_of(session.kind, point_use_too=session.point_use_too))
         begun = shapes.BegunSession(token=token, terminal_id=session.terminal_id, kind=session.kind, purposes=purposes)
         return json_response(begun, status=201)
 
@@ -217,11 +170,11 @@ class CounterDoor:
 
     async def show(self, request: web.Request) -> web.Response:
         """How it stands."""
-        return json_response(await self._view(_operation_id(request), request[SESSION]))
+        return json_response(await self._view(operation_id_of(request), request[SESSION]))
 
     async def leave(self, request: web.Request) -> web.Response:
         """It is over."""
-        await self._operations.leave(_operation_id(request), request[SESSION])
+        await self._operations.leave(operation_id_of(request), request[SESSION])
         return web.Response(status=NO_CONTENT, headers=CLEARED)
 
     async def _view(self, operation_id: UUID, session: Session) -> shapes.OperationView:
@@ -292,7 +245,3 @@ class CounterDoor:
     async def _merge(self, request: web.Request, operation_id: UUID, session: Session) -> web.Response:
         form = await read_model(request, shapes.MergeForm, BODY_LIMIT_BYTES)
         return json_response(await self._merging.merge(operation_id, session, form))
-
-
-def _operation_id(request: web.Request) -> UUID:
-    return UUID(request.match_info["operation_id"])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from connectors.terminal.counter_operations import CounterOperations
+from connectors.terminal.counter_operations import CounterOperations, citizen_of
 from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import (
@@ -76,7 +76,7 @@ class CounterActs:
         """Another MyKey ID for the citizen."""
         async with self._operations.at(operation_id, session, Purpose.change_mykey_id) as operation:
             command = ChangeMyKeyId(
-                citizen_id=_citizen(operation),
+                citizen_id=citizen_of(operation),
                 proof_id=await self._operations.again(operation),
                 enrolment_id=operation_id,
                 mykey_id=mykey_id,
@@ -86,7 +86,7 @@ class CounterActs:
     async def loss(self, operation_id: UUID, session: Session) -> Loss:
         """What a revocation would let end."""
         async with self._operations.at(operation_id, session, Purpose.revoke_mykey_id) as operation:
-            held = await self._bus.call(BalanceOf(citizen_id=_citizen(operation)), DEADLINE_S)
+            held = await self._bus.call(BalanceOf(citizen_id=citizen_of(operation)), DEADLINE_S)
             pools = [LosingPool(pool=one.pool, points=one.active) for one in held.pools]
             return Loss(points=sum(one.points for one in pools), pools=pools)
 
@@ -94,7 +94,7 @@ class CounterActs:
         """The MyKey ID ends, and all that hangs on it."""
         async with self._operations.at(operation_id, session, Purpose.revoke_mykey_id) as operation:
             proof_id = await self._operations.again(operation)
-            command = RevokeMyKeyId(citizen_id=_citizen(operation), proof_id=proof_id)
+            command = RevokeMyKeyId(citizen_id=citizen_of(operation), proof_id=proof_id)
             await self._end(operation, (await self._bus.call(command, DEADLINE_S)).code)
 
     # ----------------------------------------------------------------------------------------------- service IDs
@@ -127,7 +127,7 @@ class CounterActs:
             assert operation.kept is not None  # noqa: S101 - an operation that was taken keeps it
             answer = await self._bus.call(
                 RegisterServiceId(
-                    citizen_id=_citizen(operation),
+                    citizen_id=citizen_of(operation),
                     issuer_id=issuer.issuer_id,
                     number=number,
                     terminal_id=operation.terminal_id,
@@ -173,7 +173,7 @@ class CounterActs:
     async def _notice(self, operation: Operation) -> None:
         """By the first proof, which has read the signature certificate too."""
         assert operation.kept is not None  # noqa: S101 - an operation that was taken keeps it
-        command = ChooseAddressNotice(citizen_id=_citizen(operation), wanted=True, proof_id=operation.kept.proof_id)
+        command = ChooseAddressNotice(citizen_id=citizen_of(operation), wanted=True, proof_id=operation.kept.proof_id)
         code = (await self._bus.call(command, DEADLINE_S)).code
         if code is not None:
             raise refused(code)
@@ -188,7 +188,7 @@ class CounterActs:
     async def _service_id(self, operation: Operation, session: Session) -> ServiceId:
         if session.issuer_id is None:
             raise refused(RefusalCode.unknown_issuer)
-        asked = ServiceIdOf(citizen_id=_citizen(operation), issuer_id=session.issuer_id)
+        asked = ServiceIdOf(citizen_id=citizen_of(operation), issuer_id=session.issuer_id)
         found = (await self._bus.call(asked, DEADLINE_S)).service_id
         if found is None:
             raise refused(RefusalCode.no_service_id)
@@ -204,12 +204,6 @@ class CounterActs:
         except (TransientError, UnroutableError) as error:
             log.warning("library_not_asked", issuer_id=issuer.issuer_id, error=type(error).__qualname__)
             return LibraryWord.not_asked
-
-
-def _citizen(operation: Operation) -> UUID:
-    if operation.citizen_id is None:
-        raise refused(RefusalCode.card_without_mykey_id)
-    return operation.citizen_id
 
 
 def _view(found: ServiceId) -> ServiceIdView:

@@ -6,26 +6,24 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from connectors.terminal.counter_operations import CounterOperations
+from connectors.terminal.counter_operations import CounterOperations, citizen_of
+from connectors.terminal.counter_places import here
 from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import MergeChoices, MergeDone, MergeForm, MergePool, Purpose
 from connectors.terminal.counter_store import Operation
 from hub.bus import Bus
 from hub.errors import UnroutableError
-from schemas.points import BalanceOf
+from schemas.points import UsableAtOf
 from schemas.problems import Refusal, RefusalCode
 from schemas.service_ids import ServiceIdOf
 from schemas.streets import IdKind, MergeAnswer, MergeState, StartMerge, Street, StreetOf
-from schemas.terminals import AgentKeyOf
-from schemas.values import scheme_pool
 
 DEADLINE_S: Final = 10.0
 MERGE_DEADLINE_S: Final = 40.0
 """The ledger's answer, and the agent's for the file."""
 ATTEMPTS_LIMIT: Final = 20
 """Amounts tried in one operation."""
-EVENTS: Final = "event:"
 
 log: Final = structlog.get_logger()
 
@@ -41,13 +39,9 @@ class CounterMerging:
         """The points, and which card of the street is the citizen's (画面37)."""
         async with self._operations.at(operation_id, session, Purpose.merge_points) as operation:
             street = await self._street(session)
-            own = scheme_pool(await self._lg_code(operation))
-            held = await self._bus.call(BalanceOf(citizen_id=_citizen(operation)), DEADLINE_S)
-            pools = [
-                MergePool(pool=one.pool, points=one.active)
-                for one in held.pools
-                if one.active and (one.pool == own or one.pool.startswith(EVENTS))
-            ]
+            asked = UsableAtOf(citizen_id=citizen_of(operation), lg_code=await self._lg_code(operation))
+            usable = (await self._bus.call(asked, DEADLINE_S)).pools
+            pools = [MergePool(pool=one.pool, points=one.active) for one in usable]
             return MergeChoices(street=street.name, number=await self._number(street, operation), pools=pools)
 
     async def merge(self, operation_id: UUID, session: Session, form: MergeForm) -> MergeDone:
@@ -58,7 +52,7 @@ class CounterMerging:
             command = StartMerge(
                 merge_id=operation_id,
                 issuer_id=street.issuer_id,
-                citizen_id=_citizen(operation),
+                citizen_id=citizen_of(operation),
                 pool=form.pool,
                 points=form.points,
                 terminal_id=operation.terminal_id,
@@ -104,21 +98,14 @@ class CounterMerging:
         return street
 
     async def _lg_code(self, operation: Operation) -> str:
-        found = await self._bus.call(AgentKeyOf(terminal_id=operation.terminal_id), DEADLINE_S)
-        return found.lg_code
+        return (await here(self._bus, operation.terminal_id)).lg_code
 
     async def _number(self, street: Street, operation: Operation) -> str | None:
         """A street that keeps MyKey IDs has no number that would be shown."""
         if street.layout.id_kind is IdKind.mykey_id:
             return None
-        asked = ServiceIdOf(citizen_id=_citizen(operation), issuer_id=street.issuer_id)
+        asked = ServiceIdOf(citizen_id=citizen_of(operation), issuer_id=street.issuer_id)
         found = (await self._bus.call(asked, DEADLINE_S)).service_id
         if found is None:
             raise refused(RefusalCode.no_service_id)
         return found.number
-
-
-def _citizen(operation: Operation) -> UUID:
-    if operation.citizen_id is None:
-        raise refused(RefusalCode.card_without_mykey_id)
-    return operation.citizen_id

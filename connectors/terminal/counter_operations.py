@@ -16,7 +16,7 @@ import structlog
 from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_renewal import Signature, renew_signature
 from connectors.terminal.counter_sessions import Session
-from connectors.terminal.counter_shapes import PURPOSES, BeginOperation, Purpose
+from connectors.terminal.counter_shapes import BeginOperation, Purpose, purposes_of
 from connectors.terminal.counter_store import CounterStore, Kept, Operation
 from hub.bus import Bus
 from hub.errors import HubError, TransientError
@@ -49,7 +49,7 @@ class CounterOperations:
 
     async def begin(self, session: Session, form: BeginOperation) -> UUID:
         """An operation whose card is read from now on. Raises ProblemError: not for this kind of terminal."""
-        if form.purpose not in PURPOSES[session.kind]:
+        if form.purpose not in purposes_of(session.kind, point_use_too=session.point_use_too):
             raise refused(RefusalCode.not_at_this_terminal)
         if (form.how == "street_card") and form.purpose is not Purpose.merge_points:
             raise refused(RefusalCode.card_needs_pin)
@@ -90,6 +90,10 @@ class CounterOperations:
         """The browser leaves, and its operation with it."""
         for operation_id in await self._store.end_session(session.session_id, session.terminal_id):
             self._start(self._release(session.terminal_id, operation_id))
+
+    async def is_latest(self, operation: Operation) -> bool:
+        """Whether it has begun not long ago, and none at this terminal after it."""
+        return await self._store.is_latest(operation)
 
     @asynccontextmanager
     async def at(self, operation_id: UUID, session: Session, *purposes: Purpose) -> AsyncIterator[Operation]:
@@ -271,6 +275,13 @@ class CounterOperations:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tell_failure("counter_operation"))
+
+
+def citizen_of(operation: Operation) -> UUID:
+    """Whose card was read. Raises ProblemError: nobody's who has a MyKey ID."""
+    if operation.citizen_id is None:
+        raise refused(RefusalCode.card_without_mykey_id)
+    return operation.citizen_id
 
 
 def _tell_failed(operation_id: UUID, error: HubError) -> None:

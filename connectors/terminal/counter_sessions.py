@@ -58,6 +58,7 @@ class Session(NamedTuple):
     terminal_id: str
     kind: TerminalKind
     issuer_id: str | None
+    point_use_too: bool
 
 
 SESSION: Final = web.RequestKey("counter_session", Session)
@@ -86,7 +87,7 @@ class CounterSessions:
             raise _refused(RefusalCode.terminal_unproven)
         if found.suspended:
             raise _refused(RefusalCode.terminal_suspended)
-        session = Session(uuid7(), parts.terminal_id, TerminalKind(found.kind), found.issuer_id)
+        session = Session(uuid7(), parts.terminal_id, TerminalKind(found.kind), found.issuer_id, found.point_use_too)
         token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         async with reachable():
             if not await committed(self._database, lambda tx: self._begin(session, token, ticket, parts.at_s, tx)):
@@ -106,6 +107,7 @@ class CounterSessions:
             session.terminal_id,
             session.kind.value,
             session.issuer_id,
+            session.point_use_too,
             tx.now,
         )
         return True
@@ -132,7 +134,8 @@ class CounterSessions:
                     await tx.execute(sql.TOUCH_SESSION, row["session_id"], now)
         if row is None:
             return None
-        return Session(row["session_id"], row["terminal_id"], TerminalKind(row["kind"]), row["issuer_id"])
+        kind, too = TerminalKind(row["kind"]), row["point_use_too"]
+        return Session(row["session_id"], row["terminal_id"], kind, row["issuer_id"], too)
 
     def _is_signed(self, parts: TicketParts, public_key: bytes) -> bool:
         try:

@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     register_service_id = "register-service-id"
     look_up_service_id = "look-up-service-id"
     merge_points = "merge-points"
+    use_points = "use-points"
+    issue_voucher = "issue-voucher"
 
 
 MYKEY_IDS: Final = frozenset({Purpose.create_mykey_id, Purpose.change_mykey_id, Purpose.revoke_mykey_id})
@@ -33,12 +35,25 @@ SERVICE_IDS: Final = frozenset({Purpose.register_service_id, Purpose.look_up_ser
 PURPOSES: Final[Mapping[TerminalKind, frozenset[Purpose]]] = {
     TerminalKind.service_id: SERVICE_IDS | {Purpose.merge_points},
     TerminalKind.grant: MYKEY_IDS,
-    TerminalKind.point_use: frozenset(),
-    TerminalKind.voucher: frozenset(),
+    TerminalKind.point_use: frozenset({Purpose.use_points}),
+    TerminalKind.voucher: frozenset({Purpose.issue_voucher}),
 }
 """Kind of terminal → what it may begin: the municipal office's PC makes MyKey IDs, a library's registers its cards.
 
 A street's terminal is of the kind service_id as well: its issuer is the street, whose points are merged there."""
+
+REDEEM: Final = frozenset({TerminalKind.point_use, TerminalKind.voucher})
+
+
+def purposes_of(kind: TerminalKind, *, point_use_too: bool) -> frozenset[Purpose]:
+    """What a terminal may begin; one that is both (ア) and (イ) counts as (ア)."""
+    return PURPOSES[kind] | (PURPOSES[TerminalKind.point_use] if point_use_too else frozenset())
+
+
+def redeems(kind: TerminalKind, *, point_use_too: bool) -> bool:
+    """Whether vouchers are redeemed there."""
+    return kind in REDEEM or point_use_too
+
 
 OperationHow = How | Literal["street_card"]
 """By the My Number Card, or by the number of the street's card (mission III.15)."""
@@ -163,7 +178,7 @@ class ServiceIdView(Shape):
 
 
 class MergePool(Shape):
-    """Points that may be merged: of the terminal's municipality, and of events; the ledger says what is usable here."""
+    """Points that may be merged here."""
 
     pool: str
     points: int

@@ -6,11 +6,11 @@ USE_TICKET: Final = """
 INSERT INTO terminal.counter_ticket (ticket_hash, used_at) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true
 """
 BEGIN_SESSION: Final = """
-INSERT INTO terminal.counter_session (session_id, token_hash, terminal_id, kind, issuer_id, used_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO terminal.counter_session (session_id, token_hash, terminal_id, kind, issuer_id, point_use_too, used_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 SESSION: Final = """
-SELECT session_id, terminal_id, kind, issuer_id, used_at FROM terminal.counter_session
+SELECT session_id, terminal_id, kind, issuer_id, point_use_too, used_at FROM terminal.counter_session
 WHERE token_hash = $1 AND used_at > $2
 """
 TOUCH_SESSION: Final = "UPDATE terminal.counter_session SET used_at = greatest(used_at, $2) WHERE session_id = $1"
@@ -31,6 +31,12 @@ INSERT INTO terminal.counter_operation
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8)
 """
 OPERATION: Final = "SELECT * FROM terminal.counter_operation WHERE operation_id = $1 AND session_id = $2"
+IS_LATEST: Final = """
+SELECT NOT EXISTS (
+    SELECT FROM terminal.counter_operation AS later
+    WHERE later.terminal_id = o.terminal_id AND later.ends_at > o.ends_at
+) FROM terminal.counter_operation AS o WHERE o.operation_id = $1 AND o.ends_at > $2
+"""
 WAIT_ON: Final = """
 UPDATE terminal.counter_operation SET good_until = least($2, ends_at)
 WHERE operation_id = $1 AND state = 'waiting' AND ends_at > $3 RETURNING true

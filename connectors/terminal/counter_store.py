@@ -25,6 +25,8 @@ IDLE: Final = timedelta(seconds=60)
 WHOLE: Final = timedelta(minutes=5)
 READING: Final = timedelta(seconds=75)
 """A read that a person is asked for, the hub's margin for its answer with it."""
+PRINTED_FOR: Final = timedelta(minutes=10)
+"""So long after its whole time is up a voucher is printed again without the card."""
 KEPT: Final = timedelta(days=1)
 """How long an operation that has ended still says so."""
 
@@ -107,6 +109,12 @@ class CounterStore:
         async with reachable(), self._database.reading() as reading:
             row = await reading.fetch_row(sql.OPERATION, operation_id, session_id)
             return None if row is None else self._operation(row, reading.clock.now())
+
+    async def is_latest(self, operation: Operation) -> bool:
+        """Whether none has begun at its terminal after it, and it is not long over."""
+        async with reachable(), self._database.reading() as reading:
+            ended = reading.clock.now() - PRINTED_FOR
+            return bool(await reading.fetch_value(sql.IS_LATEST, operation.operation_id, ended))
 
     async def proven(
         self, operation_id: UUID, insertion: UUID, card_id: UUID | None, citizen_id: UUID | None, kept: Kept

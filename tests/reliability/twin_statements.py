@@ -33,8 +33,8 @@ async def read_head(tx: Tx, partition: int, earlier: int) -> Rows:
     return [(tx.get("head", partition) or {}) | more]
 
 
-async def pools(tx: Tx) -> Rows:
-    return tx.scan("pool")
+async def pools(tx: Tx, named: Sequence[str] | None) -> Rows:
+    return [row for row in tx.scan("pool") if named is None or row["pool"] in named]
 
 
 async def lock_pools(tx: Tx) -> Rows:

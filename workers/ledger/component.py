@@ -44,6 +44,7 @@ def component(context: Context) -> Component:
         },
         answers={
             points.BalanceOf: spread.of_citizen(reading.balance_of),
+            points.UsableAtOf: spread.of_citizen(reading.usable_at_of),
             points.OutcomesOf: spread.of_all(reading.outcomes_of, together.outcomes),
             points.DueLotsOf: spread.of_partition(reading.due_lots_of),
             points.HeldByPool: spread.of_all(reading.held_by_pool, together.totals),

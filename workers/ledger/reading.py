@@ -27,8 +27,10 @@ from schemas.points import (
     PoolTotals,
     PostingAnswer,
     PostingStatus,
+    UsableAt,
+    UsableAtOf,
 )
-from workers.ledger import statements
+from workers.ledger import statements, store
 
 PASSED_LIMIT_LOTS: Final = 20_000
 """A page is looked for among so many: one refused lot of long ago has those that were emptied since behind it."""
@@ -36,7 +38,7 @@ NOBODY: Final = UUID(int=0)
 """Before every citizen."""
 
 
-async def balance_of(query: BalanceOf, reading: Reading) -> Balances:
+async def balance_of(query: BalanceOf | UsableAtOf, reading: Reading) -> Balances:
     """The citizen's usable points, by pool and by lot, earliest last day first; and what is set aside."""
     now = reading.clock.now()
     rows = await reading.fetch(statements.BALANCE_OF, query.citizen_id, reading.clock.business_date(), now)
@@ -61,6 +63,20 @@ def _pools(lots: Sequence[Lot], holds: Sequence[HoldView]) -> list[PoolBalance]:
         )
         for pool in names
     ]
+
+
+async def usable_at_of(query: UsableAtOf, reading: Reading) -> UsableAt:
+    """By the very rule that a use is decided by."""
+    held = [pool for pool in (await balance_of(query, reading)).pools if pool.active]
+    rules = await store.load_pools(reading, [pool.pool for pool in held])
+    today = reading.clock.business_date()
+    return UsableAt(
+        pools=[
+            pool
+            for pool in held
+            if pool.pool in rules and rules[pool.pool].is_usable_at(query.lg_code, today, pool.active)
+        ]
+    )
 
 
 async def outcomes_of(query: OutcomesOf, reading: Reading) -> Outcomes:

@@ -10,7 +10,7 @@ from workers.ledger.state_store import hold_from
 
 
 async def voucher_of_number(query: VoucherOfNumber, reading: Reading) -> Vouchers:
-    """The open voucher with this number, if there is one."""
+    """The open voucher with this number, else the last one that had it."""
     rows = await reading.fetch(state_statements.VOUCHER_OF_NUMBER, query.number)
     return Vouchers(vouchers=[_view(row) for row in rows])
 

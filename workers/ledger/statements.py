@@ -9,7 +9,10 @@ SELECT block, hash, next_account, closed_to, volume, volume_outcomes,
 FROM ledger.head WHERE partition = $1 AND elsewhere IS NULL FOR UPDATE
 """
 """With the hash of an earlier block: whoever remembers another one remembers another history."""
-POOLS: Final = "SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool"
+POOLS: Final = """
+SELECT pool, lg_code, expiry_rule, first, last, usable_in FROM ledger.pool
+WHERE $1::text[] IS NULL OR pool = ANY ($1)
+"""
 OUTCOMES: Final = """
 SELECT o.* FROM unnest($1::uuid[], $2::text[]) AS asked (party_id, command_id)
 CROSS JOIN LATERAL (

@@ -107,8 +107,8 @@ async def lock(tx: Writing, partition: int, remembered: Remembered) -> Head:
     return Head(partition, row["block"], row["hash"], row["next_account"], revision, row["closed_to"], volume)
 
 
-async def load_pools(tx: Reading) -> dict[str, PoolRule]:
-    """The rules of all schemes and events."""
+async def load_pools(tx: Reading, pools: Sequence[str] | None = None) -> dict[str, PoolRule]:
+    """The rules of these schemes and events, or of all."""
     return {
         row["pool"]: PoolRule(
             row["pool"],
@@ -118,7 +118,7 @@ async def load_pools(tx: Reading) -> dict[str, PoolRule]:
             row["last"],
             frozenset(row["usable_in"]),
         )
-        for row in await tx.fetch(statements.POOLS)
+        for row in await tx.fetch(statements.POOLS, pools)
     }
 
 

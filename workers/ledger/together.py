@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from schemas.corrections import Original, OriginalOf
 from schemas.history import Provenance, ProvenanceOf
+from schemas.holds import HoldState
 from schemas.points import HeldByPool, HeldIn, Outcomes, OutcomesOf, PoolTotals
 from schemas.settlement import (
     DetailLine,
@@ -57,8 +58,10 @@ def totals(_query: HeldByPool | HeldIn, answers: Sequence[PoolTotals]) -> PoolTo
 
 
 def vouchers(_query: VoucherOfNumber, answers: Sequence[Vouchers]) -> Vouchers:
-    """A number is one voucher's at a time."""
-    return Vouchers(vouchers=[voucher for answer in answers for voucher in answer.vouchers])
+    """A number is one open voucher's at a time; where none is open, the last one that had it."""
+    found = [voucher for answer in answers for voucher in answer.vouchers]
+    found.sort(key=lambda one: (one.state is HoldState.open, one.expires_at), reverse=True)
+    return Vouchers(vouchers=found[:1])
 
 
 def summaries(query: PartnerSummaryOf | StoreSummaryOf | MunicipalSummaryOf, answers: Sequence[Summary]) -> Summary:

@@ -33,6 +33,7 @@ from schemas.logins import (
 )
 from schemas.message import Message, Query
 from schemas.municipalities import (
+    PoolNamesOf,
     PrefecturesOf,
     RegisterScheme,
     RegisterSupportEvent,
@@ -49,6 +50,7 @@ from schemas.parties import (
     RegisterParty,
     RegisterPartyKey,
 )
+from schemas.places import PlacesOf, RegisterPlace
 from schemas.service_ids import (
     CitizenBehindServiceId,
     IssuersOf,
@@ -73,7 +75,7 @@ from schemas.terminals import (
     TerminalPlanOf,
     TerminalsOf,
 )
-from workers.registry import issuers, links, municipalities, parties, party_pages, plans, terminals
+from workers.registry import issuers, links, municipalities, parties, party_pages, places, plans, terminals
 from workers.registry.account_links import AccountLinks
 from workers.registry.accounts import Accounts
 from workers.registry.cards import Cards, ForgettingCards
@@ -186,6 +188,7 @@ def _of_service_ids(parts: Parts) -> Handlers:
 def _of_terminals(parts: Parts) -> Handlers:
     return {
         FileTerminalPlan: plans.file_plans,
+        RegisterPlace: places.register_places,
         IssueTerminals: plans.Issuing().issue,
         RenewPassword: plans.renew_passwords,
         EnrolTerminal: parts.terminals.enrol,
@@ -197,6 +200,8 @@ def _of_terminals(parts: Parts) -> Handlers:
 def _answers(parts: Parts) -> Mapping[type[Query], Answerer]:
     return {
         SchemesOf: municipalities.schemes_of,
+        PlacesOf: places.places_of,
+        PoolNamesOf: municipalities.pool_names_of,
         SupportEventsOf: municipalities.support_events_of,
         PrefecturesOf: municipalities.prefectures_of,
         PartiesOf: party_pages.parties_of,

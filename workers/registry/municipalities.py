@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
+from uuid import UUID
 
 from hub.transaction import Reading, Transaction
 from schemas.municipalities import (
+    PoolName,
+    PoolNames,
+    PoolNamesOf,
     Prefecture,
     Prefectures,
     PrefecturesOf,
@@ -23,6 +27,7 @@ from schemas.municipalities import (
     lg_key,
 )
 from schemas.problems import RefusalCode
+from schemas.values import EVENT, SCHEME
 from workers.registry import statements as sql
 
 
@@ -96,6 +101,14 @@ async def support_events_of(query: SupportEventsOf, reading: Reading) -> Support
     """Those that have not ended, or all; of all prefectures, or of one."""
     rows = await reading.fetch(sql.SUPPORT_EVENTS_BY_PREFECTURE, query.prefecture, query.day)
     return SupportEvents(support_events=[SupportEvent(**dict(row)) for row in rows])
+
+
+async def pool_names_of(query: PoolNamesOf, reading: Reading) -> PoolNames:
+    """Of schemes and events."""
+    lg_codes = [pool.removeprefix(SCHEME) for pool in query.pools if pool.startswith(SCHEME)]
+    event_ids = [UUID(pool.removeprefix(EVENT)) for pool in query.pools if pool.startswith(EVENT)]
+    rows = await reading.fetch(sql.POOL_NAMES, lg_codes, event_ids)
+    return PoolNames(pools=[PoolName(**dict(row)) for row in rows])
 
 
 async def prefectures_of(query: PrefecturesOf, reading: Reading) -> Prefectures:

@@ -24,6 +24,7 @@ from schemas.terminals import (
     terminal_key,
 )
 from workers.registry import terminal_statements as sql
+from workers.registry.places import keep_places
 
 ID_CHARS: Final = 6
 DRAW_LIMIT: Final = 8
@@ -85,6 +86,7 @@ class Issuing:
         ]
         if rows:
             await tx.copy("registry", "terminal", sql.TERMINAL_COLUMNS, rows)
+            await keep_places({(message.lg_code, str(place)) for _, place, *_ in sorts}, tx)
         issued = tuple(_issued_terminal(terminal_id, sort) for terminal_id, sort in zip(ids, sorts, strict=True))
         return IssuedTerminals(terminals=issued, left=lacking.total())
 

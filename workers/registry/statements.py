@@ -30,6 +30,14 @@ WHERE ($1::text IS NULL OR m.prefecture = $1) AND ($2::date IS NULL OR e.last >=
 ORDER BY e.lg_code, e.first, e.last, e.event_id
 """
 
+POOL_NAMES: Final = """
+SELECT 'scheme:' || lg_code AS pool, s.point_name AS name, m.name AS holder
+FROM registry.scheme AS s JOIN registry.municipality AS m USING (lg_code) WHERE lg_code = ANY($1::text[])
+UNION ALL
+SELECT 'event:' || e.event_id, e.point_name, m.name
+FROM registry.support_event AS e JOIN registry.municipality AS m USING (lg_code) WHERE e.event_id = ANY($2::uuid[])
+"""
+
 PREFECTURES: Final = """
 SELECT p.lg_code, p.name, count(DISTINCT s.lg_code) AS schemes, count(e.event_id) AS support_events
 FROM registry.municipality AS p JOIN registry.municipality AS m ON m.prefecture = p.lg_code

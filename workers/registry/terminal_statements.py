@@ -89,7 +89,7 @@ WHERE terminal_id = ANY($1::text[])
 KEPT: Final = "SELECT password_hash FROM registry.terminal WHERE terminal_id = $1"
 
 AGENT_KEY: Final = """
-SELECT public_key, fingerprint, suspended_at IS NOT NULL AS suspended, kind, lg_code, issuer_id
+SELECT public_key, fingerprint, suspended_at IS NOT NULL AS suspended, kind, lg_code, issuer_id, place, point_use_too
 FROM registry.terminal WHERE terminal_id = $1
 """
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from connectors.operations import issuers, municipalities
 from hub.asking import BadFileError, RefusedError, carry_out
 from hub.settings import Settings
+from schemas.places import place_id_of
 from tests.running import SECRET_KEY, running
 
 CITY: Final = "232343"
@@ -77,6 +78,8 @@ async def test_a_scheme_is_opened_and_changed_by_saying_it_anew(settings: Settin
         (("scheme", CITY, "", "none"), "point_name"),
         (("event", CITY, "催し", "2017-10-02", "2017-10-01"), "last day"),
         (("event", PREFECTURE, "催し", "2017-10-01", "2017-10-02", "--usable-in", ELSEWHERE), "municipality code"),
+        (("place", "999997", "精肉店"), "municipality code"),
+        (("place", CITY, " "), "name"),
         (("schemes", "--prefecture", "23"), "prefecture"),
     ],
 )
@@ -99,6 +102,14 @@ async def test_an_event_is_held_once_however_often_it_is_said(settings: Settings
     assert str(own) in await municipality(settings, "events", "--all")
     with pytest.raises(RefusedError, match="another"):
         await municipality(settings, "event", CITY, "ほかの催し", "2016-10-01", "2016-10-31", "--id", str(own))
+
+
+async def test_a_store_without_a_terminal_is_a_place_once_it_is_said(settings: Settings) -> None:
+    shown = [await municipality(settings, "place", CITY, "精肉店") for _ in range(2)]
+    assert shown[0] == shown[1] == f"{place_id_of(CITY, '精肉店')} 精肉店\n"
+    listed = await municipality(settings, "places", CITY)
+    assert listed.count("精肉店") == 1
+    assert "精肉店" not in await municipality(settings, "places", ELSEWHERE)
 
 
 async def test_an_issuer_is_taken_in_and_changed_by_a_file(settings: Settings, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ PROGRAMS: Final[dict[str, ModuleType]] = {
 COMPONENTS: Final = ("registry", "partner", "goods", "checkout", "library", "street", "terminal", "operations")
 READ_ONLY: Final = {
     *("issuers list", "libraries list", "municipalities schemes", "municipalities events"),
+    "municipalities places",
     *("offers list", "offers referrals", "parties list", "parties show", "parties test"),
     *("service-ids linked-close", "streets list", "streets merges", "terminals list"),
 }
@@ -123,6 +124,7 @@ async def _who_takes_part(desk: Desk) -> None:
     await desk.run("municipalities scheme", CITY, "ポイント", "none", on=[city])
     event = (CITY, "催し", "2017-10-01", "2017-10-31", "--id", EVENT)
     await desk.run("municipalities event", *event, on=[city, f"event:{EVENT}"])
+    await desk.run("municipalities place", CITY, "精肉店", on=[city])
     await desk.run("issuers register", desk.file("issuer.toml"), on=["issuer:000123"])
     await desk.run("libraries register", desk.file("site.toml"), on=["issuer:000123"])
     for kind, party_id in (("shop", SHOP), ("fund", FUND)):
