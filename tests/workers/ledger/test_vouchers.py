@@ -10,6 +10,7 @@ import pytest
 from hub.clock import AdjustableClock
 from hub.process import HubProcess
 from schemas.audit import VerifyLedger
+from schemas.holds import HoldState
 from schemas.points import BalanceOf, HoldCommand
 from schemas.vouchers import VoucherOfNumber, VoucherPaper, VoucherPaperOf
 from tests.running import running
@@ -110,7 +111,18 @@ async def test_a_redeemed_voucher_is_not_printed_again(ledger: HubProcess) -> No
     await ask_all(ledger, credit("1", ME, 100, FOREVER), issue("v", ME, 10), redeem("r", ME, "v"))
     paper = await ask(ledger, VoucherPaperOf(citizen_id=ME, hold_id=hold_of("v")))
     assert (paper.voucher, paper.check_code) == (None, None)
-    assert (await ask(ledger, VoucherOfNumber(number=issue("v", ME, 10).numbers[0]))).vouchers == []
+    (told,) = (await ask(ledger, VoucherOfNumber(number=issue("v", ME, 10).numbers[0]))).vouchers
+    assert (told.hold_id, told.state, told.left, told.taken) == (hold_of("v"), HoldState.taken, 0, 10)
+
+
+async def test_a_number_tells_of_the_open_voucher_first(ledger: HubProcess) -> None:
+    first = issue("v", ME, 10)
+    again = issue("w", ME, 20, expires_on=TODAY)
+    again = again.model_copy(update={"numbers": first.numbers})
+    await ask_all(ledger, credit("1", ME, 100, FOREVER), first, redeem("r", ME, "v"))
+    assert (await ask(ledger, again)).code is None
+    (told,) = (await ask(ledger, VoucherOfNumber(number=first.numbers[0]))).vouchers
+    assert (told.hold_id, told.state, told.left) == (hold_of("w"), HoldState.open, 20)
 
 
 async def test_an_unredeemed_voucher_is_gone_and_settled_with_nobody(
