@@ -13,7 +13,8 @@ PREFIX: Final = "/api/checkout"
 ORDERS: Final = "checkout.orders"
 BALANCES: Final = "checkout.balances"
 OFFERS: Final = "checkout.offers"
-PERMISSIONS: Final = frozenset({ORDERS, BALANCES, OFFERS})
+SETTLEMENT: Final = "checkout.settlement"
+PERMISSIONS: Final = frozenset({ORDERS, BALANCES, OFFERS, SETTLEMENT})
 OF_KIND: Final = dict.fromkeys((PartyKind.shop, PartyKind.fund), PERMISSIONS)
 
 IN_FLIGHT_LIMIT: Final = 64

@@ -12,6 +12,7 @@ from connectors.checkout.orders import Orders
 from connectors.checkout.redirects import RedirectDoor
 from connectors.checkout.referrals import ReferralDoor
 from connectors.checkout.returns import Returns
+from connectors.checkout.settlement import SettlementDoor
 from connectors.checkout.store import OrderStore
 from hub.component import Component, Context, Job
 from hub.keys import Keys
@@ -40,6 +41,7 @@ def component(context: Context) -> Component:
         BalanceDoor(context.bus),
         OfferDoor(context.bus),
         ReferralDoor(context.bus),
+        SettlementDoor(context.bus),
         RedirectDoor(context.bus, checkouts, returns, settings.own_url),
     )
     return Component(

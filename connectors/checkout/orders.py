@@ -153,6 +153,11 @@ class Orders:
         )
 
 
+def own_id(command_id: str) -> str:
+    """The shop's own id of an order or a refund, out of the ledger's command."""
+    return command_id.partition(".")[2]
+
+
 def _about(party_id: UUID, order: Order, command_id: str, request: str) -> _About:
     return {
         "party_id": party_id,
@@ -164,8 +169,8 @@ def _about(party_id: UUID, order: Order, command_id: str, request: str) -> _Abou
 
 
 def _second(command: _OnceHeld) -> _OnceHeld:
-    kind, own = command.command_id.split(".", 1)
-    return command.model_copy(update={"command_id": f"{kind}2.{own}"})
+    kind = command.command_id.partition(".")[0]
+    return command.model_copy(update={"command_id": f"{kind}2.{own_id(command.command_id)}"})
 
 
 def _refused(order: Order, code: str | None = None) -> Authorization:

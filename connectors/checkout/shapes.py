@@ -1,6 +1,6 @@
 """What is asked and answered at this door, as it stands in the API's document."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -8,10 +8,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
+from hub.web.pages import Page
 from schemas.links import PageUrl
 from schemas.offers import Approval, Offer, Referral, Revision
 from schemas.problems import Refusal
-from schemas.values import LgCode, LinkId, Name, Points
+from schemas.values import LgCode, LinkId, Name, Points, Pool
 
 EXPIRES_LEAST_S: Final = 60
 EXPIRES_LIMIT_S: Final = 30 * 24 * 3_600
@@ -216,3 +217,55 @@ class Balance(Body):
 
     link_id: str
     pools: list[PoolPoints]
+
+
+class PlaceSettlementLine(Body):
+    """What of one kind a municipality settles with you, in one of its pools.
+
+    `direction` is 1 where `points` are owed to you, −1 where they are paid less: a refund.
+    """
+
+    kind: str
+    direction: int
+    lg_code: LgCode | None
+    pool: Pool
+    transactions: int
+    points: int
+
+
+class PlaceSettlement(Body):
+    """自治体ポイント集計 (画面87): first to last day inclusive, Asia/Tokyo.
+
+    `points` are to be paid to you: what was `used` less what was `returned`. What each municipality pays is the sum of
+    the lines with its `lg_code`.
+    """
+
+    first: date
+    last: date
+    transactions: int
+    used: int
+    returns: int
+    returned: int
+    points: int
+    lines: list[PlaceSettlementLine]
+
+
+class PlaceDetail(Body):
+    """One transaction; `transaction_id` is the hub's own name for it, the other fields are those of the lines.
+
+    A capture has its `order_id`, a refund its `refund_id`.
+    """
+
+    day: date
+    transaction_id: str
+    order_id: str | None = Field(None, exclude_if=_is_absent)
+    refund_id: str | None = Field(None, exclude_if=_is_absent)
+    kind: str
+    direction: int
+    lg_code: LgCode | None
+    pool: Pool
+    points: int
+
+
+class PlaceDetails(Page[PlaceDetail]):
+    """One page, by day. It may be short, or even empty, and yet have a `next`."""

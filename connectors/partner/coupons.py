@@ -13,12 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from connectors.partner.audience import COUPONS
 from connectors.partner.destinations import Destinations
-from connectors.partner.settlement import BAD_PERIOD, PERIOD_LIMIT, Period
 from connectors.partner.shapes import Body
 from hub.bus import Bus
 from hub.keys import Hasher
-from hub.web.app import Audience, Route, caller_of, json_response, query_of
+from hub.web.app import Audience, Route, caller_of, json_response
 from hub.web.bodies import read_model
+from hub.web.periods import Period, period_of
 from hub.web.problems import ProblemError
 from hub.web.validation import pointer_to
 from schemas.grants import (
@@ -179,9 +179,7 @@ class CouponDoor:
 
     async def report(self, request: web.Request) -> web.Response:
         """The caller's own."""
-        period = query_of(request, Period)
-        if not 0 <= (period.last - period.first).days <= PERIOD_LIMIT.days:
-            raise ProblemError(ProblemCode.bad_query, errors=[BAD_PERIOD])
+        period = period_of(request, Period)
         asked = CouponReportOf(party_id=caller_of(request).party_id, first=period.first, last=period.last)
         found = await self._bus.call(asked, deadline_s=DEADLINE_S)
         lines = [CouponCount(to=line.pool, **line.model_dump(exclude={"pool"})) for line in found.lines]

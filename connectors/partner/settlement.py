@@ -1,72 +1,57 @@
-"""応援ポイント移行集計 (画面80): what a partner moved in during a period, from the ledger's own books."""
+"""応援ポイント移行集計 (画面80–82): what a partner moved in during a period, from the ledger's own books."""
 
-import re
-from datetime import date, timedelta
-from typing import Annotated, Final
+from functools import partial
+from typing import Final
 
 from aiohttp import web
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from connectors.partner.audience import SETTLEMENT
-from connectors.partner.shapes import Settlement, SettlementLine
+from connectors.partner.shapes import Settlement, SettlementDetail, SettlementDetails, SettlementLine
 from hub.bus import Bus
-from hub.web.app import Audience, Route, caller_of, json_response, query_of
-from hub.web.problems import ProblemError
-from schemas.problems import FieldError, ProblemCode
-from schemas.settlement import PartnerSummaryOf
+from hub.web.app import Audience, Route, caller_of, json_response
+from hub.web.periods import Period, period_of
+from hub.web.settlement_details import DetailsQuery, details_page
+from schemas.problems import ProblemCode
+from schemas.settlement import DetailLine, PartnerSummaryOf, PartnerView
 
-PERIOD_LIMIT: Final = timedelta(days=1_096)
 DEADLINE_S: Final = 10.0
 CAME_IN: Final = frozenset({"credit", "coupon"})
 """The kinds of the lines that are totalled, less their corrections. The others say where it went on to."""
-
-
-def _iso_day(value: object) -> object:
-    """Only `2017-10-01`: pydantic would also take seconds since 1970."""
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) is None:
-        return None
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_iso_day)]
-
-
-class Period(BaseModel):
-    """First and last day, inclusive, Asia/Tokyo; at most three years."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    first: Day = Field(description="The first day, such as 2017-10-01.")
-    last: Day = Field(description="The last day, such as 2017-10-31.")
+TRANSFER: Final = "credit"
 
 
 class SettlementDoor:
-    """`GET /settlement`."""
+    """`GET /settlement` and `GET /settlement/details`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     def routes(self, audience: Audience) -> list[Route]:
-        """Its one operation."""
+        """Its two operations."""
+        make = partial(Route, audience=audience, permission=SETTLEMENT, method="GET")
         return [
-            Route(
-                audience=audience,
-                method="GET",
+            make(
                 path="/settlement",
-                handler=self.get,
-                permission=SETTLEMENT,
+                handler=self.summary,
                 summary="What you moved in during a period, by municipality and pool",
                 summary_ja="応援ポイント移行集計",
                 query=Period,
                 response=Settlement,
-            )
+            ),
+            make(
+                path="/settlement/details",
+                handler=self.details,
+                summary="The transactions that a period's settlement adds up from, page by page",
+                summary_ja="応援ポイント移行集計の明細（ページ単位）",
+                query=DetailsQuery,
+                response=SettlementDetails,
+                problems=[ProblemCode.bad_cursor],
+            ),
         ]
 
-    async def get(self, request: web.Request) -> web.Response:
+    async def summary(self, request: web.Request) -> web.Response:
         """The caller's own transfers only."""
-        period = query_of(request, Period)
-        if not timedelta(0) <= period.last - period.first <= PERIOD_LIMIT:
-            raise ProblemError(ProblemCode.bad_query, errors=[BAD_PERIOD])
+        period = period_of(request, Period)
         asked = PartnerSummaryOf(party_id=caller_of(request).party_id, first=period.first, last=period.last)
         found = await self._bus.call(asked, deadline_s=DEADLINE_S)
         lines = [
@@ -91,10 +76,15 @@ class SettlementDoor:
             )
         )
 
+    async def details(self, request: web.Request) -> web.Response:
+        """The caller's own."""
+        view = PartnerView(party_id=caller_of(request).party_id)
+        lines, after = await details_page(self._bus, view, period_of(request, DetailsQuery))
+        return json_response(SettlementDetails(items=[_detail_of(line) for line in lines], next=after))
 
-BAD_PERIOD: Final = FieldError(
-    pointer="?last",
-    code="range",
-    detail="The last day must not be before the first one, nor more than three years after it.",
-    detail_ja="最終日は開始日以後、開始日から3年以内の日付を指定してください。",
-)
+
+def _detail_of(line: DetailLine) -> SettlementDetail:
+    return SettlementDetail(
+        **line.model_dump(exclude={"command_id", "counterparty_id"}),
+        transfer_id=line.command_id if line.kind == TRANSFER else None,
+    )

@@ -146,6 +146,28 @@ class Settlement(Body):
     lines: list[SettlementLine]
 
 
+class SettlementDetail(Body):
+    """One transaction, or the part of it in one pool; `points` count −1 times where `direction` is −1.
+
+    `transaction_id` is the hub's own name for it; `transfer_id` is null where it was not your transfer. The other
+    fields are those of the summary's lines.
+    """
+
+    day: date
+    transaction_id: str
+    transfer_id: str | None
+    kind: str
+    reverses: str | None = Field(None, exclude_if=_is_absent)
+    direction: int
+    lg_code: LgCode | None
+    pool: Pool
+    points: int
+
+
+class SettlementDetails(Page[SettlementDetail]):
+    """One page, by day. It may be short, or even empty, and yet have a `next`."""
+
+
 def results_text(outcomes: Sequence[ItemOutcome]) -> bytes:
     """`TransferResults` as JSON, of the outcomes of a batch in order."""
     return to_json({"results": [_result(one, place) for place, one in enumerate(outcomes)]})
