@@ -5,7 +5,7 @@ and a place's own (87–88). A place is whom a municipality owes: a store, a mus
 """
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -14,6 +14,9 @@ from schemas.message import Answered, Query, Said
 from schemas.values import CommandId, LgCode, Pool
 
 DETAILS_LIMIT = 5_000
+
+PARTNER_KINDS: Final = frozenset({"credit", "coupon", "move", "sweep"})
+"""The kinds of the lines that stand between a partner and a municipality; so do corrections that reverse one."""
 
 
 class SummaryLine(Said):

@@ -6,7 +6,8 @@ each thing that can be seen or done, the same for the door and the terminal · `
 `redrives` what is redriven in many steps · `copies` edited bodies · `operators` names, roles and tokens · `acts` the
 audit · `statements` our tables · `console` `options` `desk` `screen` `tables` `correction_tables` the terminal
 program, on the database itself or over the door · `municipalities` `issuers` commands that register what offices and
-the ministry have · `service_ids` commands for card numbers of the wrong person.
+the ministry have · `service_ids` commands for card numbers of the wrong person · `settlement` `settled` what a
+municipality is owed and owes, with its details.
 
 A component of its own, not a part of every process: so that the tables of operators and of their acts are reached by
 one database role only, and so that the door is open where `mykey-hub run operations` runs, and nowhere else. What is

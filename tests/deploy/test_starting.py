@@ -37,12 +37,13 @@ SEEN_BY_AN_OPERATOR: Final = (
     ("issuers", "list"),
     ("libraries", "list"),
     ("service-ids", "linked-close", "2026-11-01", "2026-11-30"),
+    ("settlement", "places", "232106", "2026-11-01", "2026-11-30", "--details", "places.csv"),
     ("streets", "list"),
     ("terminals", "plan", "232106"),
     ("offers", "list", "232106"),
 )
-"""Asked of the registry, the libraries', the street's, the terminals' and the shops' components, or looked up in the
-database."""
+"""Asked of the registry, the ledger, the libraries', the street's, the terminals' and the shops' components, or looked
+up in the database."""
 SEEN_BESIDE: Final = frozenset({"parties", "trace", "verify"})
 HUB_STOPPED: Final = frozenset({"spread"})
 """What cannot be tried beside the components at work."""

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from connectors.checkout import commands as offers
 from connectors.library import commands as libraries
-from connectors.operations import acts, issuers, municipalities, service_ids, tables
+from connectors.operations import acts, issuers, municipalities, service_ids, settlement, tables
 from connectors.partner import commands as parties
 from connectors.street import commands as streets
 from connectors.terminal import commands as terminals
@@ -44,10 +44,21 @@ PROGRAMS: Final[dict[str, ModuleType]] = {
     "offers": offers,
     "parties": parties,
     "service-ids": service_ids,
+    "settlement": settlement,
     "streets": streets,
     "terminals": terminals,
 }
-COMPONENTS: Final = ("registry", "partner", "goods", "checkout", "library", "street", "terminal", "operations")
+COMPONENTS: Final = (
+    "registry",
+    "ledger",
+    "partner",
+    "goods",
+    "checkout",
+    "library",
+    "street",
+    "terminal",
+    "operations",
+)
 READ_ONLY: Final = {
     *("issuers list", "libraries list", "municipalities schemes", "municipalities events"),
     "municipalities places",
@@ -177,6 +188,12 @@ async def _terminals(desk: Desk) -> None:
     await desk.run("terminals resume", terminal_id, on=[f"terminal:{terminal_id}"])
 
 
+async def _details(desk: Desk) -> None:
+    for name in ("partners", "places"):
+        words = (CITY, "2017-10-01", "2017-10-31")
+        await desk.run(f"settlement {name}", *words, "--details", desk.file(f"{name}.csv"), on=[f"municipality:{CITY}"])
+
+
 async def _card_numbers(desk: Desk) -> None:
     await ask(desk.process, citizen(0xC1))
     linked = {"citizen_id": CITIZEN, "issuer_id": "000123", "number": "4711", "operation_id": OPERATION}
@@ -192,7 +209,7 @@ async def test_each_command_that_changes_something_leaves_who_when_and_on_what(
 ) -> None:
     monkeypatch.setenv("LOGNAME", "somebody.else")
     began = datetime.now(UTC)
-    for part in (_who_takes_part, _what_offices_decide, _streets, _terminals, _card_numbers):
+    for part in (_who_takes_part, _what_offices_decide, _streets, _terminals, _details, _card_numbers):
         await part(desk)
     found = await desk.acts()
     assert [(json.loads(one["result"])["command"], one["targets"]) for one in found] == desk.typed
