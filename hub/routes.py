@@ -204,6 +204,7 @@ ROUTES: Final[Mapping[type[Message], Route]] = {
     grants.CouponOf: _to("ledger"),
     grants.CouponReportOf: _to("ledger"),
     municipalities.SchemesOf: _to("registry"),
+    municipalities.MunicipalOfficesOf: _to("registry"),
     municipalities.SupportEventsOf: _to("registry"),
     municipalities.PrefecturesOf: _to("registry"),
     municipalities.PoolNamesOf: _to("registry"),

@@ -1,11 +1,33 @@
-"""Municipalities, their schemes and their support events (mission I.1, I.2)."""
+"""Municipalities, their schemes and their support events, the offices that look after them (mission I.1, I.2)."""
 
-from datetime import date
-from typing import ClassVar
+from datetime import date, datetime
+from typing import Annotated, ClassVar
+from unicodedata import normalize
 from uuid import UUID
 
-from schemas.message import Answered, Command, Event, Query, Said
-from schemas.values import NO_ORIGIN, ExpiryRule, LgCode, Name, Pool, Revision
+from pydantic import BeforeValidator, StringConstraints
+
+from schemas.bank_accounts import BankAccount
+from schemas.message import Answered, Command, Event, OldVersion, Query, Said
+from schemas.values import (
+    NO_ORIGIN,
+    ExpiryRule,
+    LgCode,
+    MailAddress,
+    Name,
+    PhoneNumber,
+    Pool,
+    Revision,
+    narrowed_digits,
+)
+
+
+def _narrow(value: object) -> object:
+    return normalize("NFKC", value) if isinstance(value, str) else value
+
+
+Postcode = Annotated[str, BeforeValidator(narrowed_digits), StringConstraints(strict=True, pattern=r"^[0-9]{7}$")]
+"""Seven digits; width and the hyphen make no difference."""
 
 
 class Registered(Said):
@@ -29,17 +51,48 @@ def lg_key(lg_code: str) -> UUID:
     return UUID(int=int(lg_code))
 
 
-class RegisterScheme(Command, Answered[Registered]):
-    """自治体ポイント設定 (画面2–4): a municipality opens its scheme, or changes its name or rule."""
+class MunicipalOffice(Said):
+    """Who looks after a scheme or an event (画面4, 5): personal data."""
 
-    TYPE: ClassVar[str] = "jp.mykey.municipalities.register-scheme.v1"
+    section: Name
+    contact_name: Name
+    postcode: Postcode
+    address: Name
+    phone: Annotated[PhoneNumber, BeforeValidator(_narrow)]
+    mail: MailAddress
+
+
+class RegisterScheme(Command, Answered[Registered]):
+    """自治体ポイント設定 (画面2–4): a municipality opens its scheme, or changes its name, rule, office or account.
+
+    `account` is where partners pay what they owe. What is None stays as it was.
+    """
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.register-scheme.v2"
+    PERSONAL: ClassVar[bool] = True
     lg_code: LgCode
     point_name: Name
     expiry_rule: ExpiryRule
+    office: MunicipalOffice | None = None
+    account: BankAccount | None = None
 
     def key(self) -> UUID:
         """The municipality."""
         return lg_key(self.lg_code)
+
+
+class RegisterSchemeV1(OldVersion):
+    """It told neither office nor account, and so nothing personal."""
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.register-scheme.v1"
+    NEWER: ClassVar[type[RegisterScheme]] = RegisterScheme
+    lg_code: LgCode
+    point_name: Name
+    expiry_rule: ExpiryRule
+
+    def newer(self) -> RegisterScheme:
+        """The same, of an office unknown."""
+        return RegisterScheme(**self.model_dump())
 
 
 class SchemeRegistered(Event):
@@ -60,10 +113,31 @@ class SchemeRegistered(Event):
 class RegisterSupportEvent(Command, Answered[Registered]):
     """特定支援イベント (画面5) of a municipality or prefecture, with its service period, inclusive.
 
-    `usable_in` are the municipalities of the prefecture that a prefecture's event names.
+    `usable_in` are the municipalities of the prefecture that a prefecture's event names. Of an event that there is
+    already, office and account may be told anew; `account` counts only where it differs from its municipality's scheme.
     """
 
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.register-support-event.v2"
+    PERSONAL: ClassVar[bool] = True
+    event_id: UUID
+    lg_code: LgCode
+    point_name: Name
+    first: date
+    last: date
+    usable_in: tuple[LgCode, ...] = ()
+    office: MunicipalOffice | None = None
+    account: BankAccount | None = None
+
+    def key(self) -> UUID:
+        """The municipality."""
+        return lg_key(self.lg_code)
+
+
+class RegisterSupportEventV1(OldVersion):
+    """It told neither office nor account, and so nothing personal."""
+
     TYPE: ClassVar[str] = "jp.mykey.municipalities.register-support-event.v1"
+    NEWER: ClassVar[type[RegisterSupportEvent]] = RegisterSupportEvent
     event_id: UUID
     lg_code: LgCode
     point_name: Name
@@ -71,9 +145,9 @@ class RegisterSupportEvent(Command, Answered[Registered]):
     last: date
     usable_in: tuple[LgCode, ...] = ()
 
-    def key(self) -> UUID:
-        """The municipality."""
-        return lg_key(self.lg_code)
+    def newer(self) -> RegisterSupportEvent:
+        """The same, of an office unknown."""
+        return RegisterSupportEvent(**self.model_dump())
 
 
 class SupportEventRegistered(Event):
@@ -191,3 +265,33 @@ class PrefecturesOf(Query, Answered[Prefectures]):
     def key(self) -> UUID:
         """Nothing in particular."""
         return NO_ORIGIN
+
+
+class OfficeView(Said):
+    """Who looks after the points of `pool`, and where their money goes; None is what nobody has told.
+
+    An event without an account of its own is paid to its municipality's scheme.
+    """
+
+    pool: Pool
+    point_name: str
+    office: MunicipalOffice | None
+    account: BankAccount | None
+    changed_at: datetime
+
+
+class MunicipalOffices(Said):
+    """The scheme's first, then the events', by period; those of which anything was told."""
+
+    offices: list[OfficeView]
+
+
+class MunicipalOfficesOf(Query, Answered[MunicipalOffices]):
+    """Which offices and bank accounts has this municipality or prefecture told? For operators."""
+
+    TYPE: ClassVar[str] = "jp.mykey.municipalities.offices-of.v1"
+    lg_code: LgCode
+
+    def key(self) -> UUID:
+        """The municipality."""
+        return lg_key(self.lg_code)

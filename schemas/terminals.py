@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered, lg_key
 from schemas.uplink import Digest
-from schemas.values import IssuerId, LgCode, MailAddress, Name, TerminalId
+from schemas.values import IssuerId, LgCode, MailAddress, Name, PhoneNumber, TerminalId
 
 PLAN_ROWS_LIMIT: Final = 500
 ROW_COUNT_LIMIT: Final = 500
@@ -28,7 +28,6 @@ _PASSWORD_GROUP_CHARS: Final = 4
 OneTimePassword = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-HJKMNP-TV-Z]{16}$")]
 """80 bits drawn by chance, without the hyphens between its groups."""
 PasswordHash = Annotated[str, StringConstraints(strict=True, max_length=200, pattern=r"^\$argon2id\$[^\s]+$")]
-PhoneNumber = Annotated[str, StringConstraints(strict=True, pattern=r"^\+?[0-9][0-9-]{7,18}[0-9]$")]
 ValueName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z][a-z_]{0,29}$")]
 """The name of one value of a fingerprint: `cpu`, `board`."""
 Recipe = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9-]{1,20}$")]

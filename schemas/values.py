@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from typing import Annotated, Final
+from unicodedata import normalize
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -63,6 +64,11 @@ def lane_of(key: UUID) -> int:
     return key.int & (LANES - 1)
 
 
+def narrowed_digits(value: object) -> object:
+    """A number as people write it, without its blanks and hyphens and in ASCII; what is no text as it is."""
+    return re.sub(r"[\s-]", "", normalize("NFKC", value)) if isinstance(value, str) else value
+
+
 Points = Annotated[int, Field(strict=True, ge=1, le=MAX_POINTS)]
 LgCode = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{6}$"), AfterValidator(_checked)]
 MyKeyId = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Z]{8}$")]
@@ -109,3 +115,4 @@ MailAddress = Annotated[
     ),
 ]
 """A mail address as HTML's `input type=email` takes it, with a full domain name."""
+PhoneNumber = Annotated[str, StringConstraints(strict=True, pattern=r"^\+?[0-9][0-9-]{7,18}[0-9]$")]

@@ -4,21 +4,26 @@ Before anything else: points are a scheme's or an event's, and citizens choose a
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from rich.console import Console
 
 from connectors.operations.component import component
-from hub.asking import DEADLINE_S, Commands, act, asked, run
+from hub.asking import DEADLINE_S, Commands, act, asked, run, told_in, written_down
 from hub.bus import Bus
 from hub.clock import SystemClock
 from hub.component import Installed
 from hub.ids import uuid7
 from hub.printing import Listing
+from schemas.bank_accounts import AccountKind, BankAccount
+from schemas.message import Said
 from schemas.municipalities import (
+    MunicipalOffice,
+    MunicipalOfficesOf,
     RegisterScheme,
     RegisterSupportEvent,
     SchemesOf,
@@ -29,6 +34,19 @@ from schemas.places import PlacesOf, RegisterPlace, place_id_of
 
 ASKER: Final = Installed("operations", component)
 NOT_REGISTERED: Final = UUID(int=0)
+ACCOUNT_KINDS: Final[Mapping[AccountKind, str]] = {
+    AccountKind.ordinary: "普通",
+    AccountKind.current: "当座",
+    AccountKind.savings: "貯蓄",
+}
+POSTCODE_HEAD_DIGITS: Final = 3
+
+
+class OfficeFile(Said):
+    """What a file in TOML tells of an office."""
+
+    office: MunicipalOffice | None = None
+    account: BankAccount | None = None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -70,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         help="a municipality of the prefecture that holds it; again for each",
     )
     event.add_argument("--id", metavar="UUID", help="its id, if it has one already; else one is drawn")
+    for one in (scheme, event):
+        one.add_argument(
+            "--office", type=Path, metavar="FILE", help="who looks after it, where its money goes: in TOML"
+        )
+    office = add("office", "who looks after its points, and where their money goes", _office, "lg_code")
+    office.add_argument("--whole", action="store_true", help="account numbers whole, which is written down")
     return made
 
 
@@ -81,7 +105,8 @@ async def _schemes(bus: Bus, options: argparse.Namespace, console: Console) -> N
 
 
 async def _scheme(bus: Bus, options: argparse.Namespace, console: Console) -> None:
-    command = asked(RegisterScheme, lg_code=options.lg_code, point_name=options.name, expiry_rule=options.rule)
+    told = {"lg_code": options.lg_code, "point_name": options.name, "expiry_rule": options.rule}
+    command = asked(RegisterScheme, **told, **_told(options.office))
     await act(bus, "municipalities scheme", command, [f"municipality:{command.lg_code}"])
     console.print(f"{command.lg_code} {command.point_name} {command.expiry_rule}")
 
@@ -120,11 +145,47 @@ async def _event(bus: Bus, options: argparse.Namespace, console: Console) -> Non
         first=options.first,
         last=options.last,
         usable_in=tuple(options.usable_in),
+        **_told(options.office),
     )
     if options.id is None:
         command = command.model_copy(update={"event_id": await _id_of(bus, command)})
     await act(bus, "municipalities event", command, [f"municipality:{command.lg_code}", f"event:{command.event_id}"])
     console.print(f"{command.event_id} {command.point_name} {command.first} {command.last}")
+
+
+def _told(file: Path | None) -> dict[str, Said | None]:
+    """What stays as it was is None."""
+    told = OfficeFile() if file is None else asked(OfficeFile, **told_in(file))
+    return {"office": told.office, "account": told.account}
+
+
+async def _office(bus: Bus, options: argparse.Namespace, console: Console) -> None:
+    query = asked(MunicipalOfficesOf, lg_code=options.lg_code)
+    if options.whole:
+        async with written_down(bus, "municipalities office", [f"municipality:{query.lg_code}"]):
+            found = await bus.call(query, DEADLINE_S)
+    else:
+        found = await bus.call(query, DEADLINE_S)
+    table = Listing("ポイント", "ポイント名", "担当", "振込先", whole={"ポイント"})
+    for one in found.offices:
+        table.add_row(one.pool, one.point_name, _contact(one.office), _account(one.account, whole=options.whole))
+    console.print(table)
+
+
+def _contact(office: MunicipalOffice | None) -> str:
+    if office is None:
+        return ""
+    head, tail = office.postcode[:POSTCODE_HEAD_DIGITS], office.postcode[POSTCODE_HEAD_DIGITS:]
+    lines = (office.section, office.contact_name, f"〒{head}-{tail} {office.address}", office.phone, office.mail)
+    return "\n".join(lines)
+
+
+def _account(account: BankAccount | None, *, whole: bool) -> str:
+    if account is None:
+        return ""
+    number = account.number if whole else account.masked_number
+    where = (f"{account.bank_code} {account.bank}", f"{account.branch_code} {account.branch}")
+    return "\n".join((*where, f"{ACCOUNT_KINDS[account.kind]} {number}", account.holder))
 
 
 async def _id_of(bus: Bus, command: RegisterSupportEvent) -> UUID:

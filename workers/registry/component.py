@@ -33,6 +33,7 @@ from schemas.logins import (
 )
 from schemas.message import Message, Query
 from schemas.municipalities import (
+    MunicipalOfficesOf,
     PoolNamesOf,
     PrefecturesOf,
     RegisterScheme,
@@ -91,6 +92,7 @@ from workers.registry.enrolments import Enrolments
 from workers.registry.lifetimes import Lifetimes
 from workers.registry.linked_close import linked_close_together
 from workers.registry.logins import Logins
+from workers.registry.offices import OfficeBook
 from workers.registry.parties import PartyKeys
 from workers.registry.service_ids import ServiceIdentities, service_ids_checked
 from workers.registry.sessions import ForgettingLogins, Sessions
@@ -120,6 +122,7 @@ class Parts:
         self.lifetimes = Lifetimes(keys, database, self.citizens, accounts, self.sessions)
         self.service_ids = ServiceIdentities(keys)
         self.terminals = TerminalBook(keys)
+        self.offices = OfficeBook(keys)
 
 
 def component(context: Context) -> Component:
@@ -128,8 +131,8 @@ def component(context: Context) -> Component:
     return Component(
         name="registry",
         handlers={
-            RegisterScheme: municipalities.register_schemes,
-            RegisterSupportEvent: municipalities.register_support_events,
+            RegisterScheme: parts.offices.register_schemes,
+            RegisterSupportEvent: parts.offices.register_support_events,
             RegisterParty: parties.register_parties,
             RegisterPartyKey: parts.party_keys.register,
             EndPartyKey: parties.end_keys,
@@ -202,6 +205,7 @@ def _answers(parts: Parts) -> Mapping[type[Query], Answerer]:
         SchemesOf: municipalities.schemes_of,
         PlacesOf: places.places_of,
         PoolNamesOf: municipalities.pool_names_of,
+        MunicipalOfficesOf: parts.offices.of,
         SupportEventsOf: municipalities.support_events_of,
         PrefecturesOf: municipalities.prefectures_of,
         PartiesOf: party_pages.parties_of,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from hub.transaction import Reading, Transaction
@@ -29,6 +29,9 @@ from schemas.municipalities import (
 from schemas.problems import RefusalCode
 from schemas.values import EVENT, SCHEME
 from workers.registry import statements as sql
+
+OFFICE_FIELDS: Final = {"office", "account"}
+"""What of a registration is nobody else's to hear: `offices` keeps it."""
 
 
 class Body(NamedTuple):
@@ -82,7 +85,7 @@ async def register_support_events(messages: Sequence[RegisterSupportEvent], tx: 
         if code is None and message.event_id not in kept:
             kept[message.event_id] = row
             new.append(row)
-            tx.emit(SupportEventRegistered(**message.model_dump()), about)
+            tx.emit(SupportEventRegistered(**message.model_dump(exclude=OFFICE_FIELDS)), about)
         if code is None and kept[message.event_id] != row:
             code = RefusalCode.id_conflict
         answers.append(Registered(code=code) if code else Registered(id=message.event_id))

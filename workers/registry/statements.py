@@ -54,6 +54,26 @@ FROM registry.support_event WHERE event_id = ANY($1::uuid[])
 
 SUPPORT_EVENT_COLUMNS: Final = ("event_id", "lg_code", "point_name", "first", "last", "usable_in")
 
+LOCK_OFFICES: Final = """
+SELECT pool, office_sealed, account_sealed FROM registry.office WHERE pool = ANY($1::text[]) ORDER BY pool FOR UPDATE
+"""
+
+WRITE_OFFICES: Final = """
+INSERT INTO registry.office (pool, lg_code, office_sealed, account_sealed, changed_at)
+SELECT told.*, $5::timestamptz FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[]) AS told
+ON CONFLICT (pool) DO UPDATE SET office_sealed = excluded.office_sealed, account_sealed = excluded.account_sealed,
+  changed_at = excluded.changed_at
+"""
+
+OFFICES_OF: Final = """
+SELECT o.pool, coalesce(e.point_name, s.point_name) AS point_name, o.office_sealed, o.account_sealed, o.changed_at
+FROM registry.office AS o
+LEFT JOIN registry.scheme AS s ON o.pool = 'scheme:' || s.lg_code AND s.lg_code = o.lg_code
+LEFT JOIN registry.support_event AS e ON o.pool = 'event:' || e.event_id AND e.lg_code = o.lg_code
+WHERE o.lg_code = $1
+ORDER BY e.first NULLS FIRST, e.last, o.pool
+"""
+
 # ---------------------------------------------------------------------------------------------------- parties
 
 PARTIES: Final = "SELECT party_id, kind, name FROM registry.party WHERE party_id = ANY($1::uuid[])"

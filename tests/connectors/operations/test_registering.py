@@ -32,6 +32,23 @@ sip2 = true
 method = "keyboard"
 suffix = "$"
 """
+OFFICE: Final = """[office]
+section = "商工観光課"
+contact_name = "試験 花子"
+postcode = "481-0033"
+address = "西之保清水田15"
+phone = "0568-22-1111"
+mail = "points@city.example"
+
+[account]
+bank_code = "9999"
+bank = "ためし銀行"
+branch_code = "001"
+branch = "本店営業部"
+kind = "ordinary"
+number = "0012345"
+holder = "キタナゴヤシ"
+"""
 
 
 @pytest.fixture
@@ -110,6 +127,35 @@ async def test_a_store_without_a_terminal_is_a_place_once_it_is_said(settings: S
     listed = await municipality(settings, "places", CITY)
     assert listed.count("精肉店") == 1
     assert "精肉店" not in await municipality(settings, "places", ELSEWHERE)
+
+
+async def test_an_office_is_told_by_a_file_and_its_account_shown_masked(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "office.toml"
+    file.write_text(OFFICE, encoding="utf-8")
+    opened = ("scheme", CITY, "市ポイント", "none")
+    await municipality(settings, *opened, "--office", str(file))
+    await municipality(settings, *opened)
+    shown = await municipality(settings, "office", CITY)
+    contact = ("商工観光課", "試験 花子", "〒481-0033 西之保清水田15", "0568-22-1111", "points@city.example")
+    account = ("9999 ためし銀行", "001 本店営業部", "普通 ****345", "ｷﾀﾅｺﾞﾔｼ")
+    assert [word for word in (f"scheme:{CITY}", "市ポイント", *contact, *account) if word not in shown] == []
+    assert "0012345" not in shown
+    assert "普通 0012345" in await municipality(settings, "office", CITY, "--whole")
+
+    file.write_text(OFFICE.partition("[account]")[2].join(("[account]", "")).replace("0012345", "0000999"), "utf-8")
+    held = ("event", CITY, "催し", "2017-10-01", "2017-10-31")
+    event_id = (await municipality(settings, *held, "--office", str(file))).split()[0]
+    shown = await municipality(settings, "office", CITY)
+    assert [word for word in (f"event:{event_id}", "****999", "****345") if word not in shown] == []
+    for wrong, why in (
+        (OFFICE.replace('"0012345"', '"12345"'), "account/number"),
+        (OFFICE.replace("キタナゴヤシ", "北名古屋市"), "account/holder"),
+        (OFFICE.replace("481-0033", "481"), "office/postcode"),
+        (f'model = "x"\n{OFFICE}', "model"),
+    ):
+        file.write_text(wrong, encoding="utf-8")
+        with pytest.raises(RefusedError, match=why):
+            await municipality(settings, *opened, "--office", str(file))
 
 
 async def test_an_issuer_is_taken_in_and_changed_by_a_file(settings: Settings, tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ CITIZEN, OPERATION = (str(UUID(int=number)) for number in (0xC1, 0x0B))
 SHOP, FUND = (str(UUID(int=number)) for number in (0x51, 0xF1))
 FILES: Final = {
     "issuer.toml": f'issuer_id="000123"\nname="図書館"\nkind="library"\nlg_code="{CITY}"\npattern="[0-9]+"\n',
+    "office.toml": """account = {bank_code="9999", bank="銀行", branch_code="001", branch="本店", kind="current", \
+        number="0012345", holder="シ"}""",
     "site.toml": 'issuer_id="000123"\nhost="127.0.0.1"\nport=1\nlogin="term1"\npassword="opensesame-4711"\n',
     "street.toml": 'issuer_id="000777"\ncode="honmachi"\nname="本町商店街"\n',
     "plan.csv": "kind,place,issuer_id,point_use_too,mobile,count\nservice_id,中央図書館,000123,,,1\n",
@@ -132,7 +134,8 @@ async def desk(database_url: str, tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def _who_takes_part(desk: Desk) -> None:
     city = f"municipality:{CITY}"
-    await desk.run("municipalities scheme", CITY, "ポイント", "none", on=[city])
+    await desk.run("municipalities scheme", CITY, "ポイント", "none", "--office", desk.file("office.toml"), on=[city])
+    assert "0012345" in await desk.run("municipalities office", CITY, "--whole", on=[city])
     event = (CITY, "催し", "2017-10-01", "2017-10-31", "--id", EVENT)
     await desk.run("municipalities event", *event, on=[city, f"event:{EVENT}"])
     await desk.run("municipalities place", CITY, "精肉店", on=[city])
@@ -221,7 +224,7 @@ async def test_each_command_that_changes_something_leaves_who_when_and_on_what(
     assert not [one for one in found if "error" in json.loads(one["result"])]
 
     told = json.dumps([list(map(str, one.values())) for one in found], ensure_ascii=False)
-    secrets = [(desk.folder / "secret").read_text().strip(), "opensesame-4711", "term1"]
+    secrets = [(desk.folder / "secret").read_text().strip(), "opensesame-4711", "term1", "0012345"]
     secrets += [line.split('"')[1] for line in (desk.folder / "key.toml").read_text().splitlines() if '"' in line][1:]
     secrets += [desk.issued()[1], CITIZEN]
     assert [one for one in secrets if one in told] == []
@@ -268,6 +271,7 @@ async def test_points_given_back_leave_the_reason(desk: Desk, monkeypatch: pytes
 
 async def test_nothing_is_written_down_of_what_only_looks_or_was_typed_wrong(desk: Desk) -> None:
     await desk.run("parties list", on=[])
+    await desk.run("municipalities office", CITY, on=[])
     with pytest.raises(RefusedError, match="party_id"):
         await desk.run("parties limit", "none", on=[])
     await desk.process.drained(deadline_s=10)
