@@ -31,6 +31,7 @@ from workers.ledger.accounts import Contra, Kind
 from workers.ledger.settlement import PARTNER_KINDS, PLACE_KINDS, PLACE_RETURN_KINDS, direction_of, named
 
 BLOCKS_AT_ONCE: Final = 64
+"""The most. A page begins with one and doubles: what is read beyond its end is read again for the next page."""
 BLOCKS_LIMIT: Final = 4_096
 """Blocks read for one page; a page that found little in them ends early, and the next goes on."""
 ROLLUPS_AT_ONCE: Final = 500
@@ -165,7 +166,7 @@ async def details_of(query: DetailsOf, reading: Reading) -> Details:
 
 async def _reads(scope: _Scope, start: DetailPlace, last: date, reading: Reading) -> AsyncIterator[_Read]:
     """What there is to read from a place on."""
-    read = _Read()
+    read, at_once = _Read(), 1
     after = _Group(start.day, start.partition - 1)
     while rollups := await scope.rollups(reading, after, last):
         for after, rows in groupby(rollups, lambda row: _Group(row["day"], row["partition"])):
@@ -173,9 +174,9 @@ async def _reads(scope: _Scope, start: DetailPlace, last: date, reading: Reading
             for block in _blocks(wanted, start.block if after == (start.day, start.partition) else BEFORE_ALL):
                 read.blocks.append((after, block))
                 read.wanted[after] = wanted
-                if len(read.blocks) == BLOCKS_AT_ONCE:
+                if len(read.blocks) == at_once:
                     yield read
-                    read = _Read()
+                    read, at_once = _Read(), min(2 * at_once, BLOCKS_AT_ONCE)
     if read.blocks:
         yield read
 
