@@ -44,6 +44,8 @@ class HoldView(Said):
     refunded: int = 0
     expires_at: datetime | None = None
     number: str | None = None
+    lg_code: str = ""
+    """Of a voucher and a merge: whose counter it was made at."""
 
 
 class DueHold(Said):

@@ -6,6 +6,7 @@ vouchers are redeemed by somebody on its behalf, is registered.
 
 from hashlib import sha256
 from typing import ClassVar
+from unicodedata import normalize
 from uuid import UUID
 
 from schemas.message import Answered, Command, Query, Said
@@ -14,8 +15,13 @@ from schemas.values import LgCode, Name
 
 
 def place_id_of(lg_code: str, name: str) -> UUID:
-    """The one id of this place of the municipality: the terminals there have it in common."""
-    return UUID(bytes=sha256(f"{lg_code}\n{name}".encode()).digest()[:16])
+    """The one id of this place of the municipality: the terminals there have it in common, however it is spelt."""
+    return UUID(bytes=sha256(f"{lg_code}\n{spelt(name)}".encode()).digest()[:16])
+
+
+def spelt(name: str) -> str:
+    """A place's name in one width, with single spaces between its words and none around them."""
+    return " ".join(normalize("NFKC", name).split())
 
 
 class RegisterPlace(Command, Answered[Registered]):

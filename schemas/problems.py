@@ -278,6 +278,7 @@ class RefusalCode(StrEnum):
     bad_time = "bad_time"
     bad_to = "bad_to"
     bad_voucher = "bad_voucher"
+    bad_voucher_day = "bad_voucher_day"
     card_bad_signature = "card_bad_signature"
     card_expired = "card_expired"
     card_has_mykey_id = "card_has_mykey_id"
@@ -464,6 +465,10 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     RefusalCode.bad_voucher: RefusalText(
         "This is no voucher. Read the QR, or type the number and the check code that are printed on it.",
         "ポイント券として読み取れません。QRコードを読み取るか、券面の発券番号と確認コードを入力してください。",
+    ),
+    RefusalCode.bad_voucher_day: RefusalText(
+        "A voucher's last day is today or one of the next days, 30 with today at the most.",
+        "ポイント券の有効期限は、本日から30日以内の日を指定してください。",
     ),
     RefusalCode.card_bad_signature: RefusalText(
         "The card's signature is not right. Take the card out, put it in again, and start anew.",

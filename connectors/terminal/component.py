@@ -13,6 +13,7 @@ from connectors.terminal.counter_operations import CounterOperations
 from connectors.terminal.counter_papers import Drawing
 from connectors.terminal.counter_point_door import PointDoor
 from connectors.terminal.counter_points import CounterPoints
+from connectors.terminal.counter_posting import CounterPosting
 from connectors.terminal.counter_routes import CounterRoutes
 from connectors.terminal.counter_sessions import CounterSessions, sweep_sessions
 from connectors.terminal.counter_store import CounterStore, sweep_operations
@@ -54,8 +55,10 @@ def component(context: Context) -> Component:
     counter = CounterRoutes(sessions, clock)
     desk = CounterDoor(sessions, operations, acts, merging, context.bus, counter)
     drawing = Drawing(keys.hasher("terminal.voucher"))
-    vouchers = CounterVouchers(operations, context.bus, drawing)
-    points = PointDoor(counter, CounterPoints(operations, context.bus), vouchers, CounterRedeeming(context.bus))
+    posting = CounterPosting(operations, context.bus)
+    vouchers = CounterVouchers(operations, posting, context.bus, drawing)
+    using, redeeming = CounterPoints(operations, posting, context.bus), CounterRedeeming(context.bus)
+    points = PointDoor(counter, using, vouchers, redeeming)
 
     async def drop(messages: Sequence[TerminalSuspended], tx: Transaction) -> None:
         terminal_ids = {message.terminal_id for message in messages}

@@ -11,6 +11,7 @@ import qrcode
 from qrcode.image.svg import SvgPathImage
 
 from hub.keys import Hasher
+from schemas.card_numbers import HYPHENS
 from schemas.holds import HoldView
 from schemas.vouchers import CANDIDATES
 
@@ -20,7 +21,7 @@ QR_BORDER_MODULES: Final = 4
 NUMBER_DIGITS: Final = 8
 CHECK_CHARS: Final = 8
 BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_TYPED: Final = re.compile(rf"(?:{QR_HEAD}:)?([0-9]{{4}})-?([0-9]{{4}})[\s:,/-]*([A-Z2-7]{{{CHECK_CHARS}}})")
+_TYPED: Final = re.compile(rf"(?:{QR_HEAD}:)?([0-9]{{{NUMBER_DIGITS}}})[:,/]?([A-Z2-7]{{{CHECK_CHARS}}})")
 _JAPAN: Final = ZoneInfo("Asia/Tokyo")
 
 
@@ -33,8 +34,9 @@ class VoucherRead(NamedTuple):
 
 def read(text: str) -> VoucherRead | None:
     """A QR as a reader types it, or number and check code off the paper: width, case, hyphens, spaces do not matter."""
-    found = _TYPED.fullmatch(normalize("NFKC", text).strip().upper())
-    return None if found is None else VoucherRead(found[1] + found[2], found[3])
+    signs = (sign for sign in normalize("NFKC", text) if not sign.isspace() and sign not in HYPHENS)
+    found = _TYPED.fullmatch("".join(signs).upper())
+    return None if found is None else VoucherRead(found[1], found[2])
 
 
 def shown_number(number: str) -> str:

@@ -4,11 +4,16 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from hub.bus import Bus
+from hub.errors import TransientError
 from schemas.municipalities import PoolNamesOf
 from schemas.places import place_id_of
 from schemas.terminals import AgentKeyOf
 
 DEADLINE_S: Final = 10.0
+
+
+class PlaceNotToldError(TransientError):
+    """A registry of the release before has answered, which tells no place."""
 
 
 class Here(NamedTuple):
@@ -20,8 +25,10 @@ class Here(NamedTuple):
 
 
 async def here(bus: Bus, terminal_id: str) -> Here:
-    """As it was planned, which never changes."""
+    """As it was planned, which never changes. Raises PlaceNotToldError."""
     found = await bus.call(AgentKeyOf(terminal_id=terminal_id), DEADLINE_S)
+    if not found.place:
+        raise PlaceNotToldError(terminal_id)
     return Here(found.lg_code, place_id_of(found.lg_code, found.place), found.place)
 
 

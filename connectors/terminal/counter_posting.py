@@ -1,58 +1,158 @@
-"""What an operation has posted, under ids that are its own: an answer that was lost is asked for again.
+"""What an operation posts, under ids that are its own: an answer that was lost is asked for again.
 
 An id has one outcome for ever. So where an amount was refused the next one has the next id; one whose outcome is not
 known is never followed by another.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import structlog
+
+from connectors.terminal.counter_operations import CounterOperations, citizen_of
+from connectors.terminal.counter_places import Here, here
 from connectors.terminal.counter_reasons import refused
+from connectors.terminal.counter_sessions import Session
+from connectors.terminal.counter_shapes import Purpose, Shape
+from connectors.terminal.counter_store import Operation
 from hub.bus import Bus
-from schemas.points import OutcomesOf, PostingAnswer, PostingCommand
-from schemas.problems import RefusalCode
+from hub.web.problems import ProblemError
+from schemas.points import OutcomesOf, PostingAnswer, PostingCommand, RecordRefusal
+from schemas.problems import ProblemCode, RefusalCode
 
 DEADLINE_S: Final = 10.0
 ATTEMPTS_LIMIT: Final = 20
 """Amounts tried in one operation."""
+HASH_BYTES: Final = 16
+
+log: Final = structlog.get_logger()
+
+
+class Asking(NamedTuple):
+    """For whom, where, and under which of its ids an operation asks."""
+
+    operation: Operation
+    at: Here
+    attempt: int
+
+    @property
+    def command_id(self) -> str:
+        """The place's own id of it, which a receipt shows."""
+        return command_id_of(self.operation.operation_id, self.attempt)
+
+
+Make = Callable[[Asking], PostingCommand]
 
 
 class Posted(NamedTuple):
-    """What was posted, and under which id."""
+    """What was posted, and as what it was asked for."""
 
-    attempt: int
-    command_id: str
+    asking: Asking
     answer: PostingAnswer
 
 
+class CounterPosting:
+    """Posts once in an operation, with its card; tells afterwards what was posted."""
+
+    def __init__(self, operations: CounterOperations, bus: Bus) -> None:
+        self._operations = operations
+        self._bus = bus
+
+    async def post(self, operation_id: UUID, session: Session, purpose: Purpose, make: Make) -> Posted:
+        """The act of the operation, which is over with it; the same once more is told the same.
+
+        Raises ProblemError where it is refused; `done_before` where something else was posted.
+        """
+        operation = await self._operations.of(operation_id, session)
+        if operation.purpose is purpose and operation.state == "done":
+            at = await here(self._bus, operation.terminal_id)
+            if await self._found(operation, at) is None:
+                raise refused(RefusalCode.operation_over)
+            return await self._posted(operation, at, make)
+        async with self._operations.at(operation_id, session, purpose) as taken:
+            at = await here(self._bus, taken.terminal_id)
+            await self._operations.still(taken)
+            posted = await self._posted(taken, at, make)
+            await self._operations.done(taken)
+            log.info("counter_operation_done", operation_id=operation_id, purpose=purpose.value)
+            return posted
+
+    async def posted(self, operation_id: UUID, session: Session, purpose: Purpose) -> Posted:
+        """What the operation has posted, for as long as the citizen may still be there.
+
+        Raises ProblemError: not_found where nothing was posted, and then nothing that was asked for will be;
+        `operation_over` once the next operation has begun here, or some time has passed.
+        """
+        operation = await self._operations.of(operation_id, session)
+        if operation.purpose is not purpose:
+            raise ProblemError(ProblemCode.not_found)
+        if not await self._operations.is_latest(operation):
+            raise refused(RefusalCode.operation_over)
+        if operation.state == "acting":
+            raise refused(RefusalCode.terminal_busy)
+        found = await self._settled(operation, await here(self._bus, operation.terminal_id))
+        if found is None:
+            raise ProblemError(ProblemCode.not_found)
+        return found
+
+    async def _posted(self, operation: Operation, at: Here, make: Make) -> Posted:
+        for attempt in range(ATTEMPTS_LIMIT):
+            asking = Asking(operation, at, attempt)
+            answer = await self._bus.call(make(asking), DEADLINE_S)
+            if answer.code is None:
+                return Posted(asking, answer)
+            if answer.code == RefusalCode.id_conflict:
+                if await self._found(operation, at) is not None:
+                    raise refused(RefusalCode.done_before)
+            elif not answer.replayed:
+                raise refused(answer.code)
+        raise refused(RefusalCode.operation_over)
+
+    async def _found(self, operation: Operation, at: Here) -> Posted | None:
+        """What has been posted as far as the books say now."""
+        asked = {asking.command_id: asking for asking in _askings(operation, at)}
+        found = await self._bus.call(OutcomesOf(party_id=at.place_id, command_ids=list(asked)), DEADLINE_S)
+        for one in found.outcomes:
+            if one.answer.code is None:
+                return Posted(asked[one.command_id], one.answer)
+        return None
+
+    async def _settled(self, operation: Operation, at: Here) -> Posted | None:
+        """The same, once and for all: an id that is still open is taken, so that what was asked under it comes late."""
+        if operation.citizen_id is None:
+            return None
+        for asking in _askings(operation, at):
+            found = await self._found(operation, at)
+            if found is not None:
+                return found
+            taken = RecordRefusal(
+                party_id=at.place_id,
+                command_id=asking.command_id,
+                request_hash=hash_of(asking.command_id),
+                citizen_id=citizen_of(operation),
+                code=RefusalCode.operation_over,
+            )
+            if (await self._bus.call(taken, DEADLINE_S)).code == RefusalCode.operation_over:
+                return None
+        return None
+
+
 def command_id_of(operation_id: UUID, attempt: int) -> str:
-    """The party's own id of it, which a receipt shows."""
+    """The place's own id of an attempt."""
     return f"{operation_id.hex}.{attempt}"
 
 
-async def post(bus: Bus, operation_id: UUID, make: Callable[[int], PostingCommand]) -> Posted:
-    """Post what `make` makes of the number of an attempt. Raises ProblemError where it is refused."""
-    for attempt in range(ATTEMPTS_LIMIT):
-        command = make(attempt)
-        answer = await bus.call(command, DEADLINE_S)
-        if answer.code is None:
-            return Posted(attempt, command.command_id, answer)
-        if answer.code == RefusalCode.id_conflict:
-            if await posted(bus, command.party_id, operation_id) is not None:
-                raise refused(RefusalCode.done_before)
-        elif not answer.replayed:
-            raise refused(answer.code)
-    raise refused(RefusalCode.operation_over)
+def request_hash(form: Shape) -> bytes:
+    """By which the ledger tells the same form from another one."""
+    return hash_of(form.model_dump_json())
 
 
-async def posted(bus: Bus, party_id: UUID, operation_id: UUID) -> Posted | None:
-    """What the operation has posted; None where that is nothing."""
-    attempts = {command_id_of(operation_id, attempt): attempt for attempt in range(ATTEMPTS_LIMIT)}
-    found = await bus.call(OutcomesOf(party_id=party_id, command_ids=list(attempts)), DEADLINE_S)
-    done = [
-        Posted(attempts[one.command_id], one.command_id, one.answer)
-        for one in found.outcomes
-        if one.answer.code is None
-    ]
-    return done[0] if done else None
+def hash_of(text: str) -> bytes:
+    """16 bytes."""
+    return sha256(text.encode()).digest()[:HASH_BYTES]
+
+
+def _askings(operation: Operation, at: Here) -> list[Asking]:
+    return [Asking(operation, at, attempt) for attempt in range(ATTEMPTS_LIMIT)]

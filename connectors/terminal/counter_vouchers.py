@@ -1,6 +1,5 @@
 """「ポイント券」 (画面32–36): issued to whoever's card is in, printed again, redeemed by whoever has the paper."""
 
-from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -22,19 +21,20 @@ from connectors.terminal.counter_point_shapes import (
     RedeemForm,
     VoucherView,
 )
-from connectors.terminal.counter_points import HASH_BYTES
-from connectors.terminal.counter_posting import DEADLINE_S, command_id_of, post, posted
+from connectors.terminal.counter_posting import DEADLINE_S, Asking, CounterPosting, Posted, hash_of, request_hash
 from connectors.terminal.counter_reasons import refused
 from connectors.terminal.counter_sessions import Session
 from connectors.terminal.counter_shapes import Purpose, redeems
 from connectors.terminal.counter_store import Operation
 from hub.bus import Bus
-from hub.web.problems import ProblemError
 from schemas.holds import HoldKind, HoldView
 from schemas.places import PlacesOf
 from schemas.points import BalanceOf, OutcomesOf, PostingAnswer, PostingCommand
-from schemas.problems import ProblemCode, RefusalCode
+from schemas.problems import RefusalCode
 from schemas.vouchers import IssueVoucher, RedeemVoucher, VoucherOfNumber, VoucherPaperOf
+
+PAPER_CHARS: Final = 31
+"""What is left of 64 characters for telling papers apart."""
 
 log: Final = structlog.get_logger()
 
@@ -42,57 +42,48 @@ log: Final = structlog.get_logger()
 class CounterVouchers:
     """With the citizen's card: issued, printed again."""
 
-    def __init__(self, operations: CounterOperations, bus: Bus, drawing: Drawing) -> None:
+    def __init__(self, operations: CounterOperations, posting: CounterPosting, bus: Bus, drawing: Drawing) -> None:
         self._operations = operations
+        self._posting = posting
         self._bus = bus
         self._drawing = drawing
 
     async def issue(self, operation_id: UUID, session: Session, form: IssueForm) -> Paper:
         """「発行」. Pressed again it is the same voucher."""
-        async with self._operations.at(operation_id, session, Purpose.issue_voucher) as operation:
-            at = await here(self._bus, operation.terminal_id)
-            await self._operations.still(operation)
 
-            def make(attempt: int) -> PostingCommand:
-                return IssueVoucher(
-                    party_id=at.place_id,
-                    command_id=command_id_of(operation_id, attempt),
-                    request_hash=sha256(form.model_dump_json().encode()).digest()[:HASH_BYTES],
-                    citizen_id=citizen_of(operation),
-                    hold_id=_voucher_id(operation_id, attempt),
-                    pool=form.pool,
-                    points=form.points,
-                    lg_code=at.lg_code,
-                    expires_on=form.expires_on,
-                    numbers=self._drawing.numbers(operation_id, attempt),
-                    check_code=self._drawing.check_code(operation_id, attempt),
-                )
+        def make(asking: Asking) -> PostingCommand:
+            return IssueVoucher(
+                party_id=asking.at.place_id,
+                command_id=asking.command_id,
+                request_hash=request_hash(form),
+                citizen_id=citizen_of(asking.operation),
+                hold_id=_voucher_id(operation_id, asking.attempt),
+                pool=form.pool,
+                points=form.points,
+                lg_code=asking.at.lg_code,
+                expires_on=form.expires_on,
+                numbers=self._drawing.numbers(operation_id, asking.attempt),
+                check_code=self._drawing.check_code(operation_id, asking.attempt),
+            )
 
-            issued = await post(self._bus, operation_id, make)
-            paper = await self._paper(at, citizen_of(operation), _voucher_id(operation_id, issued.attempt))
-            await self._operations.done(operation)
-            log.info("counter_operation_done", operation_id=operation_id, purpose=operation.purpose.value)
-            return paper
+        return await self._issued(await self._posting.post(operation_id, session, Purpose.issue_voucher, make))
 
     async def paper(self, operation_id: UUID, session: Session) -> Paper:
         """「再発行」 right after it (画面34), also where the answer to 「発行」 was lost.
 
-        Raises ProblemError: not_found where no voucher was issued; `operation_over` once the next operation has begun
-        here, or some time has passed.
+        Raises ProblemError, as `CounterPosting.posted`.
         """
-        operation = await self._operations.of(operation_id, session)
-        at = await here(self._bus, operation.terminal_id)
-        issued = await posted(self._bus, at.place_id, operation_id)
-        if operation.purpose is not Purpose.issue_voucher or issued is None:
-            raise ProblemError(ProblemCode.not_found)
-        if not await self._operations.is_latest(operation):
-            raise refused(RefusalCode.operation_over)
-        return await self._paper(at, citizen_of(operation), _voucher_id(operation_id, issued.attempt))
+        return await self._issued(await self._posting.posted(operation_id, session, Purpose.issue_voucher))
+
+    async def _issued(self, issued: Posted) -> Paper:
+        operation, at, attempt = issued.asking
+        return await self._paper(at, citizen_of(operation), _voucher_id(operation.operation_id, attempt))
 
     async def open_vouchers(self, operation_id: UUID, session: Session) -> OpenVouchers:
         """What the citizen has that is not redeemed yet."""
         async with self._operations.at(operation_id, session, Purpose.issue_voucher) as operation:
-            vouchers = await self._vouchers(operation)
+            at = await here(self._bus, operation.terminal_id)
+            vouchers = await self._vouchers(operation, at)
             names = await names_of(self._bus, [one.pool for one in vouchers])
             told = [
                 OpenVoucher(
@@ -116,15 +107,15 @@ class CounterVouchers:
             log.info("counter_voucher_printed_again", operation_id=operation_id)
             return paper
 
-    async def _vouchers(self, operation: Operation) -> list[HoldView]:
+    async def _vouchers(self, operation: Operation, at: Here) -> list[HoldView]:
         held = (await self._bus.call(BalanceOf(citizen_id=citizen_of(operation)), DEADLINE_S)).held
-        return [one for one in held if one.kind is HoldKind.voucher]
+        return [one for one in held if one.kind is HoldKind.voucher and one.lg_code == at.lg_code]
 
     async def _paper(self, at: Here, citizen_id: UUID, voucher_id: UUID) -> Paper:
         asked = VoucherPaperOf(citizen_id=citizen_id, hold_id=voucher_id)
         found = await self._bus.call(asked, DEADLINE_S)
         voucher, check_code = found.voucher, found.check_code
-        if voucher is None or voucher.number is None or check_code is None:
+        if voucher is None or voucher.number is None or check_code is None or voucher.lg_code != at.lg_code:
             raise refused(RefusalCode.no_voucher)
         text = qr_text(voucher.number, check_code)
         return Paper(
@@ -149,7 +140,10 @@ class CounterRedeeming:
 
     async def look_up(self, session: Session, form: LookUpForm) -> VoucherView:
         """「ポイント券情報読取」 (画面35). That the check code is right is told by the redemption."""
-        voucher = await self._voucher(_read(session, form.text))
+        voucher_read, at = _read(session, form.text), await here(self._bus, session.terminal_id)
+        voucher = await self._voucher(voucher_read)
+        if voucher.lg_code != at.lg_code:
+            raise refused(RefusalCode.not_usable_here)
         names = await names_of(self._bus, [voucher.pool])
         return VoucherView(
             number=shown_number(voucher.number or ""),
@@ -171,7 +165,7 @@ class CounterRedeeming:
             command = RedeemVoucher(
                 party_id=at.place_id,
                 command_id=command_id,
-                request_hash=sha256(form.model_dump_json().encode()).digest()[:HASH_BYTES],
+                request_hash=request_hash(form),
                 citizen_id=voucher.citizen_id,
                 hold_id=voucher.hold_id,
                 store_id=store.place_id,
@@ -223,7 +217,7 @@ def _voucher_id(operation_id: UUID, attempt: int) -> UUID:
 
 def _redemption_id(form: RedeemForm, voucher: VoucherRead) -> str:
     """Under the id that was drawn for one paper another paper is another redemption."""
-    paper = sha256(f"{voucher.number}{voucher.check_code}{form.place_id}".encode()).hexdigest()[:HASH_BYTES]
+    paper = hash_of(f"{voucher.number}{voucher.check_code}{form.place_id}").hex()[:PAPER_CHARS]
     return f"{form.redemption_id.hex}.{paper}"
 
 

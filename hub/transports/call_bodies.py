@@ -39,11 +39,14 @@ def reply_of(answers: Answers, messages: Sequence[Message]) -> bytes:
 
 
 def read_reply(body: bytes, messages: Sequence[Message]) -> Answers:
-    """The answers to these messages. Raises UnreadableMessageError where the other process answers otherwise."""
+    """The answers to these messages; what a newer process says more in them is left out.
+
+    Raises UnreadableMessageError where the other process answers otherwise.
+    """
     answers: Answers = []
     try:
         for (kind, _), line in zip(_kinds(messages), body.split(b"\n"), strict=True):
-            answers += _answers(kind).validate_json(line)
+            answers += _answers(kind).validate_json(line, extra="ignore")
     except ValueError as error:
         raise UnreadableMessageError("the answer of another process") from error
     if len(answers) != len(messages):

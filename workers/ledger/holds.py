@@ -78,6 +78,7 @@ class Hold:
             refunded=self.refunded,
             expires_at=self.expires_at,
             number=self.number,
+            lg_code=self.lg_code,
         )
 
 

@@ -110,7 +110,7 @@ FROM ledger.coupon WHERE party_id = $1 GROUP BY pool ORDER BY pool
 """
 VOUCHER_OF_NUMBER: Final = """
 SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, taken, refunded, expires_at,
-    number
+    number, lg_code
 FROM ledger.hold WHERE number = $1 ORDER BY state = 'open' DESC, expires_at DESC LIMIT 1
 """
 DUE_HOLDS: Final = """

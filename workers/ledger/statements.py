@@ -154,7 +154,8 @@ GROUP BY pool, expires_on ORDER BY expires_on, pool
 """
 """With what is set aside at a checkout whose time is over: that is free the moment it expires, posted or not."""
 HELD_OF: Final = """
-SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number
+SELECT hold_id, kind, state, citizen_id, counterparty_id, pool, points, remaining AS left, refunded, expires_at, number,
+    lg_code
 FROM ledger.hold WHERE citizen_id = $1 AND state = 'open' AND (expires_at IS NULL OR expires_at > $2)
 ORDER BY hold_id
 """

@@ -5,7 +5,7 @@ from typing import Final
 
 from hub.transaction import Reading, Transaction
 from schemas.municipalities import Registered
-from schemas.places import Place, Places, PlacesOf, RegisterPlace, place_id_of
+from schemas.places import Place, Places, PlacesOf, RegisterPlace, place_id_of, spelt
 from schemas.problems import RefusalCode
 from workers.registry import terminal_statements as terminal_sql
 
@@ -21,7 +21,8 @@ ON CONFLICT (place_id) DO NOTHING
 """
 _PLACES_OF: Final = """
 SELECT place_id, name, count(t.terminal_id)::integer AS terminals
-FROM registry.place AS p LEFT JOIN registry.terminal AS t ON t.lg_code = p.lg_code AND t.place = p.name
+FROM registry.place AS p LEFT JOIN registry.terminal AS t
+  ON t.lg_code = p.lg_code AND btrim(regexp_replace(normalize(t.place, NFKC), '[[:space:]]+', ' ', 'g')) = p.name
 WHERE p.lg_code = $1 GROUP BY place_id ORDER BY name
 """
 
@@ -40,7 +41,7 @@ async def register_places(messages: Sequence[RegisterPlace], tx: Transaction) ->
 
 async def keep_places(named: Collection[tuple[str, str]], tx: Transaction) -> None:
     """Places by their municipality's code and their name; those that there are stay as they are."""
-    rows = sorted((place_id_of(lg_code, name), lg_code, name) for lg_code, name in named)
+    rows = sorted({(place_id_of(lg_code, name), lg_code, spelt(name)) for lg_code, name in named})
     if rows:
         await tx.execute(_PLACED, *zip(*rows, strict=True))
 

@@ -28,6 +28,7 @@ from schemas.terminals import (
     terminal_key,
 )
 from workers.registry import terminal_statements as sql
+from workers.registry.places import keep_places
 
 _TABLE: Final = "registry.terminal"
 
@@ -60,6 +61,8 @@ class TerminalBook:
             answers.append(EnrolledTerminal(kind=row["kind"], lg_code=row["lg_code"], place=row["place"]))
         if taken:
             await self._write(taken, tx)
+            # Also of those that a process of the release before has issued.
+            await keep_places({(rows[one]["lg_code"], rows[one]["place"]) for one in taken}, tx)
         return answers
 
     async def of(self, query: TerminalsOf, reading: Reading) -> Terminals:

@@ -92,6 +92,15 @@ BODIES: Final[Mapping[str, Any]] = {
     "POST /api/counter/operations/{operation_id}/change": {"mykey_id": MYKEY_ID},
     "POST /api/counter/operations/{operation_id}/register": {"number": "520625"},
     "POST /api/counter/operations/{operation_id}/merge": {"pool": POOL, "points": 1},
+    "POST /api/counter/operations/{operation_id}/use": {"pool": POOL, "points": 1, "at_most": True},
+    "POST /api/counter/operations/{operation_id}/issue-voucher": {
+        "pool": POOL,
+        "points": 1,
+        "expires_on": "2017-10-31",
+    },
+    "POST /api/counter/operations/{operation_id}/print-again": {"voucher_id": str(UUID(int=1))},
+    "POST /api/counter/vouchers/look-up": {"text": "9876-5432 ABCD2345"},
+    "POST /api/counter/vouchers/redeem": {"redemption_id": str(UUID(int=1)), "text": "9876-5432 ABCD2345"},
 }
 QUERIES: Final[Mapping[str, str]] = {
     "GET /api/partner/settlement": "?first=2017-10-01&last=2017-10-31",

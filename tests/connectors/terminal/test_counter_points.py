@@ -13,8 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from connectors.terminal.counter_point_shapes import UseForm
-from connectors.terminal.counter_points import request_hash
-from connectors.terminal.counter_posting import command_id_of
+from connectors.terminal.counter_posting import command_id_of, request_hash
 from hub.clock import AdjustableClock
 from schemas.citizens import CitizenBehind
 from schemas.grants import GrantPoints
@@ -24,6 +23,7 @@ from schemas.points import BalanceOf, UsePoints
 from schemas.settlement import StoreSummaryOf
 from schemas.terminals import PlanRow, TerminalKind
 from schemas.values import event_pool, scheme_pool
+from schemas.vouchers import IssueVoucher
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, Hub, enrolled, hubs_at
 from tests.connectors.terminal.counters import ISSUER, Clerk, Place, anchors, open_town, place
 from tests.peers.card.authority import CardAuthority
@@ -146,8 +146,16 @@ async def test_points_are_used_at_the_terminals_place(shops: Shops) -> None:
     assert await shops.owed("八百屋") == 300
     status, again = await clerk.ask("GET", f"/operations/{operation_id}/receipt")
     assert (status, again) == (200, receipt)
+    status, _ = await shops.library.clerk.ask("GET", f"/operations/{operation_id}/receipt")
+    assert status == 404, "another browser's"
+    # Pressed again it is the same use, also at the other process; another amount is none any more.
+    assert await clerk.at(shops.second).done(operation_id, "use", pool=POOL, points=300) == receipt
     status, answer = await clerk.act(operation_id, "use", pool=POOL, points=1)
-    assert (status, code_of(answer)) == (409, "terminal_busy")
+    assert (status, code_of(answer)) == (409, "done_before")
+    assert await shops.held() == (700, 0)
+    await clerk.begin("use-points")
+    status, answer = await clerk.ask("GET", f"/operations/{operation_id}/receipt")
+    assert (status, code_of(answer)) == (409, "operation_over"), "the next citizen is there"
 
 
 async def test_an_amount_that_is_refused_is_mended_with_the_card_still_in(shops: Shops) -> None:
@@ -187,6 +195,23 @@ async def test_a_use_whose_answer_was_lost_is_the_same_use(shops: Shops) -> None
     assert await shops.held() == (700, 0)
 
 
+async def test_what_is_told_not_to_be_used_is_not_used_later(shops: Shops) -> None:
+    clerk = shops.with_card(shops.shop)
+    operation_id = await clerk.read("use-points")
+    status, _ = await clerk.ask("GET", f"/operations/{operation_id}/receipt")
+    assert status == 404
+    place_id = place_id_of(CITY, "八百屋")
+    late = UsePoints(
+        party_id=place_id, command_id=command_id_of(UUID(operation_id), 0),
+        request_hash=request_hash(UseForm(pool=POOL, points=300)), citizen_id=shops.citizen_id, pool=POOL, points=300,
+        store_id=place_id, lg_code=CITY,
+    )  # fmt: skip
+    assert (await shops.first.bus.call(late, DEADLINE_S)).code == "id_conflict"
+    assert await shops.held() == (HELD, 0)
+    receipt = await clerk.done(operation_id, "use", pool=POOL, points=200)
+    assert (receipt["points"], receipt["left"]) == (200, HELD - 200)
+
+
 async def test_another_card_uses_nobodys_points(shops: Shops, card_authority: CardAuthority) -> None:
     clerk = shops.with_card(shops.shop)
     operation_id = await clerk.read("use-points")
@@ -202,7 +227,7 @@ async def test_a_voucher_from_its_issue_to_its_redemption(shops: Shops) -> None:
     clerk = shops.with_card(shops.tourists)
     operation_id = await clerk.read("issue-voucher")
     assert {one["pool"] for one in (await clerk.done(operation_id, "usable"))["pools"]} == {POOL, event_pool(EVENT_ID)}
-    for days, code in ((30, "bad_period"), (-1, "bad_period")):
+    for days, code in ((30, "bad_voucher_day"), (-1, "bad_voucher_day")):
         status, answer = await clerk.act(
             operation_id, "issue-voucher", pool=POOL, points=300, expires_on=shops.day(days)
         )
@@ -291,6 +316,8 @@ async def test_a_lost_paper_is_printed_again_with_the_card(shops: Shops) -> None
     assert (status, code_of(answer)) == (409, "no_voucher")
     assert await clerk.done(operation_id, "print-again", voucher_id=told["voucher_id"]) == paper
     assert (await clerk.state(operation_id))["state"] == "done"
+    status, answer = await clerk.act(operation_id, "issue-voucher", pool=POOL, points=1, expires_on=shops.day(1))
+    assert (status, code_of(answer)) == (409, "operation_over"), "nothing is issued without the card"
     assert await shops.held() == (HELD - 300, 300)
 
 
@@ -301,6 +328,24 @@ async def test_the_paper_is_not_printed_again_without_the_card_once_the_next_cit
     await clerk.begin("issue-voucher")
     status, answer = await clerk.ask("GET", f"/operations/{operation_id}/paper")
     assert (status, code_of(answer)) == (409, "operation_over")
+
+
+async def test_a_voucher_of_another_municipality_is_neither_printed_nor_redeemed_here(shops: Shops) -> None:
+    issued = IssueVoucher(
+        party_id=UUID(int=9), command_id="v", request_hash=bytes(16), citizen_id=shops.citizen_id, hold_id=uuid4(),
+        pool=ELSEWHERE, points=10, lg_code=OTHER_CITY, expires_on=shops.first.process.clock.business_date(),
+        numbers=("12345678",), check_code="ABCD2345",
+    )  # fmt: skip
+    assert (await shops.first.bus.call(issued, DEADLINE_S)).code is None
+    clerk = shops.with_card(shops.tourists)
+    operation_id = await clerk.read("issue-voucher")
+    assert (await clerk.done(operation_id, "vouchers")) == {"vouchers": []}
+    status, answer = await clerk.act(operation_id, "print-again", voucher_id=str(issued.hold_id))
+    assert (status, code_of(answer)) == (409, "no_voucher")
+    text = "1234-5678 ABCD2345"
+    for step, body in (("look-up", {}), ("redeem", {"redemption_id": str(uuid4())})):
+        status, answer = await shops.shop.clerk.ask("POST", f"/vouchers/{step}", text=text, **body)
+        assert (status, code_of(answer)) == (409, "not_usable_here")
 
 
 async def test_a_terminal_spends_and_redeems_only_where_it_is_planned_for(shops: Shops) -> None:
@@ -332,5 +377,10 @@ async def test_places_are_those_of_terminals_and_those_registered(shops: Shops) 
     told = {one.name: one.terminals for one in found}
     assert told == {"市民課": 1, "八百屋": 1, "観光案内所": 1, "中央図書館": 1, "精肉店": 0}
     assert all(one.place_id == place_id_of(CITY, one.name) for one in found)
+    again = await shops.first.bus.call(RegisterPlace(lg_code=CITY, name=" ｾｲﾆｸﾃﾝ　本店 "), DEADLINE_S)
+    assert again.id == place_id_of(CITY, "セイニクテン 本店")
+    assert "セイニクテン 本店" in {
+        one.name for one in (await shops.first.bus.call(PlacesOf(lg_code=CITY), DEADLINE_S)).places
+    }
     unknown = RegisterPlace(lg_code="999997", name="精肉店")
     assert (await shops.first.bus.call(unknown, DEADLINE_S)).code == "bad_code"

@@ -33,6 +33,9 @@ VERSION_2_MODULES = 25
         "9876-5432abcd2345",
         "９８７６－５４３２　ＡＢＣＤ２３４５",
         "98765432/ABCD2345",
+        "９８７６ー５４３２　ABCD2345",
+        "9876‐5432 ABCD–2345",
+        "9876 5432 ABCD 2345",
     ],
 )
 def test_what_is_printed_is_read(text: str) -> None:
@@ -50,6 +53,7 @@ def test_what_is_printed_is_read(text: str) -> None:
         "9876-5432 ABCD2341",
         "9876-5432 ABCD23456",
         "9876-5432 MYKEYV1:ABCD2345",
+        "9876_5432 ABCD2345",
         "MYKEYV2:98765432:ABCD2345",
         "https://example.jp/?9876-5432 ABCD2345",
     ],

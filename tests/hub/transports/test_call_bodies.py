@@ -1,6 +1,7 @@
 """What goes between processes comes out as it went in, and anything else is refused in whole."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, Final
 
 import pytest
@@ -9,7 +10,7 @@ from hub.transports.call_bodies import call_of, read_call, read_reply, reply_of
 from hub.versions import UnreadableMessageError
 from schemas.citizens import Candidate, CheckMyKeyId, CitizenRegistered, MailChoices
 from schemas.message import Message
-from schemas.points import BalanceOf, Balances
+from schemas.points import BalanceOf, Balances, Lot
 from tests.hub.parts import credit, key_in, posted
 
 TRACEPARENT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -43,6 +44,14 @@ def test_a_call_comes_out_as_it_went_in(messages: list[Message]) -> None:
 )
 def test_a_reply_comes_out_as_it_went_in(messages: Sequence[Message], answers: list[Any]) -> None:
     assert read_reply(reply_of(answers, messages), messages) == answers
+
+
+def test_what_a_newer_process_says_more_is_left_out() -> None:
+    held = Balances(by_pool={"reserve": 5}, lots=[Lot(pool="reserve", expires_on=date(2017, 10, 31), points=5)])
+    reply = reply_of([held], [BALANCE]).replace(b'"points":5', b'"points":5,"since":"2017-10-01"')
+    newer = reply.replace(b'"by_pool"', b'"as_of":"2017-10-10","by_pool"')
+    assert newer.count(b"2017-10-") == reply.count(b"2017-10-") + 1 == 3
+    assert read_reply(newer, [BALANCE]) == [held]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class Holds(Wallets):
         if not self.is_usable_at(command.citizen_id, command.pool, command.lg_code, today):
             return Result("not_usable_here")
         if not today <= command.expires_on < today + timedelta(days=self.voucher_days):
-            return Result("bad_period")
+            return Result("bad_voucher_day")
         number = self._number(command)
         if number is None:
             return Result("no_number")

@@ -18,14 +18,14 @@ def issue(command: IssueVoucher, book: Book) -> Decision:
     """Points go into the vouchers' account; the first free number is taken.
 
     The voucher has its own last day, at most 30 days on, whatever the points' is. Refused: not_usable_here,
-    bad_period, no_number, hold_exists, insufficient_points.
+    bad_voucher_day, no_number, hold_exists, insufficient_points.
     """
     rule = book.rule(command.pool)
     held = book.balance(command.citizen_id, command.pool)
     if rule is None or not rule.is_usable_at(command.lg_code, book.today, held):
         return refused(RefusalCode.not_usable_here)
     if not 0 <= (command.expires_on - book.today).days < book.terms.voucher_limit_days:
-        return refused(RefusalCode.bad_period)
+        return refused(RefusalCode.bad_voucher_day)
     number = next((number for number in command.numbers if number not in book.numbers_taken), None)
     if number is None:
         return refused(RefusalCode.no_number)

@@ -7,11 +7,13 @@ CREATE TABLE place (
 );
 GRANT SELECT, INSERT ON place TO mykey_registry;
 
--- As schemas.places.place_id_of makes it.
-WITH there AS (
-  SELECT encode(substr(sha256(convert_to(lg_code || E'\n' || place, 'UTF8')), 1, 16), 'hex')::uuid AS place_id,
-    lg_code, place AS name
-  FROM (SELECT DISTINCT lg_code, place FROM terminal) AS terminals
+-- As schemas.places makes names and ids.
+WITH named AS (
+  SELECT DISTINCT lg_code, btrim(regexp_replace(normalize(place, NFKC), '[[:space:]]+', ' ', 'g')) AS name FROM terminal
+), there AS (
+  SELECT encode(substr(sha256(convert_to(lg_code || E'\n' || name, 'UTF8')), 1, 16), 'hex')::uuid AS place_id,
+    lg_code, name
+  FROM named
 ), parties AS (
   INSERT INTO party (party_id, kind, name) SELECT place_id, 'store', name FROM there
 )
