@@ -7,13 +7,14 @@ from aiohttp import web
 
 from connectors.checkout.audience import SETTLEMENT
 from connectors.checkout.orders import DEADLINE_S, own_id
-from connectors.checkout.shapes import PlaceDetail, PlaceDetails, PlaceSettlement, PlaceSettlementLine
+from connectors.checkout.shapes import PlaceDetail, PlaceDetails
 from hub.bus import Bus
 from hub.web.app import Audience, Route, caller_of, json_response
 from hub.web.periods import Period, period_of
+from hub.web.place_settlement import PlaceSettlement, settlement_of
 from hub.web.settlement_details import DetailsQuery, details_page
 from schemas.problems import ProblemCode
-from schemas.settlement import DetailLine, StoreSummaryOf, StoreView, Summary
+from schemas.settlement import DetailLine, StoreSummaryOf, StoreView
 
 PATH: Final = "/settlement"
 CAPTURE: Final = "capture"
@@ -53,40 +54,13 @@ class SettlementDoor:
         """The caller's own only."""
         period = period_of(request, Period)
         asked = StoreSummaryOf(store_id=caller_of(request).party_id, first=period.first, last=period.last)
-        return json_response(_settlement_of(await self._bus.call(asked, DEADLINE_S)))
+        return json_response(settlement_of(await self._bus.call(asked, DEADLINE_S)))
 
     async def details(self, request: web.Request) -> web.Response:
         """The caller's own."""
         view = StoreView(store_id=caller_of(request).party_id)
         lines, after = await details_page(self._bus, view, period_of(request, DetailsQuery))
         return json_response(PlaceDetails(items=[_detail_of(line) for line in lines], next=after))
-
-
-def _settlement_of(summary: Summary) -> PlaceSettlement:
-    """Of what is settled: points set aside and given back are nobody's debt."""
-    lines = [
-        PlaceSettlementLine(
-            kind=line.kind,
-            direction=line.direction,
-            lg_code=line.lg_code,
-            pool=line.pool,
-            transactions=line.transactions,
-            points=line.points,
-        )
-        for line in summary.lines
-        if line.direction
-    ]
-    used, returned = ([line for line in lines if line.direction == way] for way in (1, -1))
-    return PlaceSettlement(
-        first=summary.first,
-        last=summary.last,
-        transactions=sum(line.transactions for line in used),
-        used=sum(line.points for line in used),
-        returns=sum(line.transactions for line in returned),
-        returned=sum(line.points for line in returned),
-        points=sum(line.points * line.direction for line in lines),
-        lines=lines,
-    )
 
 
 def _detail_of(line: DetailLine) -> PlaceDetail:

@@ -219,37 +219,6 @@ class Balance(Body):
     pools: list[PoolPoints]
 
 
-class PlaceSettlementLine(Body):
-    """What of one kind a municipality settles with you, in one of its pools.
-
-    `direction` is 1 where `points` are owed to you, −1 where they are paid less: a refund.
-    """
-
-    kind: str
-    direction: int
-    lg_code: LgCode | None
-    pool: Pool
-    transactions: int
-    points: int
-
-
-class PlaceSettlement(Body):
-    """自治体ポイント集計 (画面87): first to last day inclusive, Asia/Tokyo.
-
-    `points` are to be paid to you: what was `used` less what was `returned`. What each municipality pays is the sum of
-    the lines with its `lg_code`.
-    """
-
-    first: date
-    last: date
-    transactions: int
-    used: int
-    returns: int
-    returned: int
-    points: int
-    lines: list[PlaceSettlementLine]
-
-
 class PlaceDetail(Body):
     """One transaction; `transaction_id` is the hub's own name for it, the other fields are those of the lines.
 

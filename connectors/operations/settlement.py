@@ -34,7 +34,10 @@ PARTNER_HEADINGS: Final = (
     *("事業者ID", "名称", "移行件数", "移行ポイント数"),
     *("訂正件数", "訂正ポイント数", "精算ポイント数"),
 )
-PLACE_HEADINGS: Final = ("端末設置場所", "取引回数", "利用ポイント数", "返還回数", "返還ポイント数", "精算ポイント数")
+PLACE_HEADINGS: Final = (
+    *("端末設置場所", "名称", "取引回数", "利用ポイント数"),
+    *("返還回数", "返還ポイント数", "精算ポイント数"),
+)
 TOTAL: Final = "合計"
 NEVER_OVER: Final = "the period is not over: what came in between is in one and not in the other; ask again then"
 
@@ -80,10 +83,12 @@ async def _partners(bus: Bus, options: argparse.Namespace, console: Console) -> 
 async def _places(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     query = asked(PlaceSummaryOf, lg_code=options.lg_code, place_id=options.place, **_period(options))
     tallies = of_places(await bus.call(query, DEADLINE_S))
-    table = Listing(*PLACE_HEADINGS, whole=set(PLACE_HEADINGS), right=set(PLACE_HEADINGS[1:]))
+    table = Listing(*PLACE_HEADINGS, whole=set(PLACE_HEADINGS), right=set(PLACE_HEADINGS[2:]))
+    parties = (await bus.call(PartiesOf(party_ids=tuple(tallies)), DEADLINE_S)).parties
+    names = {one.party_id: one.name for one in parties}
     for place_id, one in tallies.items():
-        table.add_row(str(place_id), *_figures(one))
-    table.add_row(TOTAL, *_figures(total(tallies.values())))
+        table.add_row(str(place_id), names.get(place_id, ""), *_figures(one))
+    table.add_row(TOTAL, "", *_figures(total(tallies.values())))
     console.print(table)
     view = MunicipalPlacesView(lg_code=query.lg_code, place_id=query.place_id)
     await _details(bus, view, tallies, options, console)

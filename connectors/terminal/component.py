@@ -16,6 +16,7 @@ from connectors.terminal.counter_points import CounterPoints
 from connectors.terminal.counter_posting import CounterPosting
 from connectors.terminal.counter_routes import CounterRoutes
 from connectors.terminal.counter_sessions import CounterSessions, sweep_sessions
+from connectors.terminal.counter_settlement import CounterSettlement
 from connectors.terminal.counter_store import CounterStore, sweep_operations
 from connectors.terminal.counter_vouchers import CounterRedeeming, CounterVouchers
 from connectors.terminal.enrolment import EnrolmentDoor
@@ -58,6 +59,7 @@ def component(context: Context) -> Component:
     posting = CounterPosting(operations, context.bus)
     vouchers = CounterVouchers(operations, posting, context.bus, drawing)
     using, redeeming = CounterPoints(operations, posting, context.bus), CounterRedeeming(context.bus)
+    settled = CounterSettlement(counter, context.bus)
     points = PointDoor(counter, using, vouchers, redeeming)
 
     async def drop(messages: Sequence[TerminalSuspended], tx: Transaction) -> None:
@@ -90,7 +92,7 @@ def component(context: Context) -> Component:
             ReleaseCard: jobs.release,
             DropMergeFiles: jobs.drop_merge_files,
         },
-        routes=[*enrolment.routes(), *uplink.routes(), *desk.routes(), *points.routes()],
+        routes=[*enrolment.routes(), *uplink.routes(), *desk.routes(), *points.routes(), *settled.routes()],
         jobs=[Job("sweep", SWEEP_EVERY_S, store.sweep), Job("sweep_counter", SWEEP_EVERY_S, sweep_counter)],
         loops={"uplink": keeping.run},
         signalled=keeping.signalled,

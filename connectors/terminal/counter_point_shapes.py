@@ -1,4 +1,4 @@
-"""What a counter's screens send and are told about points: used, put on a voucher, redeemed (画面28–36)."""
+"""What a counter's screens send and are told about points: used, on a voucher, redeemed, settled (画面28–36, 87)."""
 
 from datetime import date
 from typing import Annotated
@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import StrictBool, StringConstraints
 
 from connectors.terminal.counter_shapes import Shape
+from hub.web.pages import Page
 from schemas.holds import HoldState
 from schemas.values import Points, Pool
 
@@ -148,3 +149,23 @@ class PlaceList(Shape):
 
     here: UUID
     places: list[PlaceView]
+
+
+class SettledTransaction(Shape):
+    """One transaction; `transaction_id` is the hub's own name for it, `receipt_number` what its receipt says.
+
+    `direction` is 1 where `points` are owed to this place, −1 where they are paid less: a correction.
+    """
+
+    day: date
+    transaction_id: str
+    receipt_number: str | None
+    kind: str
+    direction: int
+    lg_code: str | None
+    pool: str
+    points: int
+
+
+class SettledTransactions(Page[SettledTransaction]):
+    """One page, by day. It may be short, or even empty, and yet have a `next`."""

@@ -107,6 +107,8 @@ QUERIES: Final[Mapping[str, str]] = {
     "GET /api/partner/settlement/details": "?first=2017-10-01&last=2017-10-31",
     "GET /api/checkout/settlement": "?first=2017-10-01&last=2017-10-31",
     "GET /api/checkout/settlement/details": "?first=2017-10-01&last=2017-10-31",
+    "GET /api/counter/settlement": "?first=2017-10-01&last=2017-10-31",
+    "GET /api/counter/settlement/details": "?first=2017-10-01&last=2017-10-31",
     "GET /api/partner/coupon-report": "?first=2017-10-01&last=2017-10-31",
     "GET /api/checkout/balance": f"?link_id={LINK}",
 }

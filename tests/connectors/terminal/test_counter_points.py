@@ -281,6 +281,31 @@ async def test_a_redemption_place_redeems_on_behalf_of_a_store(shops: Shops) -> 
     assert (await shops.owed("精肉店"), await shops.owed("観光案内所")) == (300, 0)
 
 
+async def test_a_place_sees_what_it_is_owed_for_all_its_terminals(shops: Shops) -> None:
+    clerk = shops.with_card(shops.shop)
+    operation_id = await clerk.read("use-points")
+    receipt = await clerk.done(operation_id, "use", pool=POOL, points=120)
+    paper = await shops.issued()
+    body = {"redemption_id": str(uuid4()), "text": paper["qr"], "place_id": str(place_id_of(CITY, "八百屋"))}
+    redeemed = await _redeemed(shops.tourists.clerk, **body)
+    period = f"first={shops.day(0)}&last={shops.day(0)}"
+    status, told = await clerk.ask("GET", f"/settlement?{period}")
+    assert (status, told["transactions"], told["points"], told["returned"]) == (200, 2, 420, 0)
+    assert {(line["kind"], line["points"]) for line in told["lines"]} == {("use", 120), ("voucher_redeem", 300)}
+    items: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        status, page = await clerk.ask("GET", f"/settlement/details?{period}&limit=1{cursor and f'&cursor={cursor}'}")
+        assert status == 200, page
+        items, cursor = [*items, *page["items"]], page["next"]
+    told_by = {one["receipt_number"]: one["points"] for one in items}
+    assert told_by == {receipt["receipt_number"]: 120, redeemed["receipt_number"]: 300}
+    status, told = await shops.tourists.clerk.ask("GET", f"/settlement?{period}")
+    assert (status, told["points"]) == (200, 0)
+    status, answer = await shops.office.clerk.ask("GET", f"/settlement?{period}")
+    assert (status, code_of(answer)) == (409, "not_at_this_terminal")
+
+
 async def test_fifty_redemptions_of_one_paper_at_once_are_one(shops: Shops) -> None:
     paper = await shops.issued()
     clerks = [shops.shop.clerk, shops.shop.clerk.at(shops.second)] * 25
