@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import ClientSession
@@ -17,8 +17,11 @@ from demo.ports import free_port
 from hub.process import HubProcess
 from schemas.card_jobs import ReadCard, ReleaseCard
 from schemas.cards import ProveCard
+from schemas.citizens import CitizenBehind
+from schemas.grants import GrantPoints
 from schemas.libraries import RegisterLibrarySite
 from schemas.terminals import FileTerminalPlan, PlanRow, TerminalKind
+from schemas.values import scheme_pool
 from tests.connectors.library.systems import simulator, site
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, HOST, Hub
 from tests.connectors.terminal.counters import ISSUER, POLL_S, Clerk, anchors, open_town
@@ -31,13 +34,14 @@ from tests.peers.card.vpcd import VirtualReader
 from tests.waiting import quick_enough, wait_until
 
 NUMBER = "180000000011"
+PROGRAMME = UUID(int=9)
 ROUNDS = 20
 JOURNEY_LIMIT_S = 170
 OVER_LIMIT_S = 2.0
 """After a card is pulled, what was begun with it is over."""
 ROWS = (
     PlanRow(kind=TerminalKind.grant, place="市民課", count=1),
-    PlanRow(kind=TerminalKind.service_id, place="中央図書館", issuer_id=ISSUER, count=1),
+    PlanRow(kind=TerminalKind.service_id, place="中央図書館", issuer_id=ISSUER, point_use_too=True, count=1),
 )
 
 
@@ -119,6 +123,8 @@ async def test_a_citizens_way_from_the_first_card_to_the_end(
     (handed_on,) = library.agent.numbers.iterdir()
     assert handed_on.read_text(encoding="utf-8").strip() == NUMBER
 
+    await _pays_with_points(world, library)
+
     reissued = JpkiCard(card_authority.reissue(card.identity))
     tell(world.register, card.identity, reissued.identity)
     await _insert(world, library, reissued)
@@ -145,11 +151,30 @@ async def test_a_citizens_way_from_the_first_card_to_the_end(
     assert (await library.clerk.ended(operation_id, "waiting"))["code"] == "card_without_mykey_id"
 
 
+async def _pays_with_points(world: World, library: Counter) -> None:
+    """For what the library asks money for; it is settled with the library's place."""
+    citizen_id = (await world.hub.bus.call(CitizenBehind(mykey_id="ABCD2345"), DEADLINE_S)).citizen_id
+    assert citizen_id is not None
+    granted = GrantPoints(
+        party_id=PROGRAMME, command_id="grant-1", request_hash=bytes(16), citizen_id=citizen_id,
+        programme_id=PROGRAMME, pool=scheme_pool(CITY), points=500,
+    )  # fmt: skip
+    assert (await world.hub.bus.call(granted, DEADLINE_S)).code is None
+    clerk = library.clerk
+    operation_id = await clerk.read("use-points")
+    assert [one["points"] for one in (await clerk.done(operation_id, "usable"))["pools"]] == [500]
+    receipt = await clerk.done(operation_id, "use", pool=scheme_pool(CITY), points=200)
+    assert (receipt["place"], receipt["points"], receipt["left"]) == ("中央図書館", 200, 300)
+    period = f"first={receipt['day']}&last={receipt['day']}"
+    status, settled = await clerk.ask("GET", f"/settlement?{period}")
+    assert (status, settled["transactions"], settled["points"]) == (200, 1, 200)
+
+
 async def _pulled(world: World, office: Counter, card: JpkiCard) -> float:
     """How long after the card is pulled its operation is over, in seconds."""
     await _insert(world, office, card)
     operation_id = await office.clerk.read("revoke-mykey-id")
-    assert await office.clerk.done(operation_id, "loss") == {"points": 0, "pools": []}
+    assert (await office.clerk.done(operation_id, "loss"))["points"] == 300
     office.reader.remove()
     began_s = time.monotonic()
     await wait_until(lambda: _is_over(office.clerk, operation_id), every_s=POLL_S)
