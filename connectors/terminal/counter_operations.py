@@ -46,6 +46,8 @@ class CounterOperations:
         self._store = store
         self._bus = bus
         self._tasks: set[asyncio.Task[None]] = set()
+        self._done: set[UUID] = set()
+        """Operations whose act was done, until its step is over."""
 
     async def begin(self, session: Session, form: BeginOperation) -> UUID:
         """An operation whose card is read from now on. Raises ProblemError: not for this kind of terminal."""
@@ -112,8 +114,11 @@ class CounterOperations:
             await self._use_session(operation, operation.kept)
             yield operation
         finally:
-            # Where it has ended this changes nothing.
-            await self._store.give_back(operation_id)
+            if operation_id in self._done:
+                self._done.discard(operation_id)
+            else:
+                # Where it has ended this changes nothing.
+                await self._store.give_back(operation_id)
 
     async def again(self, operation: Operation) -> UUID:
         """The proof of the very card, which signs again without its PIN, to be asked for right before an act.
@@ -155,6 +160,7 @@ class CounterOperations:
     async def done(self, operation: Operation) -> None:
         """The act was done: the operation is over, the card let go."""
         await self._store.end(operation.operation_id, "done")
+        self._done.add(operation.operation_id)
         self._start(self._release(operation.terminal_id, operation.operation_id))
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ An id has one outcome for ever. So where an amount was refused the next one has 
 known is never followed by another.
 """
 
+import asyncio
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -65,14 +66,14 @@ class CounterPosting:
 
         Raises ProblemError where it is refused; `done_before` where something else was posted.
         """
-        operation = await self._operations.of(operation_id, session)
+        operation, at = await asyncio.gather(
+            self._operations.of(operation_id, session), here(self._bus, session.terminal_id)
+        )
         if operation.purpose is purpose and operation.state == "done":
-            at = await here(self._bus, operation.terminal_id)
             if await self._found(operation, at) is None:
                 raise refused(RefusalCode.operation_over)
             return await self._posted(operation, at, make)
         async with self._operations.at(operation_id, session, purpose) as taken:
-            at = await here(self._bus, taken.terminal_id)
             await self._operations.still(taken)
             posted = await self._posted(taken, at, make)
             await self._operations.done(taken)
