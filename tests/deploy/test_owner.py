@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from tests.deploy.parts import DEPLOY, UNITS, make_secrets
 
 LIMIT_S = 30.0
 SHOW = '#!/bin/sh\necho "$*"\nenv\n'
+READ = f"""#!{sys.executable}
+from hub.settings import read_settings
+settings = read_settings()
+print(*settings.proxy_networks, settings.mail_from_name)
+"""
 
 
 @pytest.fixture
@@ -43,6 +49,30 @@ def test_the_command_has_the_units_settings_and_the_owner_s_url(etc: Path) -> No
     assert json.loads(given["MYKEY_ROLE_PASSWORDS"]) == json.loads((etc / "secrets" / "role_passwords").read_text())
     assert json.loads(given["MYKEY_POOL_SIZES"]) == {"ledger": 8}
     assert given["MYKEY_TRANSPORT"] == "postgres"
+
+
+def test_the_program_reads_the_shipped_settings(etc: Path) -> None:
+    (etc / "hub.env").write_text((UNITS / "hub.env").read_text(encoding="utf-8"))
+    (etc / "program").write_text(READ)
+    done = run(etc)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("127.0.0.1/32 ")
+
+
+@pytest.mark.parametrize(
+    "written, given",
+    [
+        ("'[\"127.0.0.1/32\"]'", '["127.0.0.1/32"]'),
+        ('"a b"', "a b"),
+        ("''", ""),
+        ("'", "'"),
+        ("'a\"", "'a\""),
+        ("a='b'", "a='b'"),
+    ],
+)
+def test_a_value_is_read_as_systemd_does(written: str, given: str, etc: Path) -> None:
+    (etc / "hub.env").write_text(f"MYKEY_MAIL_FROM_NAME={written}")
+    assert f"\nMYKEY_MAIL_FROM_NAME={given}\n" in run(etc).stdout
 
 
 def test_nothing_in_the_settings_is_run(etc: Path) -> None:
