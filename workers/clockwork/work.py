@@ -13,7 +13,7 @@ import structlog
 from hub import failpoints
 from hub.component import Context
 from hub.database import Row
-from hub.errors import OwnershipLostError
+from hub.errors import OwnershipLostError, PermanentError
 from hub.transaction import Reading
 from schemas.citizens import BaseMunicipalitiesOf
 from schemas.clockwork import ClockworkDone, ClockworkDoneOf
@@ -139,17 +139,35 @@ class Clockwork:
             commands = _expiries(work.day, page.lots)
         # The day's very first one alone: where the ledger's clock has not come to this day, it says so once.
         alone = 1 if work.after is None else 0
-        answers = await self._bus.call_many(commands[:alone], COMMANDS_DEADLINE_S)
-        answers += await self._bus.call_many(commands[alone:], COMMANDS_DEADLINE_S)
+        answers = await self._answers(work, commands[:alone])
+        answers += await self._answers(work, commands[alone:])
         failpoints.reach("clockwork.before_page_done")
         posted = {
             command.citizen_id
             for command, answer in zip(commands, answers, strict=True)
-            if answer.status is PostingStatus.posted
+            if answer is not None and answer.status is PostingStatus.posted
         }
         left_from = min((lot.expires_on for lot in page.lots if lot.citizen_id not in posted), default=None)
-        await self._advance(work, page, (), len(answers), _report_refused(work, answers), left_from)
+        answered = [answer for answer in answers if answer is not None]
+        await self._advance(work, page, (), len(answered), _report_refused(work, answered), left_from)
         return left_from
+
+    async def _answers(
+        self, work: DayWork, commands: Sequence[SweepReserve | ExpirePoints]
+    ) -> list[PostingAnswer | None]:
+        """None for one that fails for good: it stays due, is asked for on the next day, and stops no other."""
+        try:
+            return [*await self._bus.call_many(commands, COMMANDS_DEADLINE_S)]
+        except PermanentError:
+            return [await self._answer(work, command) for command in commands]
+
+    async def _answer(self, work: DayWork, command: SweepReserve | ExpirePoints) -> PostingAnswer | None:
+        try:
+            return await self._bus.call(command, COMMANDS_DEADLINE_S)
+        except PermanentError as error:
+            about = {"kind": work.kind.value, "day": str(work.day), "citizen_id": str(command.citizen_id)}
+            log.warning("clockwork_failed", **about, error=type(error).__qualname__, detail=str(error))
+            return None
 
     async def _bases(self, lots: Sequence[DueLot]) -> dict[UUID, str]:
         """The base municipalities of these citizens; whoever has none is told of in the log."""

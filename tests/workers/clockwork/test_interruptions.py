@@ -19,8 +19,9 @@ from hub.errors import DeadlineExceededError, TransientError
 from hub.installed import installed
 from hub.process import HubProcess
 from hub.settings import Settings
+from hub.transports.remote_calls import RemoteFailedError
 from schemas.message import Answered, Command
-from schemas.points import HeldByPool
+from schemas.points import HeldByPool, PostingCommand
 from schemas.values import LANES, RESERVE, scheme_pool
 from tests.running import SECRET_KEY, running
 from tests.workers.clockwork.world import BASE, DEADLINE_S, LAST_DAY_HELD, OTHER_BASE, START, World
@@ -55,6 +56,25 @@ class Flaky(Bus):
         await self._bus.send(commands)
 
 
+class Failing(Bus):
+    """A bus on which whatever is asked for one citizen fails for good, and with it all that is asked beside it."""
+
+    def __init__(self, bus: Bus, citizen_id: UUID) -> None:
+        self._bus = bus
+        self._citizen_id = citizen_id
+
+    async def call(self, message: Answered[Answer], deadline_s: float) -> Answer:
+        return (await self.call_many([message], deadline_s))[0]
+
+    async def call_many(self, messages: Sequence[Answered[Answer]], deadline_s: float) -> list[Answer]:
+        if any(isinstance(one, PostingCommand) and one.citizen_id == self._citizen_id for one in messages):
+            raise RemoteFailedError("CheckViolationError")
+        return await self._bus.call_many(messages, deadline_s)
+
+    async def send(self, commands: Sequence[Command]) -> None:
+        await self._bus.send(commands)
+
+
 class Held:
     """A process whose clockwork only moves when the test says so."""
 
@@ -66,10 +86,12 @@ class Held:
         self.context = context
         return replace(component(context), jobs=())
 
-    def clockwork(self, *, flaky: bool = False) -> Clockwork:
+    def clockwork(self, *, flaky: bool = False, failing: UUID | None = None) -> Clockwork:
         """A clockwork of this process; as many as wanted."""
         assert self.context is not None
         context = self.context
+        if failing is not None:
+            return Clockwork(replace(context, bus=Failing(context.bus, failing)))
         return Clockwork(replace(context, bus=Flaky(context.bus)) if flaky else context)
 
 
@@ -128,6 +150,21 @@ async def test_after_a_lost_answer_the_next_tick_goes_on(world: World, held: Hel
     failed = await live_through_april(world, held.clockwork(flaky=True))
     assert failed > 10
     await check_all_done_once(world)
+
+
+@pytest.mark.parametrize("which", [0, 4, 9])
+async def test_what_fails_for_good_stops_nobody_else_and_is_asked_for_on_the_next_day(
+    world: World, held: Held, which: int
+) -> None:
+    one = SAME_LANE[which]
+    assert await live_through_april(world, held.clockwork(failing=UUID(int=one))) == 0
+    for number in SAME_LANE:
+        left = {scheme_pool(BASE): 100} if number != one else {RESERVE: 100}
+        assert await world.balance(number) == left
+    world.clock.advance(timedelta(days=1))
+    await tick_until_done(held.clockwork())
+    assert await world.balance(one) == {scheme_pool(BASE): 100}
+    assert len(await world.said("points.expired")) == len(SAME_LANE)
 
 
 async def test_two_at_once_do_nothing_twice(world: World, held: Held) -> None:
