@@ -9,6 +9,7 @@ import structlog
 
 from hub.component import Job
 from hub.database import Database
+from hub.errors import TransientError
 from hub.supervision import CANCEL_AGAIN_S, end_tasks, for_ever
 from hub.transports.lanes import Lanes
 
@@ -17,7 +18,8 @@ log = structlog.get_logger()
 PAUSED_S: Final = 0.5
 """How often a paused component's job looks whether it may run again."""
 RETRY_S: Final = 10.0
-"""A job that failed runs again after this long, or after its own time where that is shorter."""
+"""The longest after which a job that failed runs again."""
+DOUBLINGS_LIMIT: Final = 16
 
 
 class JobRunner:
@@ -68,13 +70,27 @@ class JobRunner:
             # Cancelled already as its lease was lost: the next cancellation is for what has swallowed that one.
             await asyncio.wait([after], timeout=CANCEL_AGAIN_S)
             await end_tasks([after], CANCEL_AGAIN_S)
+        failures = 0
         while True:
             if self._is_paused():
                 await asyncio.sleep(PAUSED_S)
                 continue
             (error,) = await asyncio.gather(self._job.run(), return_exceptions=True)
             if error is None:
+                failures = 0
                 await asyncio.sleep(self._job.every_s)
             else:
-                log.warning("job_failed", job=self._lanes.receiver, exc_info=error)
-                await asyncio.sleep(min(RETRY_S, self._job.every_s))
+                failures += 1
+                self._report(error)
+                await asyncio.sleep(retry_after_s(self._job.every_s, failures))
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, TransientError):  # whoever waits for another component fails in no new place
+            log.warning("job_failed", job=self._lanes.receiver, error=type(error).__qualname__, detail=str(error))
+        else:
+            log.warning("job_failed", job=self._lanes.receiver, exc_info=error)
+
+
+def retry_after_s(every_s: float, failures: int) -> float:
+    """How long a job that runs every `every_s` seconds waits after so many failures in a row: twice as long each."""
+    return float(min(RETRY_S, every_s * 2 ** min(failures - 1, DOUBLINGS_LIMIT)))

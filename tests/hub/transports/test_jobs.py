@@ -84,8 +84,21 @@ async def test_a_job_that_failed_runs_again(start: Start, monkeypatch: pytest.Mo
         if len(runs) < 3:
             raise error
 
-    async with start(fake("mail", jobs=[Job("tick", 3600.0, run)])):
-        await wait_until(lambda: len(runs) == 3)
+    with structlog.testing.capture_logs() as logs:
+        async with start(fake("mail", jobs=[Job("tick", 3600.0, run)])):
+            await wait_until(lambda: len(runs) == 3)
+    failed = [one for one in logs if one["event"] == "job_failed"]
+    assert [one.get("exc_info") for one in failed] == [None if isinstance(error, TransientError) else error] * 2
+    assert "not now" in {one.get("detail") for one in failed} or not isinstance(error, TransientError)
+
+
+@pytest.mark.parametrize(
+    "every_s,waits_s",
+    [(0.25, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]), (3600.0, [10.0, 10.0]), (4.0, [4.0, 8.0, 10.0])],
+)
+def test_a_job_that_fails_again_and_again_waits_longer_and_longer(every_s: float, waits_s: list[float]) -> None:
+    assert [jobs.retry_after_s(every_s, failures) for failures in range(1, len(waits_s) + 1)] == waits_s
+    assert jobs.retry_after_s(every_s, 1_000_000) == jobs.RETRY_S
 
 
 class Endless:
