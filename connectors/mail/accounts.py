@@ -12,10 +12,12 @@ from typing import Final
 
 import structlog
 
-from connectors.mail.addresses import AddressRefusedError, checked_address
+from connectors.mail.addresses import Address, AddressRefusedError, checked_address
+from connectors.mail.conversation import Reply
+from connectors.mail.domains import DomainLimits
 from connectors.mail.plain import PlainMail, PlainMails
 from connectors.mail.recipients import Person, Recipients
-from connectors.mail.refusals import TRY_LATER_S, MailDeferredError, MailRefusedError, Verdict, Verdicts, in_words
+from connectors.mail.refusals import MailDeferredError, MailRefusedError, Verdict, Verdicts, in_words
 from connectors.mail.statements import FORGET_RECIPIENTS, REVOKE
 from connectors.mail.texts import Words, in_paragraphs, one_line, page_of
 from hub.clock import JAPAN
@@ -51,10 +53,13 @@ log = structlog.get_logger()
 class AccountMails:
     """Hears of changes and mails them."""
 
-    def __init__(self, recipients: Recipients, mails: PlainMails, database: Database, verdicts: Verdicts) -> None:
+    def __init__(
+        self, recipients: Recipients, mails: PlainMails, database: Database, domains: DomainLimits, verdicts: Verdicts
+    ) -> None:
         self._recipients = recipients
         self._database = database
         self._mails = mails
+        self._domains = domains
         self._verdicts = verdicts
         self._words = {kind: _words(kind) for kind in AccountNoticeKind}
 
@@ -99,6 +104,7 @@ class AccountMails:
 
         Raises:
             OutsideDownError: the mail server is not reached.
+            NotYetError: it is not this provider's turn.
             TransientError: the mail server wants it later, or did not answer.
             MailRefusedError: the server refuses us, whoever the mail is for.
         """
@@ -110,17 +116,23 @@ class AccountMails:
         except AddressRefusedError:
             log.info("account_notice_not_sent", notice_id=str(command.notice_id))
             return Unasked.UNASKED
+        await self._domains.turn(to.domain)
         reply = await self._mails.deliver(self._mail(command, to.text), envelope.traceparent)
+        await self._settle(command, to, reply)
+        return None
+
+    async def _settle(self, command: SendAccountNotice, to: Address, reply: Reply) -> None:
         verdict = self._verdicts.of(to, reply)
-        if verdict is Verdict.later:
-            raise MailDeferredError(in_words(reply), retry_after_s=TRY_LATER_S)
-        if verdict is Verdict.bounced:
+        if verdict is Verdict.accepted:
+            self._domains.accepted(to.domain)
+        elif verdict is Verdict.later:
+            raise MailDeferredError(in_words(reply), retry_after_s=self._domains.later_s(to.domain, reply))
+        elif verdict is Verdict.bounced:
             log.warning("address_bounced", citizen_id=str(command.citizen_id), code=reply.code, status=reply.status)
             async with self._database.transaction() as tx:
                 await self._recipients.bounced(command.citizen_id, command.address, tx)
-        elif verdict is Verdict.refused:
+        else:
             raise MailRefusedError(in_words(reply))
-        return None
 
     def _mail(self, command: SendAccountNotice, to: str) -> PlainMail:
         words = self._words[command.kind]

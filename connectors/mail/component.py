@@ -67,7 +67,7 @@ def component(context: Context) -> Component:
     offices = OfficeMails(mails, settings.own_url)
     overdue = OverdueMails(settings, mails)
     recipients = Recipients(sealer)
-    accounts = AccountMails(recipients, mails, context.database, verdicts)
+    accounts = AccountMails(recipients, mails, context.database, domains, verdicts)
     pages = UnsubscribePages(unsubscribing, context.bus)
     return Component(
         "mail",

@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from connectors.mail.conversation import Reply
+from connectors.mail.refusals import TRY_LATER_S, wants_less
 from hub.clock import Clock
 from hub.errors import ComponentPausedError, NotYetError
 
@@ -73,6 +75,10 @@ class DomainLimits:
         pause_s, known.pause_s = known.pause_s, min(known.pause_s * 2, PAUSE_LIMIT_S)
         known.paused_until = now + pause_s
         return pause_s
+
+    def later_s(self, domain: str, reply: Reply) -> float:
+        """After how many seconds a mail that the server wants later is tried again; a provider may ask for a pause."""
+        return self.pause(domain) if wants_less(reply) else TRY_LATER_S
 
     def accepted(self, domain: str) -> None:
         """The provider took a mail: the next pause is a short one again."""

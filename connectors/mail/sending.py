@@ -20,15 +20,7 @@ from connectors.mail.domains import DomainLimits
 from connectors.mail.letters import Letters, Recipient
 from connectors.mail.notices import first_id_of
 from connectors.mail.recipients import ADDRESS, NAME, TABLE
-from connectors.mail.refusals import (
-    TRY_LATER_S,
-    MailDeferredError,
-    MailRefusedError,
-    Verdict,
-    Verdicts,
-    in_words,
-    wants_less,
-)
+from connectors.mail.refusals import MailDeferredError, MailRefusedError, Verdict, Verdicts, in_words
 from connectors.mail.smtp import SmtpPool
 from connectors.mail.statements import ADDRESSED, FORGET_NOTICES, MARK_BOUNCED, RECORD_NOTICES
 from connectors.mail.together import Together
@@ -121,8 +113,7 @@ class Sending:
             self._domains.accepted(address.domain)
             await self._records.ask(_Done(notice, "sent", reply.code))
         elif verdict is Verdict.later:
-            wait_s = self._domains.pause(address.domain) if wants_less(reply) else TRY_LATER_S
-            raise MailDeferredError(in_words(reply), retry_after_s=wait_s)
+            raise MailDeferredError(in_words(reply), retry_after_s=self._domains.later_s(address.domain, reply))
         elif verdict is Verdict.bounced:
             log.warning("address_bounced", citizen_id=str(notice.citizen_id), code=reply.code, status=reply.status)
             await self._records.ask(_Done(notice, "bounced", reply.code, address_sealed))

@@ -124,6 +124,20 @@ async def test_an_address_that_bounces_is_told_where_it_is_still_the_citizens(
         assert (await process.call(state, DEADLINE_S)).is_reached
 
 
+async def test_what_a_provider_asks_for_holds_for_mails_about_accounts_too(database_url: str, mailbox: Mailbox) -> None:
+    await mailbox.misbehave(recipient_replies=["450 4.7.1 too much"])
+    waiting = "SELECT state, attempts, reason FROM hub.delivery WHERE receiver LIKE 'mail.outside%' ORDER BY id"
+    async with mailing(database_url, mailbox) as process:
+        await say(process, citizen(1), PasswordChanged(citizen_id=ONE))
+        await settled(process)
+        await say(process, PasswordChanged(citizen_id=ONE))
+        await settled(process)
+        first, second = await rows(process, waiting)
+        assert (first["state"], first["attempts"]) == ("scheduled", 1)
+        assert (second["state"], second["attempts"]) == ("scheduled", 0)
+        assert second["reason"] == "NotYetError: one provider's turn"
+
+
 async def test_the_server_may_want_it_later(database_url: str, mailbox: Mailbox) -> None:
     await mailbox.misbehave(recipients={OLD: "450 4.2.0 later"})
     async with mailing(database_url, mailbox) as process:
