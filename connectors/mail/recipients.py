@@ -102,7 +102,7 @@ class Recipients:
         """The mail server does not know this address; that says nothing where it is no longer the citizen's."""
         for row in await tx.fetch(RECIPIENTS, [citizen_id]):
             if self._person(row).address == address:
-                await tx.execute(MARK_BOUNCED, [citizen_id], [row["address_sealed"]])
+                await tx.execute(MARK_BOUNCED, [citizen_id], [row["address_sealed"]], tx.now)
 
     def _person(self, row: Row) -> Person:
         citizen_id = row["citizen_id"]

@@ -151,7 +151,8 @@ class Sending:
                 tx.now,
             )
             if bounced:
-                await tx.execute(MARK_BOUNCED, [citizen for citizen, _ in bounced], [sealed for _, sealed in bounced])
+                citizens, addresses = zip(*bounced, strict=True)
+                await tx.execute(MARK_BOUNCED, citizens, addresses, tx.now)
         return [None] * len(done)
 
 

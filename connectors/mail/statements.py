@@ -36,7 +36,7 @@ ADDRESS_STATE: Final = "SELECT state FROM mail.recipient WHERE citizen_id = $1"
 
 CHANGE_ADDRESSES: Final = """
 UPDATE mail.recipient
-SET address_sealed = changed.address_sealed, state = changed.state,
+SET address_sealed = changed.address_sealed, state = changed.state, bounced_at = NULL,
     address_revision = greatest(recipient.address_revision, changed.revision)
 FROM unnest($1::uuid[], $2::int[], $3::bytea[], $4::text[]) AS changed (citizen_id, revision, address_sealed, state)
 WHERE recipient.citizen_id = changed.citizen_id
@@ -91,7 +91,7 @@ ON CONFLICT (notice_id) DO NOTHING
 """
 
 MARK_BOUNCED: Final = """
-UPDATE mail.recipient AS r SET state = 'bounced'
+UPDATE mail.recipient AS r SET state = 'bounced', bounced_at = $3
 FROM unnest($1::uuid[], $2::bytea[]) AS bounced (citizen_id, address_sealed)
 WHERE r.citizen_id = bounced.citizen_id AND r.address_sealed = bounced.address_sealed AND r.state = 'ok'
 """

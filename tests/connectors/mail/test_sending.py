@@ -23,7 +23,8 @@ from hub.failpoints import ENVIRONMENT
 from hub.process import STOP_LIMIT_S, HubProcess
 from schemas.citizens import MailChoices, MailChoicesChanged
 from schemas.grants import PointsGranted
-from schemas.mykey_ids import MailAddressChanged
+from schemas.message import Event
+from schemas.mykey_ids import MailAddressChanged, PasswordChanged
 from schemas.notices import PointsExpiringSoon, PointsMovingSoon
 from schemas.points import PointsExpired, PointsMoved
 from schemas.values import LANES, RESERVE
@@ -298,14 +299,15 @@ async def test_a_new_address_after_a_bounce_gets_mail_again(database_url: str, m
         assert "ポイントが付与されました" in {dict(mail["headers"])["Subject"] for mail in mails}
 
 
+@pytest.mark.parametrize("found_by", [credited(citizen_id(1)), PasswordChanged(citizen_id=citizen_id(1))])
 async def test_addresses_marked_since_a_day_count_as_good_again_by_the_operators_page(
-    database_url: str, mailbox: Mailbox
+    database_url: str, mailbox: Mailbox, found_by: Event
 ) -> None:
     page = (Path(__file__).parents[3] / "docs" / "mail.md").read_text("utf-8")
     statement = page.partition("```sql\n")[2].partition("```")[0]
     await mailbox.misbehave(recipients={"user1@mail.example": "550 5.1.1 no such user"})
     async with mailing(database_url, mailbox) as process:
-        await say(process, scheme(), citizen(1), credited(citizen_id(1)))
+        await say(process, scheme(), citizen(1), found_by)
         await settled(process)
         await mailbox.misbehave()
         for since, state in (("2018-01-10 09:00", "bounced"), (f"{DAY} 09:00", "ok")):
