@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, cast
 
 import asyncpg
 import pytest
 
+from connectors.library.lines import LibraryLoginError
 from connectors.mail.smtp import Server, try_limit_s
 from demo.ports import free_port
+from hub.errors import NoAnswerError, OutsideDownError, OutsideError
 from hub.process import HubProcess
 from schemas.outages import OutageBegan, OutageEnded
 from tests.connectors.mail.mailbox import HOST, Mailbox
@@ -156,6 +160,17 @@ async def test_an_outage_is_mailed_once_when_it_begins_and_once_when_it_is_over(
     assert dict(over["headers"])["Message-ID"] == "<outage.7.ended@mykey.example>"
     assert "2026-01-10 12:02:17 JST（2分5秒）" in over["text"]
     assert "for 2 min 5 s (OutsideDownError)" in over["text"]
+
+
+def test_the_page_that_the_mail_names_says_of_every_error_what_to_mend() -> None:
+    """Of some the hub's own settings are to be mended: the mail cannot say that there is nothing to do."""
+    words = (files("connectors.mail") / "texts" / "outage_began.txt").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    assert words.count("docs/operations.md") == words.count("When another side is down") == 2
+    section = page.partition("\n## When another side is down\n")[2].partition("\n## ")[0]
+    errors: tuple[type[OutsideError], ...] = (OutsideDownError, NoAnswerError, LibraryLoginError)
+    for error in (*errors, *OutsideDownError.__subclasses__()):
+        assert f"| `{error.__name__}` |" in section
 
 
 async def test_the_mail_server_s_own_outage_is_mailed_when_it_is_over(database_url: str, mailbox: Mailbox) -> None:
