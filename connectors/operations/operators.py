@@ -26,7 +26,7 @@ class NameTakenError(PermanentError):
 
 
 class SupervisorElsewhereError(PermanentError):
-    """A supervisor is added on the hub's own machine: `mykey-hub console operators add NAME supervisor`."""
+    """Supervisors are added, and others revoked, on the hub's own machine: `mykey-hub console operators` there."""
 
 
 class NoSuchOperatorError(PermanentError):
@@ -71,10 +71,17 @@ class Operators:
             raise NameTakenError(name)
         return token
 
-    async def revoke(self, tx: Transaction, name: str) -> None:
-        """From now on the token opens nothing. Raises NoSuchOperatorError."""
-        if not await tx.fetch_value(statements.REVOKE_OPERATOR, name):
+    async def revoke(self, tx: Transaction, name: str, revoked_by: UUID | None) -> None:
+        """From now on the token opens nothing. Raises NoSuchOperatorError.
+
+        None is somebody on the hub's own machine. Raises SupervisorElsewhereError where it is not and the token is
+        another supervisor's: nobody who approves is to be the only one left who can.
+        """
+        row = await tx.fetch_row(statements.REVOKE_OPERATOR, name)
+        if row is None:
             raise NoSuchOperatorError(name)
+        if row["role"] == Role.supervisor and revoked_by not in {None, row["operator_id"]}:
+            raise SupervisorElsewhereError
 
     async def all(self, reading: Reading) -> list[Operator]:
         """All there are and were, by name."""

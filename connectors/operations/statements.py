@@ -12,7 +12,7 @@ ON CONFLICT (name) DO NOTHING RETURNING true
 """
 ADDED: Final = "SELECT EXISTS (SELECT FROM operations.operator WHERE operator_id = $1 AND added_by_id = $2)"
 REVOKE_OPERATOR: Final = """
-UPDATE operations.operator SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING true
+UPDATE operations.operator SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING operator_id, role
 """
 
 # ----------------------------------------------------------------------------------------------------------- acts

@@ -45,7 +45,7 @@ CONFLICTS: Final = {
     UnknownTypeError: "このプログラムが知らない種類のメッセージです。",
     CorrectionOpenError: "この記録の訂正はすでに申請されています。",
     DecidedError: "この申請はすでに承認または却下されています。",
-    SupervisorElsewhereError: "監督者はサーバー上で追加します（mykey-hub console operators add 名前 supervisor）。",
+    SupervisorElsewhereError: "監督者の追加と他の監督者の取消しはサーバー上で行います（mykey-hub console operators）。",
     NameTakenError: "この名前はすでに使われています（過去の名前も再利用できません）。",
 }
 

@@ -248,9 +248,9 @@ class Work:
         return OperatorAdded(name=asked.name, role=asked.role, token=token)
 
     async def revoke_operator(self, actor: Actor, name: str, asked: ReasonAsked) -> OperatorRevoked:
-        """The token opens nothing any more. Raises NoSuchOperatorError."""
+        """The token opens nothing any more. Raises NoSuchOperatorError, SupervisorElsewhereError."""
         async with self._database.transaction() as tx:
-            await self._operators.revoke(tx, name)
+            await self._operators.revoke(tx, name, actor.operator_id)
             await acts.record(tx, actor, ActKind.operator_revoke, [f"operator:{name}"], asked.reason)
         return OperatorRevoked(name=name)
 

@@ -17,7 +17,7 @@ from hub.transaction import Reading
 from hub.web.addresses import FORWARDED_FOR
 from schemas.points import BalanceOf
 from schemas.webhooks import Webhooks, WebhooksOf
-from tests.connectors.operations.desk import ACTS, SECRET, desk_at, filled, hold, park, plain
+from tests.connectors.operations.desk import ACTS, SECRET, added_here, desk_at, filled, hold, park, plain
 from tests.hub.parts import Probe, at_work, credited, fake, key_in, say
 from tests.waiting import wait_until
 
@@ -119,6 +119,18 @@ async def test_everything_there_is_to_see_is_seen_by_all_and_masked_for_all(prob
                 assert SECRET not in str(answer), path
 
     assert len(await probe.connection.fetch(ACTS)) == before
+
+
+async def test_a_supervisor_revokes_itself_by_the_door_and_others_on_the_server_only(probe: Probe) -> None:
+    async with desk_at(probe.url) as desk:
+        await added_here(desk.process, "second", Role.supervisor)
+        why = {"reason": "has left"}
+        status, problem = await desk.ask(Role.supervisor, "POST", "/operators/second/revoke", why)
+        assert (status, problem["type"]) == (409, "/api/#problem-state_conflict")
+        assert {one["name"] for one in (await desk.get("/operators"))["items"] if one["revoked_at"]} == set()
+        assert "operator_revoke" not in {act["kind"] for act in await probe.connection.fetch(ACTS)}
+        await desk.do("/operators/supervisor/revoke", why)
+        assert (await desk.ask(Role.supervisor, "POST", "/operators/viewer/revoke", why))[0] == 401
 
 
 async def test_personal_data_is_masked_for_all_and_revealed_to_supervisors_who_say_why(probe: Probe) -> None:
