@@ -1,5 +1,6 @@
 """Corrections of wrong postings: asked for by one operator, approved by another, done by the ledger, once."""
 
+import asyncio
 from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid5
@@ -12,7 +13,7 @@ from connectors.operations.correction_shapes import Correction, CorrectionAsked,
 from connectors.operations.shapes import ReasonAsked, RemarkAsked
 from hub.bus import Bus
 from hub.database import Database, Row
-from hub.errors import DeadlineExceededError, PermanentError, TransientError
+from hub.errors import DeadlineExceededError, HubError, PermanentError, TransientError
 from hub.ids import uuid7
 from hub.transaction import Transaction
 from schemas.corrections import CorrectPosting, Original, OriginalOf
@@ -114,15 +115,22 @@ class Corrections:
             return _correction(await _decide(tx, actor, row, CorrectionState.rejected, asked.reason))
 
     async def go_on_with_all(self) -> None:
-        """Have done what was approved and not answered: the component's job."""
+        """Have done what was approved and not answered: the component's job.
+
+        Raises:
+            TransientError: some could not be done now; the others are.
+        """
         async with self._database.reading() as reading:
             rows = await reading.fetch(statements.UNANSWERED_CORRECTIONS, OPEN_LIMIT)
-        for row in rows:
-            try:
-                await self._carry_out(row)
-            except PermanentError as error:
+        # All at once: one whose partition does not answer holds up none of the others.
+        ended = await asyncio.gather(*map(self._carry_out, rows), return_exceptions=True)
+        for row, error in zip(rows, ended, strict=True):
+            if isinstance(error, HubError):
                 correction_id = str(row["correction_id"])
                 log.warning("correction_not_answered", correction_id=correction_id, error=type(error).__qualname__)
+        for error in ended:
+            if isinstance(error, BaseException) and not isinstance(error, PermanentError):
+                raise error
 
     async def _carry_out(self, row: Row) -> Correction:
         """What the ledger says to an approved one, kept; the request's id is the command's, so it is done once."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -21,11 +21,12 @@ from tests.connectors.operations.desk import ACTS, Desk, added_here
 from tests.connectors.operations.wrong_posting import GIVEN, ME, WRONG, asked_for, begun, wrongly_posted
 from tests.hub.parts import Probe
 from tests.waiting import wait_until
-from tests.workers.ledger.world import FOREVER, STORE, ask, ask_all, citizen, use
+from tests.workers.ledger.world import FOREVER, STORE, ask, ask_all, citizen, credit, use
 from tests.workers.ledger.world_holds import issue, revoke
 
 CORRECTIONS: Final = "SELECT count(*) FROM ledger.transfer WHERE kind = 51"
 SECOND: Final = "tanaka"
+OTHER: Final = citizen(7, lane=7)
 
 
 @pytest.fixture
@@ -172,12 +173,13 @@ class Lossy:
     def __init__(self, process: HubProcess) -> None:
         self._process = process
         self.loses = True
+        self.loses_only_of: UUID | None = None
         self.error: TransientError = DeadlineExceededError()
 
     async def call(self, message: Any, deadline_s: float) -> BaseModel:  # noqa: ANN401 - any question
         """What is asked is done, all the same."""
         answer: BaseModel = await self._process.call(message, deadline_s)
-        if self.loses and isinstance(message, CorrectPosting):
+        if isinstance(message, CorrectPosting) and (self.loses or message.citizen_id == self.loses_only_of):
             raise self.error
         return answer
 
@@ -227,6 +229,20 @@ async def test_what_was_approved_is_gone_on_with_where_nobody_asks_again(
         ("supervisor", "correction_approve"),
         ("supervisor", "correction_approve"),
     ]
+
+
+async def test_one_that_is_not_answered_holds_up_no_other(desk: Desk, lossy: Lossy) -> None:
+    others = use("other", OTHER, 5)
+    await ask_all(desk.process, credit("given", OTHER, 10, FOREVER), others)
+    lossy.loses_only_of = ME
+    for posting in (WRONG, others):
+        assert (await approve(desk, await begun(desk, posting)))[0] == 503
+    lossy.loses = False
+
+    async def is_alone() -> bool:
+        return [one["citizen_id"] for one in (await desk.get("/corrections"))["items"]] == [str(ME)]
+
+    await wait_until(is_alone, every_s=0.1)
 
 
 @pytest.mark.parametrize(
