@@ -38,6 +38,7 @@ STOP_LIMIT_S: Final = 10.0
 LARGEST_BYTES: Final = 2 << 20
 UNIT: Final = Path("/lib/systemd/system/nginx.service")
 NO_ANSWER: Final = "/api/partner/never"
+NO_PAGE: Final = "/my/never"
 NOTHING: Final[Mapping[str, str]] = {}
 PROCESSES_LIMIT: Final = 16
 SIGNED: Final = ("/api/partner/transfers", "/api/checkout/authorizations")
@@ -130,7 +131,7 @@ async def _behind(came: list[web.Request]) -> AsyncIterator[int]:
             return socket
         await request.read()
         came.append(request)
-        if request.path == NO_ANSWER:
+        if request.path in {NO_ANSWER, NO_PAGE}:
             await asyncio.Event().wait()
         return web.Response(text="hub")
 
@@ -400,9 +401,8 @@ async def test_whoever_floods_is_told_when_to_come_again(tmp_path: Path) -> None
 async def test_while_nobody_is_behind_it_one_is_told_when_to_come_again(tmp_path: Path) -> None:
     async with _in_front(tmp_path, [], free_port()) as front, _session(front) as session:
         assert_is_problem(*await _answer(session, front, SIGNED[0]), ProblemCode.outcome_unknown)
-        page, text = await _answer(session, front, "/")
-    assert page.status == 502
-    assert "<html>" in text
+        for path in ("/", "/my"):
+            assert_is_page(*await _answer(session, front, path))
 
 
 @needs_nginx
@@ -411,6 +411,7 @@ async def test_no_answer_in_time_is_told_as_the_hub_tells_it(tmp_path: Path) -> 
     soon = {"proxy_read_timeout 60s": "proxy_read_timeout 100ms"}
     async with _behind(came) as port, _in_front(tmp_path, came, port, soon) as front, _session(front) as session:
         assert_is_problem(*await _answer(session, front, NO_ANSWER), ProblemCode.outcome_unknown)
+        assert_is_page(*await _answer(session, front, NO_PAGE))
 
 
 def _session(front: Front) -> aiohttp.ClientSession:
@@ -420,6 +421,20 @@ def _session(front: Front) -> aiohttp.ClientSession:
 async def _answer(session: aiohttp.ClientSession, front: Front, path: str) -> tuple[aiohttp.ClientResponse, str]:
     async with session.post(front.url(path), data=b"{}") as response:
         return response, await response.text()
+
+
+def assert_is_page(answer: aiohttp.ClientResponse, text: str) -> None:
+    """For citizens: whether it was done is unknown, and where it will be seen."""
+    assert (answer.status, answer.content_type, answer.charset) == (503, "text/html", "utf-8")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert '<html lang="ja">' in text
+    assert "完了したかどうかは、まだ確認できていません" in text
+    assert "履歴で確認" in text
+    assert str(UUID(answer.headers["X-Request-Id"])) in text
+    assert "nginx" not in text
 
 
 def assert_is_problem(answer: aiohttp.ClientResponse, text: str, code: ProblemCode) -> None:
