@@ -40,7 +40,7 @@ def first_id_of(day: date) -> UUID:
 
 
 def _posted_id(kind: NoticeKind, event: PointsEvent) -> UUID:
-    # One command may expire several lots of one pool: the balance left tells its events apart.
+    # A command says one event a pool, so the rest would do: the balance is in ids that were given already.
     what = (event.citizen_id, event.party_id, event.command_id, event.pool, event.balance)
     return notice_id(kind, event.posted_on, *what)
 
