@@ -77,21 +77,15 @@ WITH lots AS (
     WHERE l.ctid = u.place AND (l.partition, l.account) IS NOT DISTINCT FROM ($1::smallint, u.account)
     RETURNING true
 ), contras AS (
-    UPDATE ledger.contra AS c SET balance = c.balance + u.points
-    FROM unnest($14::bigint[], $15::bigint[]) AS u (account, points)
-    CROSS JOIN LATERAL (
-        SELECT ctid AS place FROM ledger.contra
-        WHERE account = u.account AND partition IS NOT DISTINCT FROM $1 LIMIT 1
-    ) AS there
-    WHERE c.ctid = there.place
+    UPDATE ledger.contra SET balance = balance + ($15::bigint[])[width_bucket(account, $14::bigint[])]
+    WHERE account = ANY ($14) AND partition IS NOT DISTINCT FROM $1
     RETURNING true
 ), lines AS (
-    UPDATE ledger.rollup AS r SET transfers = r.transfers + u.transfers, points = r.points + u.points,
-        transactions = r.transactions + u.transactions, last_block = $2,
-        blocks = CASE WHEN cardinality(r.blocks) < 16 THEN r.blocks || $2::bigint END
-    FROM unnest($16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[]) AS u (line, transfers, points, transactions)
-    CROSS JOIN LATERAL (SELECT ctid AS place FROM ledger.rollup WHERE line = u.line LIMIT 1) AS there
-    WHERE r.ctid = there.place
+    UPDATE ledger.rollup SET transfers = transfers + ($17::bigint[])[width_bucket(line, $16::bigint[])],
+        points = points + ($18::bigint[])[width_bucket(line, $16)],
+        transactions = transactions + ($19::bigint[])[width_bucket(line, $16)], last_block = $2,
+        blocks = CASE WHEN cardinality(blocks) < 16 THEN blocks || $2::bigint END
+    WHERE line = ANY ($16)
     RETURNING true
 ), sealed AS (
     INSERT INTO ledger.block (partition, block, previous, hash, outcomes, transfers, posted_at, first_account,
@@ -106,7 +100,8 @@ SELECT (SELECT count(*) FROM lots) AS lots, (SELECT count(*) FROM contras) AS co
     (SELECT count(*) FROM lines) AS lines
 """
 """All that was there already, and the end of the block; tells how much of it was there. Lots by the places where they
-were read: only the partition's writer changes its accounts, so they are there still."""
+were read: only the partition's writer changes its accounts, so they are there still. Contra accounts and lines by one
+walk through an index each; `width_bucket` tells where in the array, which is in order, a number stands."""
 OPEN_CONTRAS: Final = """
 INSERT INTO ledger.contra (partition, account, name, party_id, balance)
 SELECT $1, u.account, u.name, u.party_id, u.points

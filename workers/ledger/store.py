@@ -252,7 +252,7 @@ def _lots(partition: int, book: Book) -> tuple[list[LotRow], list[tuple[Place, i
 
 
 def _contras(head: Head, book: Book) -> tuple[list[ContraRow], list[tuple[int, int]]]:
-    """The new ones, and (account, points) of the others."""
+    """The new ones, and (account, points) of the others, by account: CHANGE looks for them in this order."""
     opened: list[ContraRow] = []
     there: list[tuple[int, int]] = []
     for contra, balance in book.changed_contras:
@@ -260,6 +260,7 @@ def _contras(head: Head, book: Book) -> tuple[list[ContraRow], list[tuple[int, i
             there.append((balance.account, balance.points))
         else:
             opened.append((balance.account, contra.name, contra.party_id, balance.points))
+    there.sort()
     return opened, there
 
 
@@ -286,7 +287,10 @@ def _opened(head: Head, book: Book, lots: Sequence[LotRow], contras: Sequence[Co
 async def _lines(
     tx: Writing, partition: int, block: int, book: Book, remembered: Remembered
 ) -> list[tuple[int, int, int, int]]:
-    """(line, transfers, points, transactions) of those remembered; the others are opened, or found and added to."""
+    """(line, transfers, points, transactions) of those remembered, by line, as CHANGE looks for them.
+
+    The others are opened, or found and added to.
+    """
     remembered.begin(book.today)
     there: list[tuple[int, int, int, int]] = []
     others: list[tuple[Any, ...]] = []
@@ -301,4 +305,5 @@ async def _lines(
         rows = await tx.fetch(statements.ROLL_UP, partition, book.today, block, *zip(*others, strict=True))
         # A line that was opened just now is gone again where this block is not committed.
         remembered.learn_lines(((RollupKey(*key), kind), line) for *key, kind, line, was_there in rows if was_there)
+    there.sort()
     return there
