@@ -435,13 +435,12 @@ async def test_one_providers_rate_holds_up_nobody_elses_mails_and_costs_no_attem
         began_s = time.monotonic()
         await say(process, *(credited(one.citizen_id) for one in people))
         await wait_until(lambda: _arrived_at(mailbox, "quick.example", SOME), 30)
-        await settled(process)
+        await wait_until(lambda: _are_put_off(process), 30)
         arrived, passed_s = await _at(mailbox, "slow.example"), time.monotonic() - began_s
         assert 1 <= arrived <= 3 + passed_s
         waiting = await rows(process, WAITING)
         assert sum(row["messages"] for row in waiting) >= SOME - arrived - 1
         assert {(row["state"], row["attempts"]) for row in waiting} <= {("scheduled", 0), ("due", 0)}
-        assert {row["reason"] for row in waiting} == {"NotYetError: one provider's turn"}
         await wait_until(lambda: _arrived_at(mailbox, "slow.example", arrived + 3), 30)
 
 
@@ -455,6 +454,11 @@ async def test_a_pause_that_a_provider_asks_for_costs_attempts_only_whom_it_was_
         await say(process, credited(citizen_id(1)))
         await wait_until(lambda: _are_scheduled(process, 2))
         assert sorted(row["attempts"] for row in await rows(process, WAITING)) == [0, 1]
+
+
+async def _are_put_off(process: HubProcess) -> bool:
+    """All that is left; on a slow machine some of it is always due again."""
+    return {row["reason"] for row in await rows(process, WAITING)} == {"NotYetError: one provider's turn"}
 
 
 async def _are_scheduled(process: HubProcess, count: int) -> bool:
