@@ -556,7 +556,7 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
     ),
     RefusalCode.hold_expired: RefusalText(
         "The time to capture these points is over; they are the citizen's again. Authorise anew.",
-        "利用確定の期限が過ぎたため、ポイントは利用者に戻りました。もう一度承認からやり直してください。",
+        "利用確定の期限が過ぎたため、ポイントは利用者に戻りました。もう一度ポイントの確保（オーソリ）からやり直してください。",
     ),
     RefusalCode.hold_resolved: RefusalText(
         "These points were already captured, voided, acknowledged or returned.",

@@ -7,6 +7,7 @@ from connectors.checkout.audience import OF_KIND, checkout_audience
 from connectors.checkout.authorizations import AuthorizationDoor
 from connectors.checkout.balances import BalanceDoor
 from connectors.checkout.checkouts import Checkouts
+from connectors.checkout.left_orders import LeftOrders
 from connectors.checkout.offers import OfferDoor
 from connectors.checkout.orders import Orders
 from connectors.checkout.redirects import RedirectDoor
@@ -25,6 +26,7 @@ from schemas.shop_orders import CheckoutOf, ConfirmCheckout
 
 NONCES_EVERY_S: Final = 60.0
 DAYS_EVERY_S: Final = 3_600.0
+LEFT_EVERY_S: Final = 60.0
 
 
 def component(context: Context) -> Component:
@@ -54,6 +56,7 @@ def component(context: Context) -> Component:
         jobs=[
             Job("forget_nonces", NONCES_EVERY_S, nonces.forget),
             Job("forget_days", DAYS_EVERY_S, counting.ForgettingDays(context.database, context.clock)),
+            Job("end_left", LEFT_EVERY_S, LeftOrders(orders)),
             Job("forget_checkouts", DAYS_EVERY_S, checkouts.forget),
         ],
     )

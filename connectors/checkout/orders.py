@@ -17,7 +17,7 @@ from hub.web.problems import ProblemError
 from schemas.checkouts import AuthorisePoints, CapturePoints, RefundCapture, VoidAuthorisation
 from schemas.holds import HoldOf, HoldState, HoldView
 from schemas.offers import UsablePoolsOf
-from schemas.points import PostingStatus
+from schemas.points import PostingStatus, RecordRefusal
 from schemas.problems import ProblemCode, Refusal, RefusalCode
 
 DEADLINE_S: Final = 10.0
@@ -94,7 +94,16 @@ class Orders:
             raise ProblemError(ProblemCode.not_found)
         return order
 
+    async def give_up(self, party_id: UUID, order: Order) -> str | None:
+        """Why no points are set aside for it, nor ever will be: the ledger refuses its id. None where some are."""
+        posted = await self.bus.call(_refusal(party_id, order), DEADLINE_S)
+        if posted.status is PostingStatus.refused:
+            await self.store.refuse(party_id, order, posted.code or "")
+        return posted.code
+
     async def _set_aside(self, party_id: UUID, order: Order) -> Authorization:
+        if order.expires_at <= self.clock.now():
+            return await self._too_late(party_id, order)
         command = AuthorisePoints(
             party_id=party_id,
             command_id=order.command_id,
@@ -132,11 +141,27 @@ class Orders:
     async def _standing(self, party_id: UUID, order: Order) -> Authorization:
         if order.code is not None:
             return _refused(order)
-        asked = HoldOf(citizen_id=order.citizen_id, counterparty_id=party_id, hold_id=order.hold_id)
-        hold = (await self.bus.call(asked, DEADLINE_S)).hold
-        if hold is None:  # taken by us, but its authorization was cut off: it has to be asked again
+        hold = await self._hold(party_id, order)
+        if hold is not None:
+            return self._as_held(order, hold)
+        if order.expires_at <= self.clock.now():
+            return await self._too_late(party_id, order)
+        # Taken by us, but its authorization was cut off: it has to be asked again.
+        raise ProblemError(ProblemCode.outcome_unknown)
+
+    async def _too_late(self, party_id: UUID, order: Order) -> Authorization:
+        """How it ended that cannot be set aside any more, but may have been in time."""
+        code = await self.give_up(party_id, order)
+        if code is not None:
+            return _refused(order, code)
+        hold = await self._hold(party_id, order)
+        if hold is None:
             raise ProblemError(ProblemCode.outcome_unknown)
         return self._as_held(order, hold)
+
+    async def _hold(self, party_id: UUID, order: Order) -> HoldView | None:
+        asked = HoldOf(citizen_id=order.citizen_id, counterparty_id=party_id, hold_id=order.hold_id)
+        return (await self.bus.call(asked, DEADLINE_S)).hold
 
     def _as_held(self, order: Order, hold: HoldView | None) -> Authorization:
         state = OrderState.authorized if hold is None else _STATES[hold.state]
@@ -166,6 +191,17 @@ def _about(party_id: UUID, order: Order, command_id: str, request: str) -> _Abou
         "citizen_id": order.citizen_id,
         "hold_id": order.hold_id,
     }
+
+
+def _refusal(party_id: UUID, order: Order) -> RecordRefusal:
+    """What is answered as its authorization was, where the ledger had heard that, and has its id refused where not."""
+    return RecordRefusal(
+        party_id=party_id,
+        command_id=order.command_id,
+        request_hash=order.request_hash,
+        citizen_id=order.citizen_id,
+        code=RefusalCode.hold_expired,
+    )
 
 
 def _second(command: _OnceHeld) -> _OnceHeld:

@@ -1,7 +1,8 @@
 """Our tables: orders by the shops' own ids, and what weighs on a day's limit."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -13,6 +14,9 @@ from schemas.problems import ProblemCode, RefusalCode
 from schemas.values import Points, Pool
 
 NAMESPACE: Final = UUID("6d796b65-7968-5562-8c0d-636865636b6f")
+LEFT_AFTER: Final = timedelta(minutes=10)
+"""By then somebody has told of an order's end; asked about again as long after that."""
+LEFT_LIMIT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,17 @@ class OrderStore:
             if await tx.fetch_row(statements.REFUSE, party_id, order.order_id, order.attempt, code) is not None:
                 await tx.execute(statements.GIVE_BACK, [order.hold_id], [0])
 
+    async def left(self) -> list[tuple[UUID, Order]]:
+        """Orders that nobody has told the end of, with their shops; each is told here once in `LEFT_AFTER`."""
+        async with reachable(), self._database.transaction() as tx:
+            rows = await tx.fetch(statements.LEFT, tx.now, LEFT_AFTER, LEFT_LIMIT)
+        return [(told.pop("party_id"), Order(**told)) for told in map(dict, rows)]
+
+    async def known(self, hold_ids: Collection[UUID]) -> None:
+        """The ledger has set their points aside, and tells of their end."""
+        async with reachable(), self._database.transaction() as tx:
+            await tx.execute(statements.KNOWN, sorted(hold_ids))
+
     async def _insert(self, wanted: Wanted, tx: Transaction) -> Order | None:
         """None where its id is taken."""
         row = await tx.fetch_row(
@@ -108,6 +123,7 @@ class OrderStore:
             "on" if wanted.code else "off",
             self._day_limit,
             wanted.after_refusal,
+            LEFT_AFTER,
         )
         if row is None:
             return None

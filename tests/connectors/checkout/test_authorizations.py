@@ -3,18 +3,24 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from connectors.checkout.left_orders import LeftOrders
+from connectors.checkout.orders import HASH_BYTES, Orders
+from connectors.checkout.shapes import AuthorizationRequest
+from connectors.checkout.store import LEFT_AFTER, OrderStore, Wanted
 from hub.errors import TransientError
 from hub.process import HubProcess
 from schemas.checkouts import AuthorisePoints
 from schemas.links import UnlinkCitizen
-from schemas.message import Answered
+from schemas.message import Answered, Message
 from schemas.municipalities import RegisterScheme, RegisterSupportEvent
 from schemas.offers import Offer, PostOffer
+from schemas.points import RecordRefusal
 from schemas.values import RESERVE, event_pool
 from tests.connectors.checkout.conftest import DAY_LIMIT
 from tests.connectors.checkout.shops import (
@@ -104,15 +110,101 @@ async def test_an_order_that_can_be_set_aside_no_more_is_refused_at_its_void(
         assert (await shop.send("POST", "/authorizations", order("o-1", DAY_LIMIT)))[0] == 503
     open_street.clock.advance(timedelta(hours=1))
     late = await shop.done("POST", "/authorizations/o-1/void", {})
-    assert (late["state"], late["refusal"]["code"]) == ("refused", "bad_period")
+    assert (late["state"], late["refusal"]["code"]) == ("refused", "hold_expired")
     assert (await shop.done("POST", "/authorizations", order("o-2", DAY_LIMIT)))["state"] == "authorized"
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_an_order_that_was_cut_off_is_refused_once_its_time_is_over(
+    open_street: Street, shop: Shop, monkeypatch: pytest.MonkeyPatch, *, is_late: bool
+) -> None:
+    with monkeypatch.context() as cut:
+        cut.setattr(HubProcess, "call", _without_authorizations(HubProcess.call))
+        assert (await shop.send("POST", "/authorizations", order("o-1", DAY_LIMIT)))[0] == 503
+    assert (await shop.send("GET", "/authorizations/o-1"))[0] == 503
+    late = _authorise(open_street)
+    if is_late:
+        assert (await ask(open_street.process, late)).code is None, "it was under way"
+    open_street.clock.advance(timedelta(hours=1))
+    ended = await shop.done("GET", "/authorizations/o-1")
+    if is_late:
+        assert (ended["state"], ended["captured"]) == ("released", 0)
+    else:
+        assert (ended["state"], ended["refusal"]["code"]) == ("refused", "hold_expired")
+        soon = late.model_copy(update={"expires_at": open_street.clock.now() + timedelta(hours=1)})
+        assert (await ask(open_street.process, soon)).code == "hold_expired", "it comes too late, whatever it says"
+        assert (await shop.done("POST", "/authorizations", order("o-2", DAY_LIMIT)))["state"] == "authorized"
+    assert await shop.done("GET", "/authorizations/o-1") == ended
+    assert await shop.done("POST", "/authorizations", order("o-1", DAY_LIMIT)) == ended
+
+
+async def test_an_order_that_was_cut_off_and_left_gives_its_day_back(
+    open_street: Street, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.done("POST", "/authorizations", order("captured", 100))
+    await shop.done("POST", "/authorizations/captured/capture", {})
+    await shop.done("POST", "/authorizations", order("open", 100, expires_in_s=86_400))
+    await open_street.process.drained(deadline_s=10)
+    with monkeypatch.context() as cut:
+        cut.setattr(HubProcess, "call", _without_authorizations(HubProcess.call))
+        for name in ("o-1", "o-2"):
+            assert (await shop.send("POST", "/authorizations", order(name, 200)))[0] == 503
+    await ask(open_street.process, _authorise(open_street, "o-2", 200))
+    orders = Orders(open_street.process.bus, _store(open_street), open_street.clock)
+    open_street.clock.advance(timedelta(hours=1))
+    with monkeypatch.context() as cut:
+        cut.setattr(HubProcess, "call", _without_refusals(HubProcess.call))
+        await LeftOrders(orders)()
+        assert await orders.store.left() == [], "each in its turn"
+    open_street.clock.advance(LEFT_AFTER)
+    left = await orders.store.left()
+    assert sorted(one.order_id for _, one in left) == ["o-1", "o-2"], "the end of the others is known, or far"
+    open_street.clock.advance(LEFT_AFTER)
+    await LeftOrders(orders)()
+    open_street.clock.advance(LEFT_AFTER)
+    assert await orders.store.left() == []
+    assert (await shop.done("GET", "/authorizations/o-1"))["state"] == "refused"
+    assert (await shop.done("GET", "/authorizations/o-2"))["state"] == "released"
+    assert (await shop.done("GET", "/authorizations/captured"))["captured"] == 100
+    await open_street.process.drained(deadline_s=10)
+    assert (await shop.done("POST", "/authorizations", order("o-3", DAY_LIMIT - 200 + 1)))["state"] == "refused"
+    assert (await shop.done("POST", "/authorizations", order("o-4", DAY_LIMIT - 200)))["state"] == "authorized"
+
+
+def _store(street: Street) -> OrderStore:
+    return OrderStore(street.process.database_of("checkout"), DAY_LIMIT)
+
+
+def _authorise(street: Street, order_id: str = "o-1", points: int = DAY_LIMIT) -> AuthorisePoints:
+    """What the door says for an order."""
+    body = AuthorizationRequest.model_validate(order(order_id, points))
+    wanted = Wanted(SHOP, order_id, bytes(16), CITIZEN, POOL, points, NOW)
+    return AuthorisePoints(
+        party_id=SHOP,
+        command_id=f"a.{order_id}",
+        request_hash=sha256(body.model_dump_json().encode()).digest()[:HASH_BYTES],
+        citizen_id=CITIZEN,
+        hold_id=wanted.hold_id,
+        merchant_id=SHOP,
+        pool=POOL,
+        points=points,
+        expires_at=street.clock.now() + timedelta(seconds=body.expires_in_s),
+    )
+
+
+def _without_refusals(call: Callable[[HubProcess, Answered[Any], float], Awaitable[Any]]) -> object:
+    """The ledger hears of no refusal."""
+    return _without(RecordRefusal, call)
 
 
 def _without_authorizations(call: Callable[[HubProcess, Answered[Any], float], Awaitable[Any]]) -> object:
     """The ledger hears of no authorization."""
+    return _without(AuthorisePoints, call)
 
+
+def _without(kind: type[Message], call: Callable[[HubProcess, Answered[Any], float], Awaitable[Any]]) -> object:
     async def cut_off(process: HubProcess, asked: Answered[Any], deadline_s: float) -> object:
-        if isinstance(asked, AuthorisePoints):
+        if isinstance(asked, kind):
             raise TransientError("cut off")
         return await call(process, asked, deadline_s)
 
