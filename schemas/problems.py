@@ -411,8 +411,8 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "住所変更通知の申込みなしでカードが読み取られています。住所変更通知ありで最初からやり直してください。",
     ),
     RefusalCode.already_linked: RefusalText(
-        "This citizen is already linked to this partner under another link id. Undo that link first.",
-        "この利用者は別の連携IDですでに連携しています。先にその連携を解除してください。",
+        "Another account of this service is already linked to this MyKey ID. Undo that link first.",
+        "このマイキーIDには、このサービスの別のアカウントがすでに連携されています。先にその連携を解除してください。",
     ),
     RefusalCode.bad_code: RefusalText(
         "The municipality code is not six digits with a right check digit. Check the code.",
@@ -571,8 +571,8 @@ REFUSALS: Final[Mapping[RefusalCode, RefusalText]] = {
         "ポイントが足りません。ポイント数を減らしてください。",
     ),
     RefusalCode.link_taken: RefusalText(
-        "This link id belongs to another citizen. Check it.",
-        "この連携IDは別の利用者が使用しています。確認してください。",
+        "This account is already linked to another MyKey ID. Check the account.",
+        "このアカウントは、別のマイキーIDにすでに連携されています。アカウントを確認してください。",
     ),
     RefusalCode.linking_declined: RefusalText(
         "The log-in at the service was broken off, or it did not agree. Nothing was linked.",

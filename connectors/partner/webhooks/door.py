@@ -129,7 +129,7 @@ class WebhookDoor:
                 method="POST",
                 path="/webhook-secrets",
                 handler=self.rotate,
-                summary="Change the secret; the one before signs too for 24 hours",
+                summary="Change the secret; those before sign too, each for 24 hours",
                 summary_ja="Webhookの共有鍵の変更",
                 response=WebhookSecret,
                 problems=unknown,
@@ -169,6 +169,7 @@ class WebhookDoor:
                 request=EventsToReplay,
                 response=EventsSaid,
                 status=202,
+                problems=[ProblemCode.not_found],
             ),
         ]
 
@@ -207,10 +208,8 @@ class WebhookDoor:
     async def test(self, request: web.Request) -> web.Response:
         """`webhook.test`; not to an endpoint that is disabled."""
         party_id = caller_of(request).party_id
+        await self._check_listens(party_id)
         said = await self._endpoints.test(party_id)
-        if not said:
-            why = NO_ENDPOINT if await self._endpoints.endpoint(party_id) is None else DISABLED
-            raise ProblemError(ProblemCode.not_found, *why)
         return json_response(EventsSaid(event_ids=said), status=202)
 
     async def events(self, request: web.Request) -> web.Response:
@@ -226,8 +225,15 @@ class WebhookDoor:
     async def replay(self, request: web.Request) -> web.Response:
         """Another party's events are left out, as ones that never were."""
         asked = (await read_model(request, EventsToReplay, BODY_LIMIT_BYTES)).event_ids
-        sent = await self._endpoints.replay(caller_of(request).party_id, asked)
+        party_id = caller_of(request).party_id
+        await self._check_listens(party_id)
+        sent = await self._endpoints.replay(party_id, asked)
         return json_response(EventsSaid(event_ids=sent), status=202)
+
+    async def _check_listens(self, party_id: UUID) -> None:
+        endpoint = await self._endpoints.endpoint(party_id)
+        if endpoint is None or endpoint.disabled_at is not None:
+            raise ProblemError(ProblemCode.not_found, *(NO_ENDPOINT if endpoint is None else DISABLED))
 
     def _told(self, party_id: UUID, whsec: str) -> web.Response:
         return json_response(WebhookSecret(secret=whsec, public_key=public_key(signer_of(self._keys, party_id))))

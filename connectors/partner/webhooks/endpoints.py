@@ -18,6 +18,8 @@ from hub.transaction import Transaction
 from schemas.webhooks import KeptWebhook, SendWebhook
 
 OLD_SECRET_FOR: Final = timedelta(hours=24)
+OLD_SECRETS_LIMIT: Final = 9
+"""Of one party; who changes it more often within a day ends the earliest of them."""
 EVENTS_KEPT: Final = timedelta(days=30)
 
 
@@ -52,13 +54,15 @@ class Endpoints:
         return whsec
 
     async def rotate(self, party_id: UUID) -> str | None:
-        """Another secret; the one before signs too for a day. None where there is no endpoint."""
+        """Another secret; those before sign too for a day each. None where there is no endpoint."""
         whsec = new_secret()
         sealed = self._seal("secret", party_id, whsec.encode())
-        found = await committed(
-            self._database, lambda tx: tx.fetch_value(sql.ROTATE, party_id, sealed, tx.now + OLD_SECRET_FOR)
-        )
-        return None if found is None else whsec
+
+        async def work(tx: Transaction) -> bool:
+            asked = (party_id, sealed, tx.now + OLD_SECRET_FOR, tx.now, OLD_SECRETS_LIMIT - 1)
+            return await tx.fetch_value(sql.ROTATE, *asked) is not None
+
+        return whsec if await committed(self._database, work) else None
 
     async def end(self, party_id: UUID) -> None:
         """No more requests to it."""
@@ -68,12 +72,10 @@ class Endpoints:
         """As it is now."""
         async with reachable(), self._database.reading() as reading:
             row = await reading.fetch_row(sql.ENDPOINT, party_id)
-            now = reading.clock.now()
+            old = await reading.fetch(sql.OLD_SECRETS, party_id, reading.clock.now())
         if row is None:
             return None
-        sealed = [row["secret_sealed"]]
-        if row["old_until"] is not None and row["old_until"] > now:
-            sealed.append(row["old_secret_sealed"])
+        sealed = [row["secret_sealed"], *(one["secret_sealed"] for one in old)]
         whsecs = [self._open("secret", party_id, one).decode() for one in sealed]
         return Endpoint(row["url"], whsecs, row["disabled_at"])
 
@@ -107,10 +109,7 @@ class Endpoints:
         return event_id, one.party_id, one.data.TYPE.value, self._seal("body", event_id, body), tx.now
 
     async def test(self, party_id: UUID) -> list[UUID]:
-        """An event that tells nothing; none where there is no endpoint, or it is disabled."""
-        endpoint = await self.endpoint(party_id)
-        if endpoint is None or endpoint.disabled_at is not None:
-            return []
+        """An event that tells nothing; none where there is no endpoint."""
         return await committed(self._database, lambda tx: self.tell([Told(party_id, Tested())], tx))
 
     async def event(self, message: SendWebhook) -> KeptEvent | None:

@@ -1,6 +1,6 @@
 """Standard Webhooks' two signatures: `v1` is HMAC-SHA256 under a shared secret, `v1a` Ed25519 under a key of ours.
 
-While a secret is changed, both the new and the old one sign, so that nothing has to happen at the same moment.
+While secrets are changed, the new and the old ones all sign, so that nothing has to happen at the same moment.
 """
 
 import hmac

@@ -3,17 +3,29 @@
 from typing import Final
 
 SET_UP: Final = """
+WITH old AS (DELETE FROM partner.webhook_old_secret WHERE party_id = $1)
 INSERT INTO partner.webhook (party_id, url, secret_sealed) VALUES ($1, $2, $3)
-ON CONFLICT (party_id) DO UPDATE SET url = excluded.url, secret_sealed = excluded.secret_sealed,
-  old_secret_sealed = NULL, old_until = NULL, disabled_at = NULL
+ON CONFLICT (party_id) DO UPDATE SET url = excluded.url, secret_sealed = excluded.secret_sealed, disabled_at = NULL
 """
 ROTATE: Final = """
-UPDATE partner.webhook SET old_secret_sealed = secret_sealed, old_until = $3, secret_sealed = $2 WHERE party_id = $1
-RETURNING 1
+WITH before AS (
+  SELECT party_id, secret_sealed FROM partner.webhook WHERE party_id = $1 FOR UPDATE
+), over AS (
+  DELETE FROM partner.webhook_old_secret WHERE party_id = $1 AND secret_sealed NOT IN (
+    SELECT secret_sealed FROM partner.webhook_old_secret WHERE party_id = $1 AND until > $4
+    ORDER BY until DESC LIMIT $5)
+), old AS (
+  INSERT INTO partner.webhook_old_secret (party_id, secret_sealed, until)
+  SELECT party_id, secret_sealed, $3::timestamptz FROM before
+)
+UPDATE partner.webhook AS w SET secret_sealed = $2 FROM before WHERE w.party_id = before.party_id RETURNING 1
 """
 END: Final = "DELETE FROM partner.webhook WHERE party_id = $1"
 ENDPOINT: Final = """
-SELECT url, secret_sealed, old_secret_sealed, old_until, disabled_at FROM partner.webhook WHERE party_id = $1
+SELECT url, secret_sealed, disabled_at FROM partner.webhook WHERE party_id = $1
+"""
+OLD_SECRETS: Final = """
+SELECT secret_sealed FROM partner.webhook_old_secret WHERE party_id = $1 AND until > $2 ORDER BY until DESC
 """
 LISTENING: Final = """
 SELECT party_id, disabled_at FROM partner.webhook WHERE party_id = ANY ($1::uuid[])

@@ -4,12 +4,13 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from connectors.partner.outbound import Got, Outbound
+from connectors.partner.webhooks.endpoints import OLD_SECRETS_LIMIT
 from demo.ports import free_port
 from hub.clock import AdjustableClock
 from hub.web.openapi import openapi
@@ -82,6 +83,7 @@ async def test_what_happens_is_told_signed_until_it_is_taken_and_again_when_aske
     older = (await airline.get(f"/webhook-events?limit=1&cursor={page['next']}"))["items"][0]
     assert (older["type"], older["tries"], older["last_status"]) == ("link.ended", 3, 204)
     replay = {"event_ids": [older["event_id"]]}
+    await ask(card_company, "PUT", "/webhook", {"url": receiver.url})
     assert await ask(card_company, "POST", "/webhook-replays", replay, 202) == {"event_ids": []}
     assert await ask(airline, "POST", "/webhook-replays", replay, 202) == replay
     await wait_until(lambda: receiver.types().count("link.ended") == 4)
@@ -105,6 +107,36 @@ async def test_the_secret_before_signs_for_a_day_and_no_longer(database_url: str
     assert signed == [[True, True], [True, False]]
 
 
+async def test_a_secret_that_is_changed_twice_signs_for_its_day_all_the_same(
+    database_url: str, receiver: Receiver
+) -> None:
+    clock = AdjustableClock()
+    async with town(database_url, clock) as opened:
+        airline = opened.partner()
+        secrets = [(await ask(airline, "PUT", "/webhook", {"url": receiver.url}))["secret"]]
+        for hours in (0, 1):
+            clock.advance(timedelta(hours=hours))
+            secrets.append((await ask(airline, "POST", "/webhook-secrets"))["secret"])
+        signed: list[list[bool]] = []
+        for hours in (0, 23, 1):
+            clock.advance(timedelta(hours=hours))
+            await ask(airline, "POST", "/webhook-tests", status=202)
+            await wait_until(lambda: len(receiver.came) > len(signed))
+            signed.append([signed_by(*receiver.came[-1], secret) for secret in secrets])
+        for _ in range(OLD_SECRETS_LIMIT + 2):
+            await ask(airline, "POST", "/webhook-secrets")
+        await ask(airline, "POST", "/webhook-tests", status=202)
+        await wait_until(lambda: len(receiver.came) > len(signed))
+        headers, _ = receiver.came[-1]
+        assert headers["webhook-signature"].count("v1,") == OLD_SECRETS_LIMIT + 1
+        anew = (await ask(airline, "PUT", "/webhook", {"url": receiver.url}))["secret"]
+        await ask(airline, "POST", "/webhook-tests", status=202)
+        await wait_until(lambda: signed_by(*receiver.came[-1], anew))
+        assert receiver.came[-1][0]["webhook-signature"].count("v1,") == 1, "who sets it up anew begins anew"
+
+    assert signed == [[True, True, True], [False, True, True], [False, False, True]]
+
+
 async def test_an_endpoint_that_is_gone_is_asked_no_more(
     hub_town: Town, airline: Partner, receiver: Receiver, database_url: str
 ) -> None:
@@ -119,6 +151,9 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await wait_until(disabled)
     problem = await ask(airline, "POST", "/webhook-tests", status=404)
     assert problem["detail"].startswith("Your endpoint has answered 410")
+    replay = {"event_ids": [str(uuid4())]}
+    refused = await ask(airline, "POST", "/webhook-replays", replay, 404)
+    assert refused["detail"] == problem["detail"]
     assert problem["detail_ja"].startswith("Webhookの送信先は410を返したため")
     await unlink(hub_town, 1)
     await hub_town.process.drained(DEADLINE_S)
@@ -136,6 +171,8 @@ async def test_an_endpoint_that_is_gone_is_asked_no_more(
     await ask(airline, "POST", "/webhook-replays", {"event_ids": ids}, 202)
     await wait_until(lambda: sorted(receiver.ids()[1:]) == sorted(ids))
     assert await ask(airline, "DELETE", "/webhook", status=204) is None
+    gone = await ask(airline, "POST", "/webhook-replays", replay, 404)
+    assert gone["detail"].startswith("No endpoint is set")
     for method, path in (("POST", "/webhook-tests"), ("POST", "/webhook-secrets"), ("GET", "/webhook")):
         problem = await ask(airline, method, path, status=404)
         assert problem["detail"].startswith("No endpoint is set"), path

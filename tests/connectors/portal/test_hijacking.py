@@ -30,7 +30,7 @@ async def test_one_account_is_one_citizens(street: Parties) -> None:
     await street.linked(first, login="third")
     refused = await street.linked(second, login="third")
     assert refused.status == 409
-    assert "別の利用者が使用しています" in refused.words
+    assert "別のマイキーIDにすでに連携されています" in refused.words
     other_account = await street.confirmed(first, await first.get(in_another_tab))
     assert "先にその連携を解除してください" in other_account.words
 
