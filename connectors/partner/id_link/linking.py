@@ -178,7 +178,10 @@ class Linkings:
                 log.info("tokens_not_taken_back", party_id=party_id)
         except UnreachedError as error:
             raise OutsideDownError(_reason(error), destination=str(party_id), retry_after_s=DOWN_S) from error
-        except (AwayError, UnfitProviderError) as error:
+        except AwayError as error:
+            wait_s = error.retry_after_s or RETRY_AFTER_S
+            raise NoAnswerError(_reason(error), destination=str(party_id), retry_after_s=wait_s) from error
+        except UnfitProviderError as error:
             raise NoAnswerError(_reason(error), destination=str(party_id), retry_after_s=RETRY_AFTER_S) from error
         except ForbiddenAddressError as error:
             raise RevocationRefusedError from error

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from connectors.partner.id_link.client_keys import ClientKeys
 from connectors.partner.id_link.discovery import Discovery, Metadata, UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError, header_of, subject_of
-from connectors.partner.outbound import Got, Outbound
+from connectors.partner.outbound import AwayError, Got, Outbound
 from hub.errors import PermanentError
 from schemas.id_links import CALLBACK, OpenIdProvider
 
@@ -28,6 +28,8 @@ SCOPE: Final = "openid"
 SECRET_BYTES: Final = 32
 STATUS_OK: Final = 200
 STATUS_CREATED: Final = 201
+NOT_NOW: Final = frozenset({408, 429})
+"""What says of itself that another try may help."""
 
 
 class RevocationRefusedError(PermanentError):
@@ -131,6 +133,8 @@ class OpenId:
             return False
         fields = {"token": token, **self._keys.proof(provider.client_id, provider.issuer)}
         got = await self._outbound.post(metadata.revocation_endpoint, fields)
+        if got.status in NOT_NOW:
+            raise AwayError(f"status {got.status}", got.status, got.retry_after_s)
         if got.status != STATUS_OK:
             raise RevocationRefusedError
         return True

@@ -182,3 +182,22 @@ async def test_tokens_wait_for_a_provider_that_is_not_reached(
         await wait_until(lambda: street.airline.tokens == before, deadline_s=30)
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize("status", [408, 429])
+async def test_tokens_wait_for_a_provider_that_is_busy(
+    street: Parties, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    browser, _citizen_id = await street.town.somebody()
+    before = set(street.airline.tokens)
+    await street.linked(browser, AIRLINE, "other")
+    post, busy = Outbound.post, [Got(status, "text/plain", b"", 0.1)]
+
+    async def busy_once(outbound: Outbound, url: str, body: dict[str, str]) -> Got:
+        return busy.pop() if busy else await post(outbound, url, body)
+
+    monkeypatch.setattr(Outbound, "post", busy_once)
+    page = await browser.get(f"/my/services/{AIRLINE}/unlink")
+    await browser.submit(page, f"/my/services/{AIRLINE}/unlink")
+    await wait_until(lambda: street.airline.tokens == before, deadline_s=30)
+    assert busy == []
