@@ -48,7 +48,8 @@ def component(context: Context) -> Component:
     audience = partner_audience(context, nonces)
     outbound = Outbound(settings.own_url)
     links = link_parts(context, outbound)
-    webhooks = webhook_parts(context, outbound, unlinked)
+    telling = Outbound(settings.own_url)
+    webhooks = webhook_parts(context, telling, unlinked)
     doors = (
         TransferDoor(
             context.bus,
@@ -73,6 +74,11 @@ def component(context: Context) -> Component:
         destinations=destinations,
     )
     reached = PartyReached(context, statements.LAST_NONCE, {PartyKind.partner})
+
+    async def close() -> None:
+        await outbound.close()
+        await telling.close()
+
     cleaning = Cleaning(context.database, context.clock, settings.partner_file_days)
     return Component(
         name="partner",
@@ -90,7 +96,7 @@ def component(context: Context) -> Component:
         destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
         jobs=[*jobs(nonces, cleaning), links.job, webhooks.job],
-        close=outbound.close,
+        close=close,
     )
 
 

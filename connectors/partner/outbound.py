@@ -32,6 +32,7 @@ TIMEOUT_S: Final = 10.0
 TELL_TIMEOUT_S: Final = 15.0
 """Nobody waits for who is told; Standard Webhooks asks for 15 to 30 seconds."""
 CONNECT_TIMEOUT_S: Final = 5.0
+"""Of the other side alone: waiting for a connection of ours is not its silence."""
 ANSWER_LIMIT_BYTES: Final = 64 * 1024
 CONNECTIONS_LIMIT: Final = 64
 CONNECTIONS_PER_HOST_LIMIT: Final = 8
@@ -75,7 +76,7 @@ class Got:
 
 
 class Outbound:
-    """One for the process. `rehearsal`: a hub on plain loopback may talk to peers on the very same machine."""
+    """One for each purpose, with its own connections. `rehearsal`: a hub on plain loopback may talk to its machine."""
 
     def __init__(self, own_url: str) -> None:
         self._rehearsal = is_plain_loopback(own_url)
@@ -125,7 +126,7 @@ class Outbound:
         self.check(url)
         if self._session is None:
             self._session = self._opened()
-        timeout = ClientTimeout(total=TIMEOUT_S if reads else TELL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        timeout = ClientTimeout(total=TIMEOUT_S if reads else TELL_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, timeout=timeout

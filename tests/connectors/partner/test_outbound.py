@@ -21,6 +21,7 @@ from connectors.partner.outbound import (
     RETRY_AFTER_LIMIT_S,
     AwayError,
     ForbiddenAddressError,
+    Got,
     Outbound,
     PublicResolver,
     is_public,
@@ -214,6 +215,30 @@ async def test_who_is_told_has_longer_than_who_is_asked_and_not_for_ever(monkeyp
             await outbound.tell(f"{url}/late", b"{}", {})
         answered.set()
         assert (await telling).status == 200
+
+
+@pytest.mark.loopback
+async def test_waiting_for_a_connection_of_ours_is_not_the_other_side_s_silence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subject, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(subject, "CONNECTIONS_PER_HOST_LIMIT", 1)
+    came, answered = list[str](), asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        came.append(request.path)
+        await answered.wait()
+        return web.Response()
+
+    async with serving([web.get("/", answer)]) as url, going() as outbound:
+        asked = [asyncio.create_task(outbound.get(url)) for _ in range(2)]
+        try:
+            done, _ = await asyncio.wait(asked, timeout=3 * subject.CONNECT_TIMEOUT_S)
+            assert (len(came), done) == (1, set())
+        finally:
+            answered.set()
+            got = await asyncio.gather(*asked, return_exceptions=True)
+    assert [one.status for one in got if isinstance(one, Got)] == [200, 200]
 
 
 @pytest.mark.loopback
