@@ -98,6 +98,8 @@ async def _list(bus: Bus, options: argparse.Namespace, console: Console) -> None
         if found.after is None:
             break
         query = query.model_copy(update={"after": found.after})
+    else:
+        console.print(f"there are more than these {PAGES_LIMIT * query.limit}: ask for one --state")
     console.print(table)
 
 

@@ -33,6 +33,8 @@ BEFORE: Final = {
     OpenBusiness: ReferralState.consented,
 }
 """The state from which a step leads on; the same step again, with the same outcome, changes nothing."""
+WAY: Final = (ReferralState.passed, ReferralState.consented, ReferralState.open)
+"""Where a later one stands, those before it are done."""
 
 
 class Referring:
@@ -66,7 +68,7 @@ class Referring:
         if row is None or not _is_theirs(message, row):
             return Registered(code=RefusalCode.no_referral)
         to = _after(message)
-        if row["state"] == to.value and _offer_id(message) in {None, row["offer_id"]}:
+        if _is_done(to, ReferralState(row["state"])) and _offer_id(message) in {None, row["offer_id"]}:
             return Registered(id=message.referral_id)
         if row["state"] != BEFORE[type(message)].value:
             return Registered(code=RefusalCode.referral_state)
@@ -100,6 +102,10 @@ async def referrals_of(query: ReferralsOf, reading: Reading) -> Referrals:
 def _is_theirs(message: Step, row: Row) -> bool:
     is_party = row["party_id"] == message.party_id
     return is_party and not (isinstance(message, ConsentToBusiness) and row["lg_code"] != message.lg_code)
+
+
+def _is_done(to: ReferralState, stands: ReferralState) -> bool:
+    return to is stands or (to in WAY and stands in WAY[WAY.index(to) :])
 
 
 def _after(message: Step) -> ReferralState:

@@ -11,7 +11,7 @@ from connectors.checkout import commands
 from hub.asking import RefusedError, carry_out
 from hub.settings import Settings
 from schemas.municipalities import RegisterScheme
-from tests.connectors.checkout.shops import FUND, OFFICE, PAGE, SHOP, STAFF, Shop, Street
+from tests.connectors.checkout.shops import CITY, FUND, OFFICE, PAGE, SHOP, STAFF, Shop, Street
 from tests.running import SECRET_KEY
 from tests.workers.registry.asking import ask
 
@@ -42,7 +42,9 @@ async def test_an_office_applies_is_asked_and_decides(open_street: Street, shop:
     with pytest.raises(RefusedError):
         await run(database_url, "apply", TOWN, str(UUID(int=1)), "direct", "--mail", OFFICE)
     assert (await shop.done("POST", "/offers", TEA))["asked"] == [TOWN]
-    assert "承認依頼中" in await run(database_url, "list", TOWN)
+    shown = await run(database_url, "list", TOWN)
+    assert "承認依頼中" in shown
+    assert "there are more" not in shown
     decide = (TOWN, str(SHOP), "tea", "1", "--staff", str(STAFF))
     approve = ("approve", *decide, "--id", str(UUID(int=0xD1)))
     await run(database_url, *approve)
@@ -52,6 +54,15 @@ async def test_an_office_applies_is_asked_and_decides(open_street: Street, shop:
     assert (await shop.done("GET", "/offers/tea"))["approvals"][0]["state"] == "sent_back", (
         "the colleague's word stands"
     )
+
+
+async def test_a_list_that_ends_early_says_so(
+    open_street: Street, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_street.url
+    monkeypatch.setattr(commands, "PAGES_LIMIT", 1)
+    monkeypatch.setattr(commands, "asked", lambda model, **values: model(**values | {"limit": 1}))
+    assert "there are more than these 1" in await run(database_url, "list", CITY)
 
 
 async def test_an_office_refers_a_business_once_and_consents(open_street: Street, database_url: str) -> None:

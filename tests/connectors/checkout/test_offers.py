@@ -184,13 +184,17 @@ async def test_a_referred_business_is_screened_consented_to_and_opened(open_stre
     assert others["refusal"]["code"] == "no_referral"
     passed = [await fund.done("POST", f"{steps}/screening", {"passed": True}) for _ in range(2)]
     assert passed == [{"referral_id": str(referral_id)}] * 2
+    failed = await fund.done("POST", f"{steps}/screening", {"passed": False})
+    assert failed["refusal"]["code"] == "referral_state"
     early = await fund.done("POST", f"{steps}/open", {"offer_id": TEA})
     assert early["refusal"]["code"] == "referral_state"
     assert (await ask(open_street.process, consent)).code is None
+    assert await fund.done("POST", f"{steps}/screening", {"passed": True}) == passed[0], "done, whatever came after it"
     assert (await fund.done("POST", f"{steps}/open", {"offer_id": TEA}))["refusal"]["code"] == "unknown_offer"
     await fund.done("POST", "/offers", tea(lg_codes=[]))
     opened = [await fund.done("POST", f"{steps}/open", {"offer_id": TEA}) for _ in range(2)]
     assert opened == passed
+    assert (await ask(open_street.process, consent)).code is None
     await fund.done("POST", "/offers", tea(offer_id="other", lg_codes=[]))
     other = await fund.done("POST", f"{steps}/open", {"offer_id": "other"})
     assert other["refusal"]["code"] == "referral_state", "it opened by another fund"
