@@ -43,6 +43,15 @@ SET done = $3, posted = $4, points = $5, replayed = $6, refused = $7::text::json
 WHERE file_id = $1 AND done = $2 AND finished_at IS NULL
 RETURNING finished_at IS NOT NULL AS finished
 """
+ASKING: Final = """
+UPDATE partner.transfer_file AS f SET asked = greatest(f.asked, $2)
+FROM (SELECT file_id, asked FROM partner.transfer_file WHERE file_id = $1 FOR UPDATE) AS before
+WHERE f.file_id = before.file_id
+RETURNING before.asked
+"""
+TOLD: Final = """
+SELECT DISTINCT transfer_id FROM partner.file_result WHERE file_id = $1 AND transfer_id = ANY ($2::text[])
+"""
 RESULTS: Final = """
 SELECT line, transfer_id, code, points, posted_on, replayed FROM partner.file_result
 WHERE file_id = $1 AND line > $2 ORDER BY line LIMIT $3

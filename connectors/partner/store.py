@@ -50,7 +50,7 @@ class Taken(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """How a file's rows ended so far. A repeated row counts as `replayed` where it had been posted."""
+    """How a file's rows ended so far. A repeated row counts as `replayed` where it had been posted before."""
 
     posted: int = 0
     points: int = 0
@@ -176,6 +176,18 @@ class FileStore:
         """Have a file's work gone on with, when others have had their turn."""
         async with reachable(), self._database.transaction() as tx:
             tx.send(WorkTransferFile(file_id=file_id))
+
+    async def asking(self, file_id: UUID, rows: int) -> int:
+        """Keep that the ledger is asked about the first `rows` rows; returns about how many it had been before."""
+        async with reachable(), self._database.transaction() as tx:
+            before: int = await tx.fetch_value(statements.ASKING, file_id, rows)
+        return before
+
+    async def told(self, file_id: UUID, transfer_ids: Sequence[str]) -> set[str]:
+        """Those of these ids that rows had which have their results."""
+        async with reachable(), self._database.reading() as reading:
+            rows = await reading.fetch(statements.TOLD, file_id, transfer_ids)
+        return {row["transfer_id"] for row in rows}
 
     async def results(self, file_id: UUID, after_line: int, limit: int) -> list[ResultRow]:
         """The results of at most `limit` lines after `after_line`, in order."""

@@ -2,14 +2,15 @@
 
 A few blocks are asked at once, so that the ledger's lanes are never idle; blocks that share a transfer
 id wait for one another, and results are kept in the file's order. Rows that were being asked when the
-process died are asked again: they are told as replayed, which they are. A long file is worked through in turns.
+process died are asked again; the ledger calls them replayed, but this file has posted them, and so it is told. A long
+file is worked through in turns.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from connectors.partner.items import Checked, check
 from connectors.partner.lines import LineSplitter
@@ -17,6 +18,7 @@ from connectors.partner.pipeline import ItemOutcome, Pipeline
 from connectors.partner.rows import HEADER_LINES, items_of
 from connectors.partner.store import FileStore, StoredFile
 from hub import failpoints
+from hub.clock import business_date_of
 from hub.errors import PermanentError, TransientError
 from schemas.message import Envelope
 from schemas.partner_files import WorkTransferFile
@@ -35,13 +37,20 @@ class NoSuchFileError(PermanentError):
     """The file to work on was never taken: the message is a defect."""
 
 
+class _Answered(NamedTuple):
+    """A block's outcomes; the ledger had been asked about the first `again` of its rows before."""
+
+    outcomes: list[ItemOutcome]
+    again: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """Neighbouring rows: the number of the first one's line, and what is asked about them."""
 
     first_line: int
     transfer_ids: frozenset[str]
-    outcomes: "asyncio.Task[list[ItemOutcome]]"
+    answered: "asyncio.Task[_Answered]"
 
 
 class FileWorker:
@@ -72,14 +81,15 @@ class FileWorker:
                 ids = frozenset(item.transfer_id for item in items if item.transfer_id is not None)
                 while waiting and (len(waiting) == IN_FLIGHT_LIMIT_BLOCKS or _share(waiting, ids)):
                     await progress.record(waiting.popleft())
-                asking = asyncio.create_task(self._ask(file, items))
+                again = await self._again(file, first_line, len(items))
+                asking = asyncio.create_task(self._ask(file, items, again))
                 waiting.append(_Block(first_line, ids, asking))
             while waiting:
                 await progress.record(waiting.popleft())
         finally:
             for block in waiting:
-                block.outcomes.cancel()
-            await asyncio.gather(*(block.outcomes for block in waiting), return_exceptions=True)
+                block.answered.cancel()
+            await asyncio.gather(*(block.answered for block in waiting), return_exceptions=True)
         return progress.finished
 
     async def _blocks(self, file: StoredFile) -> AsyncIterator[tuple[int, list[bytes]]]:
@@ -108,16 +118,22 @@ class FileWorker:
             skip = max(0, skip - len(lines))
         yield splitter.end()[skip:]
 
-    async def _ask(self, file: StoredFile, items: Sequence[Checked]) -> list[ItemOutcome]:
+    async def _again(self, file: StoredFile, first_line: int, rows: int) -> int:
+        """How many of these rows have been asked about before; from now on all of them have."""
+        first = first_line - 1 - HEADER_LINES[file.media_type]
+        return min(max(0, await self._store.asking(file.file_id, first + rows) - first), rows)
+
+    async def _ask(self, file: StoredFile, items: Sequence[Checked], again: int) -> _Answered:
         """A block's outcomes. What fails for a while is asked again, which is safe."""
         pause_s = FIRST_PAUSE_S
         for _ in range(TRIES_LIMIT - 1):
             try:
-                return await self._pipeline.outcomes(file.party_id, items)
+                return _Answered(await self._pipeline.outcomes(file.party_id, items), again)
             except TransientError as error:
+                again = len(items)
                 await asyncio.sleep(max(pause_s, error.retry_after_s))
                 pause_s = min(2 * pause_s, PAUSE_LIMIT_S)
-        return await self._pipeline.outcomes(file.party_id, items)
+        return _Answered(await self._pipeline.outcomes(file.party_id, items), again)
 
 
 class _Progress:
@@ -132,13 +148,35 @@ class _Progress:
 
     async def record(self, block: _Block) -> None:
         """Wait for a block's outcomes, and keep them."""
-        outcomes = await block.outcomes
+        outcomes = await self._as_first_told(await block.answered)
         failpoints.reach("partner.block_answered")
         for outcome in outcomes:
             self._counts.add(outcome)
         self.finished = await self._store.record(self._file, self._done, block.first_line, outcomes, self._counts)
         self._done += len(outcomes)
         failpoints.reach("partner.block_recorded")
+
+    async def _as_first_told(self, answered: _Answered) -> list[ItemOutcome]:
+        """Without `replayed` where it was this file that had posted the row; repeats of its own rows keep it.
+
+        What was posted before the day on which the file came in was not posted by it.
+        """
+        since = business_date_of(self._file.taken_at)
+        own = {
+            place: one.transfer_id
+            for place, one in enumerate(answered.outcomes[: answered.again])
+            if one.replayed and one.transfer_id is not None and one.posted_on is not None and one.posted_on >= since
+        }
+        if not own:
+            return answered.outcomes
+        seen = await self._store.told(self._file.file_id, list(set(own.values())))
+        told: list[ItemOutcome] = []
+        for place, one in enumerate(answered.outcomes):
+            is_own = place in own and one.transfer_id not in seen
+            told.append(one._replace(replayed=False) if is_own else one)
+            if one.transfer_id is not None:
+                seen.add(one.transfer_id)
+        return told
 
 
 def _share(waiting: deque[_Block], ids: frozenset[str]) -> bool:

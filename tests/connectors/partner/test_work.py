@@ -12,7 +12,7 @@ from connectors.partner.destinations import Destinations
 from connectors.partner.items import Checked
 from connectors.partner.jobs import ABANDONED_AFTER, Cleaning
 from connectors.partner.pipeline import ItemOutcome, Pipeline
-from connectors.partner.store import FileStore, Received, ResultRow
+from connectors.partner.store import Counts, FileStore, Received, ResultRow
 from connectors.partner.work import FileWorker, NoSuchFileError
 from hub.clock import AdjustableClock
 from hub.errors import PermanentError, TransientError
@@ -26,6 +26,7 @@ from tests.waiting import wait_until
 ROWS = 95
 CHUNK = 700
 FILES = 25
+TAKEN_NOW = "UPDATE partner.transfer_file SET taken_at = $2 WHERE file_id = $1"
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +111,10 @@ async def test_what_broke_off_goes_on_where_it_was(hub_town: Town, at: int, afte
     assert everything[: len(so_far)] == so_far
     assert [one.line for one in everything] == list(range(2, ROWS + 2))
     assert [one.transfer_id for one in everything] == [f"w-{n}" for n in range(ROWS)]
-    assert all(one.code is None for one in everything)
+    assert all(one.code is None and not one.replayed for one in everything)
+    file = await FileStore(hub_town.process.database_of("partner")).file(file_id)
+    assert file is not None
+    assert file.counts == Counts(posted=ROWS, points=ROWS)
     assert sum([(await hub_town.balance(n))["reserve"] for n in range(1, 6)]) == ROWS
 
 
@@ -120,6 +124,27 @@ async def test_what_fails_for_a_while_is_asked_again(hub_town: Town) -> None:
     await worker(hub_town, Failing(hub_town, {1: not_now, 3: not_now, 4: not_now}))(order(hub_town, file_id))
     everything = await results(hub_town, file_id)
     assert [(one.code, one.replayed) for one in everything] == [(None, False)] * ROWS
+
+
+async def test_what_others_had_posted_and_the_file_repeats_is_replayed_also_after_a_break(hub_town: Town) -> None:
+    earlier = await put(hub_town, csv_file(*some_rows()[:5]), rows=5)
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, earlier))
+    clock = hub_town.process.clock
+    assert isinstance(clock, AdjustableClock)
+    clock.advance(timedelta(days=1))
+    rows = some_rows()[:18]
+    repeated = [*rows, rows[6], rows[7], *rows]
+    file_id = await put(hub_town, csv_file(*repeated), rows=38)
+    async with hub_town.process.database_of("partner").transaction() as tx:
+        await tx.execute(TAKEN_NOW, file_id, tx.now)
+    broken = Failing(hub_town, {2: PermanentError("killed")}, after=True)
+    with pytest.raises(PermanentError):
+        await worker(hub_town, broken)(order(hub_town, file_id))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, file_id))
+    file = await FileStore(hub_town.process.database_of("partner")).file(file_id)
+    assert file is not None
+    assert file.counts == Counts(posted=13, points=13, replayed=25)
+    assert [one.replayed for one in await results(hub_town, file_id)] == [True] * 5 + [False] * 13 + [True] * 20
 
 
 async def test_two_at_once_leave_each_row_one_result(hub_town: Town) -> None:
