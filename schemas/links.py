@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.message import Answered, Command, Event, Query, Said
 from schemas.municipalities import Registered
@@ -150,12 +150,13 @@ class UnlinkCitizen(Command, Answered[Registered]):
 
 
 class CitizenUnlinked(Event):
-    """A citizen is no longer linked to this party, which knew the citizen by `link_id`."""
+    """A citizen is no longer linked to this party since then, which knew the citizen by `link_id`."""
 
     TYPE: ClassVar[str] = "jp.mykey.links.unlinked.v1"
     citizen_id: UUID
     party_id: UUID
     link_id: LinkId | None = None
+    ended_at: AwareDatetime | None = None
 
     def key(self) -> UUID:
         """The citizen."""

@@ -95,7 +95,7 @@ def component(context: Context) -> Component:
         outside_in_turn=True,
         destination_of=_destination_of,
         routes=[route for door in doors for route in door.routes(audience)],
-        jobs=[*jobs(nonces, cleaning), links.job, webhooks.job],
+        jobs=[*jobs(nonces, cleaning), *links.jobs, webhooks.job],
         close=close,
     )
 

@@ -126,7 +126,7 @@ class Lifetimes:
         for ending in ENDINGS:
             await tx.execute(ending, [citizen_id])
         for link in await tx.fetch(sql.UNLINK, citizen_id):
-            tx.emit(CitizenUnlinked(**dict(link)), about)
+            tx.emit(CitizenUnlinked(**dict(link), ended_at=tx.now), about)
         await tx.execute(card_sql.RELEASE, [citizen_id], tx.now)
         await service_ids.end_all_of(citizen_id, tx, about)
         await self._sessions.end_of(citizen_id, tx)

@@ -81,7 +81,9 @@ async def unlink_citizens(messages: Sequence[UnlinkCitizen], tx: Transaction) ->
     for about, message in enumerate(messages):
         link_id = gone.pop((message.party_id, message.citizen_id), None)
         if link_id is not None:
-            ended = CitizenUnlinked(citizen_id=message.citizen_id, party_id=message.party_id, link_id=link_id)
+            ended = CitizenUnlinked(
+                citizen_id=message.citizen_id, party_id=message.party_id, link_id=link_id, ended_at=tx.now
+            )
             tx.emit(ended, about)
         is_known = message.citizen_id in known
         answers.append(Registered(id=message.citizen_id) if is_known else Registered(code=RefusalCode.unknown_citizen))

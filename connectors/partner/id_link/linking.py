@@ -4,6 +4,7 @@ Nothing that comes back from outside is looked at before it is known to belong t
 log-in that it was begun in, for the first time.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hmac import compare_digest
@@ -16,20 +17,22 @@ import structlog
 from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.discovery import UnfitProviderError
 from connectors.partner.id_link.id_tokens import UnprovenError
-from connectors.partner.id_link.linking_store import Linkage, LinkingStore, Taken, hash_of
+from connectors.partner.id_link.linking_store import LINKING_FOR, Left, Linkage, LinkingStore, Taken, hash_of
 from connectors.partner.id_link.openid import Answer, OpenId, Proof, RevocationRefusedError, Secrets
 from connectors.partner.outbound import DOWN_S, AwayError, ForbiddenAddressError, Outbound, UnreachedError
 from hub.bus import Bus
 from hub.clock import Clock
 from hub.component import Apart, Handler, Unasked
-from hub.errors import NoAnswerError, OutsideDownError
+from hub.errors import HubError, NoAnswerError, OutsideDownError
 from hub.keys import Hasher
 from hub.transaction import Transaction
+from schemas.citizens import LinkedCitizensOf
 from schemas.id_links import (
     AccountProven,
     BeginLinking,
     ConfirmLinking,
     LinkAccount,
+    LinkIdsOf,
     LinkingBegun,
     LinkMade,
     OpenIdProvider,
@@ -150,11 +153,31 @@ class Linkings:
         found = await self._store.confirmable(command, self._clock.now())
         if found is None:
             return LinkMade(code=RefusalCode.linking_over)
+        # First, so that an end of the link finds it, however soon it comes.
+        await self._store.keep(command.linking_id, command.citizen_id, found, self._clock.now())
         asked = LinkAccount(session=command.session, party_id=found.party_id, account_hash=found.account_hash)
-        made = await self._bus.call(asked, DEADLINE_S)
-        if made.link_id is not None:
-            await self._store.keep(command, found)
-        return made
+        return await self._bus.call(asked, DEADLINE_S)
+
+    async def end_left(self) -> None:
+        """As the job `end_left_linkings`: the tokens of those that no link has come of are given back."""
+        await asyncio.gather(*(self._end(left) for left in await self._store.left()))
+
+    async def _end(self, left: Left) -> None:
+        """One that cannot be asked about has its turn again. Kept first: an end that comes meanwhile finds it."""
+        try:
+            await self._store.keep(left.linking_id, left.citizen_id, left.found, left.begun_at)
+            await self._store.over(left.linking_id, is_linked=await self._is_linked(left))
+        except HubError as error:
+            log.warning("linking_not_ended", linking_id=left.linking_id, error=type(error).__qualname__)
+
+    async def _is_linked(self, left: Left) -> bool:
+        party_id, account = left.found.party_id, left.found.account_hash
+        asked = LinkIdsOf(party_id=party_id, account_hashes=(account,))
+        link_id = (await self._bus.call(asked, DEADLINE_S)).link_ids.get(account.hex())
+        if link_id is None:
+            return False
+        behind = LinkedCitizensOf(party_id=party_id, link_ids=[link_id])
+        return (await self._bus.call(behind, DEADLINE_S)).citizens.get(link_id) == left.citizen_id
 
     async def give_back(self, envelope: Envelope) -> Unasked | None:
         """RevokeTokens: tell the provider. Raises OutsideDownError, NoAnswerError, RevocationRefusedError."""
@@ -188,11 +211,15 @@ class Linkings:
 
 
 async def unlinked(events: Sequence[CitizenUnlinked], tx: Transaction) -> None:
-    """What the party has given us for the account goes back to it, and nothing under way is ended by a link."""
-    citizen_ids = [event.citizen_id for event in events]
-    await tx.execute(sql.END_LINKINGS, citizen_ids)
+    """What the party has given us for the account goes back to it, and nothing under way there ends by a link.
+
+    What was begun after the link had ended is another one's.
+    """
+    party_ids, citizen_ids = [event.party_id for event in events], [event.citizen_id for event in events]
+    ended = (party_ids, citizen_ids, [event.ended_at for event in events], tx.now)
+    await tx.execute(sql.END_LINKINGS, *ended, LINKING_FOR)
     places = {citizen_id: place for place, citizen_id in enumerate(citizen_ids)}
-    for row in await tx.fetch(sql.END_ACCOUNTS, [event.party_id for event in events], citizen_ids, tx.now):
+    for row in await tx.fetch(sql.END_ACCOUNTS, *ended):
         revoke = RevokeTokens(party_id=row["party_id"], linking_id=row["linking_id"])
         tx.send(revoke, places[row["citizen_id"]])
 

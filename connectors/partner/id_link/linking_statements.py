@@ -45,20 +45,36 @@ WHERE linking_id = $1 AND citizen_id = $2 AND browser = $3 AND stage = 'proven' 
 """
 
 KEEP_ACCOUNT: Final = """
-INSERT INTO partner.account (linking_id, party_id, citizen_id, proof_sealed) VALUES ($1, $2, $3, $4)
+INSERT INTO partner.account (linking_id, party_id, citizen_id, proof_sealed, kept_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (linking_id) DO NOTHING
 """
 
 END_ACCOUNTS: Final = """
-UPDATE partner.account AS a SET ended_at = $3
-FROM unnest($1::uuid[], $2::uuid[]) AS gone (party_id, citizen_id)
+UPDATE partner.account AS a SET ended_at = $4
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS gone (party_id, citizen_id, ended_at)
 WHERE a.citizen_id = gone.citizen_id AND a.party_id = gone.party_id AND a.ended_at IS NULL
+  AND coalesce(a.kept_at < gone.ended_at, true)
 RETURNING a.linking_id, a.party_id, a.citizen_id
 """
 
-END_LINKINGS: Final = """
-DELETE FROM partner.linking WHERE citizen_id = ANY ($1::uuid[])
+END_ACCOUNT: Final = """
+UPDATE partner.account SET ended_at = $2 WHERE linking_id = $1 AND ended_at IS NULL RETURNING party_id
 """
+
+END_LINKINGS: Final = """
+UPDATE partner.linking AS l SET ends_at = $4
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS gone (party_id, citizen_id, ended_at)
+WHERE l.citizen_id = gone.citizen_id AND l.party_id = gone.party_id AND l.ends_at > $4
+  AND coalesce(l.ends_at - $5::interval < gone.ended_at, true)
+"""
+"""Those that had begun before the link ended, $5 before they would end by themselves."""
+
+LEFT_LINKINGS: Final = """
+SELECT linking_id, party_id, citizen_id, proof_sealed, account_hash, ends_at FROM partner.linking
+WHERE stage = 'proven' AND ends_at < $1 ORDER BY ends_at LIMIT $2
+"""
+
+FORGET_LINKING: Final = "DELETE FROM partner.linking WHERE linking_id = $1"
 
 ENDED_ACCOUNT: Final = """
 SELECT proof_sealed FROM partner.account WHERE linking_id = $1 AND ended_at IS NOT NULL
@@ -68,5 +84,7 @@ FORGET_ACCOUNT: Final = "DELETE FROM partner.account WHERE linking_id = $1 AND e
 
 FORGET_LINKINGS: Final = """
 DELETE FROM partner.linking
-WHERE linking_id IN (SELECT linking_id FROM partner.linking WHERE ends_at < $1 ORDER BY ends_at LIMIT $2)
+WHERE linking_id IN (
+  SELECT linking_id FROM partner.linking WHERE ends_at < $1 AND stage <> 'proven' ORDER BY ends_at LIMIT $2)
 """
+"""A proven one has tokens, which are given back first."""

@@ -8,14 +8,17 @@ from uuid import UUID
 from connectors.partner.id_link import linking_statements as sql
 from connectors.partner.id_link.openid import Proof, Secrets
 from hub.apart import committed
-from hub.database import Database, reachable
+from hub.database import Database, Row, reachable
 from hub.forgetting import forget
 from hub.keys import Sealer, place
 from hub.transaction import Transaction
-from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, OpenIdProvider, TakeProof
+from schemas.id_links import BeginLinking, ConfirmLinking, MembershipCheck, OpenIdProvider, RevokeTokens, TakeProof
 
 LINKING_FOR: Final = timedelta(minutes=15)
 """From the click to the confirmation, the log-in at the party included."""
+LEFT_AFTER: Final = timedelta(minutes=1)
+"""Behind its end, nobody is still at work on a linking."""
+LEFT_LIMIT: Final = 100
 ANSWER_FOR: Final = timedelta(seconds=60)
 """From a party's own answer to the browser that brings it (ASVS 10.4.3)."""
 
@@ -42,6 +45,15 @@ class Confirmable(NamedTuple):
     party_id: UUID
     proof: Proof
     account_hash: bytes
+
+
+class Left(NamedTuple):
+    """A proven linking that is over."""
+
+    linking_id: UUID
+    citizen_id: UUID
+    begun_at: datetime
+    found: Confirmable
 
 
 class LinkingStore:
@@ -127,13 +139,33 @@ class LinkingStore:
         proof = Proof.model_validate_json(self._open(command.linking_id, "proof", row["proof_sealed"]))
         return Confirmable(row["party_id"], proof, row["account_hash"])
 
-    async def keep(self, command: ConfirmLinking, found: Confirmable) -> None:
-        """What is needed when the link ends."""
-        sealed = self._seal(command.linking_id, "account", found.proof.model_dump_json())
-        await committed(
-            self._database,
-            lambda tx: tx.execute(sql.KEEP_ACCOUNT, command.linking_id, found.party_id, command.citizen_id, sealed),
-        )
+    async def keep(self, linking_id: UUID, citizen_id: UUID, found: Confirmable, since: datetime) -> None:
+        """What is needed when the link ends, unless it is kept already."""
+        sealed = self._seal(linking_id, "account", found.proof.model_dump_json())
+        row = (linking_id, found.party_id, citizen_id, sealed, since)
+        await committed(self._database, lambda tx: tx.execute(sql.KEEP_ACCOUNT, *row))
+
+    async def left(self) -> list[Left]:
+        """Those that are over, linked or not, the earliest first."""
+        async with reachable(), self._database.reading() as reading:
+            rows = await reading.fetch(sql.LEFT_LINKINGS, reading.clock.now() - LEFT_AFTER, LEFT_LIMIT)
+        return [self._left(row) for row in rows]
+
+    def _left(self, row: Row) -> Left:
+        proof = Proof.model_validate_json(self._open(row["linking_id"], "proof", row["proof_sealed"]))
+        found = Confirmable(row["party_id"], proof, row["account_hash"])
+        return Left(row["linking_id"], row["citizen_id"], row["ends_at"] - LINKING_FOR, found)
+
+    async def over(self, linking_id: UUID, *, is_linked: bool) -> None:
+        """Forget the linking; where no link has come of it, its tokens go back."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(sql.FORGET_LINKING, linking_id)
+            party_id = None if is_linked else await tx.fetch_value(sql.END_ACCOUNT, linking_id, tx.now)
+            if party_id is not None:
+                tx.send(RevokeTokens(party_id=party_id, linking_id=linking_id))
+
+        await committed(self._database, work)
 
     async def ended(self, linking_id: UUID) -> Proof | None:
         """What there is to be given back."""
@@ -146,8 +178,8 @@ class LinkingStore:
         await committed(self._database, lambda tx: tx.execute(sql.FORGET_ACCOUNT, linking_id))
 
     async def forget_linkings(self) -> None:
-        """Those that have had their time."""
-        await forget(self._database, sql.FORGET_LINKINGS)
+        """Those that have had their time and proven nothing."""
+        await forget(self._database, sql.FORGET_LINKINGS, LEFT_AFTER)
 
     def _seal(self, linking_id: UUID, column: str, text: str) -> bytes:
         return self._sealer.seal(text.encode(), place("partner.linking", column, linking_id))

@@ -17,6 +17,7 @@ from hub.web.signed_parties import real_now
 from schemas.id_links import ACCOUNT_KEY
 
 FORGET_EVERY_S: Final = 600.0
+LEFT_EVERY_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class LinkParts:
 
     linkings: Linkings
     doors: tuple[LinkDoor, KeyPage]
-    job: Job
+    jobs: tuple[Job, Job]
 
 
 def link_parts(context: Context, outbound: Outbound) -> LinkParts:
@@ -46,4 +47,8 @@ def link_parts(context: Context, outbound: Outbound) -> LinkParts:
         real_now=real_now,
     )
     doors = (LinkDoor(context.bus, store, accounts, own_url), KeyPage(client_keys))
-    return LinkParts(linkings, doors, Job("forget_linkings", FORGET_EVERY_S, store.forget_linkings))
+    jobs = (
+        Job("forget_linkings", FORGET_EVERY_S, store.forget_linkings),
+        Job("end_left_linkings", LEFT_EVERY_S, linkings.end_left),
+    )
+    return LinkParts(linkings, doors, jobs)
