@@ -19,6 +19,7 @@ import connectors
 import hub
 import workers
 from hub.database import SESSION
+from workers.goods.statements import OFFERS, ONE_OFFER
 
 ROWS: Final = 2_000
 """In each table: enough for an index to be the shorter way where there is one."""
@@ -227,6 +228,12 @@ async def test_statements_fit_the_schema_and_find_rows_of_large_tables_by_a_key(
     }
     assert {name: tables for name, tables in found.items() if name not in WHOLE} == {}
     assert set(first_names.values()) >= WHOLE.keys()
+
+
+async def test_one_offer_is_found_by_its_key(filled: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Though the table may be read whole: shops ask after each of theirs."""
+    assert list(whole_reads(await plan_of(filled, ONE_OFFER), await indexes(filled))) == []
+    assert "goods.offer" in whole_reads(await plan_of(filled, OFFERS), await indexes(filled))
 
 
 async def test_a_statement_without_an_index_is_found(filled: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -9,6 +9,10 @@ from workers.goods import statements
 
 async def offers_of(query: OffersOf, reading: Reading) -> Offers:
     """One page, by title."""
+    is_one = query == OffersOf(party_id=query.party_id, offer_id=query.offer_id)
+    if is_one and query.party_id is not None and query.offer_id is not None:
+        rows = await reading.fetch(statements.ONE_OFFER, query.party_id, query.offer_id)
+        return Offers(offers=[_view(row) for row in rows])
     state = query.state.value if query.state else None
     rows = await reading.fetch(
         statements.OFFERS,

@@ -90,6 +90,19 @@ WHERE ($1::uuid IS NULL OR o.party_id = $1)
   AND ($7::text IS NULL OR concat_ws('|', o.title, o.party_id, o.offer_id) COLLATE "C" > $7)
 ORDER BY place LIMIT $8
 """
+ONE_OFFER: Final = """
+SELECT o.party_id, p.name AS party, o.offer_id, o.revision, o.title, o.merchant, o.price, o.region, o.industry,
+  o.page_url, o.posted_at, a.lg_codes, a.states, a.comments
+FROM goods.offer AS o
+JOIN goods.party AS p USING (party_id)
+CROSS JOIN LATERAL (
+  SELECT array_agg(lg_code ORDER BY lg_code) AS lg_codes, array_agg(state ORDER BY lg_code) AS states,
+    array_agg(comment ORDER BY lg_code) AS comments
+  FROM goods.approval AS a WHERE (a.party_id, a.offer_id) = (o.party_id, o.offer_id)
+) AS a
+WHERE o.party_id = $1 AND o.offer_id = $2
+"""
+"""Shops ask after each of theirs: not by reading all of everybody's, as a statement does that fits any question."""
 USABLE_POOLS: Final = """
 SELECT asked.pool
 FROM unnest($3::text[]) AS asked (pool)
