@@ -16,6 +16,7 @@ import asyncpg
 
 from hub.embedded_postgres import EmbeddedPostgres
 from tests.hub.transports.rabbitmq.broker_view import BrokerView
+from tests.memory import resident_kib
 from tests.rabbitmq import Broker
 from tests.reliability.checker import Violation
 from tests.reliability.cluster import Cluster, Worker
@@ -171,14 +172,14 @@ class Leaks:
     @classmethod
     async def now(cls, cluster: Cluster) -> "Leaks":
         """The baseline."""
-        return cls(await _files(cluster), max(map(_memory_kb, cluster.workers)))
+        return cls(await _files(cluster), _largest_kib(cluster))
 
     async def found(self, cluster: Cluster) -> list[str]:
         """What has grown and does not shrink again."""
         found: list[str] = []
         for _ in range(TRIES_LIMIT):
             found = []
-            files, memory_kb = await _files(cluster), max(map(_memory_kb, cluster.workers))
+            files, memory_kb = await _files(cluster), _largest_kib(cluster)
             if files > self._files:
                 found.append(f"{files} open files beside connections to PostgreSQL, {self._files} before")
             if memory_kb > self._memory_kb + MEMORY_LIMIT_KB:
@@ -203,9 +204,8 @@ def _open_files(worker: Worker) -> int:
     return len(list(Path(f"/proc/{worker.process.pid}/fd").iterdir()))
 
 
-def _memory_kb(worker: Worker) -> int:
-    (line,) = [one for one in _status(worker) if one.startswith("VmRSS:")]
-    return int(line.split()[1])
+def _largest_kib(cluster: Cluster) -> int:
+    return max(resident_kib(worker.process.pid) for worker in cluster.workers)
 
 
 def _state(worker: Worker) -> str:

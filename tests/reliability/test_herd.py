@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -16,6 +15,7 @@ import pytest
 from hub.embedded_postgres import EmbeddedPostgres
 from tests.connectors.partner.test_killed import hub
 from tests.connectors.partner.town import AIRLINE, CITIZENS, Partner, settle, transfer
+from tests.memory import peak_kib
 from tests.reliability.test_stopped_database import POSTED, server, stop_immediately
 from tests.running import running
 from tests.waiting import wait_until
@@ -77,12 +77,6 @@ class Herd:
         return self.after_s[-1]
 
 
-def peak_kib(process: asyncio.subprocess.Process) -> int:
-    """The most memory that the process has held."""
-    lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
 @asynccontextmanager
 async def one_door(url: str) -> AsyncIterator[tuple[Partner, asyncio.subprocess.Process]]:
     """A whole hub and a partner with as many connections as it likes."""
@@ -99,7 +93,7 @@ async def play(server: EmbeddedPostgres) -> tuple[Herd, float, int]:
     async with one_door(server.url) as (partner, process):
         warm = Herd(partner)
         await asyncio.gather(*(warm.ask(-1 - number) for number in range(WARM)))
-        before_kib = peak_kib(process)
+        before_kib = peak_kib(process.pid)
         await asyncio.to_thread(stop_immediately, server)
         herd = Herd(partner)
         asking = [asyncio.create_task(herd.ask(number)) for number in range(HERD)]
@@ -112,7 +106,7 @@ async def play(server: EmbeddedPostgres) -> tuple[Herd, float, int]:
         finally:
             for one in asking:
                 one.cancel()
-        return herd, took_s, peak_kib(process) - before_kib
+        return herd, took_s, peak_kib(process.pid) - before_kib
 
 
 async def posted(url: str) -> int:

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from hub import logs, loop
@@ -16,17 +15,11 @@ from hub.clock import SystemClock
 from hub.installed import installed
 from hub.serving import serving
 from hub.settings import Settings
+from tests.memory import resident_kib
 from tests.running import SECRET_KEY
 
-STATUS: Final = Path("/proc/self/status")
 FURTHER: Final = "FURTHER_SETTINGS_OF_TEST"
 """Settings by their names, as JSON in the environment."""
-
-
-def resident_kib() -> int:
-    """What this process holds in memory."""
-    line = next(line for line in STATUS.read_text(encoding="ascii").splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1])
 
 
 async def main(url: str, port: str, origin: str, components: Sequence[str]) -> None:
