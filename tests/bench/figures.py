@@ -14,6 +14,10 @@ class Measured:
     notes: Mapping[str, object] = field(default_factory=dict)
 
 
+class NotMeasuredError(Exception):
+    """There is no figure here, and this is why, in one line."""
+
+
 Measure = Callable[[], Awaitable[Measured]]
 
 
@@ -45,8 +49,15 @@ ROWS: Final[Mapping[str, Row]] = {
         Row("P3", "as P2, over RabbitMQ, every component apart, two of each", "transfers/s", {"Y1": 2.0, "Y4": 1.5}),
         Row("P4", "as P1, with one partner and one store", "transfers/s", {"P1": 0.9}),
         Row("P5", "as P1, with the transfers of --transfers behind it", "transfers/s", {"P1": 0.9}),
+        Row(
+            "P7",
+            "a signed file of --rows transfers, one hub: upload to last outcome (goal 15,000; 250 MiB)",
+            "rows/s",
+        ),
         Row("P8", "expiry of due lots beside a live load", "lots/s"),
         Row("P9", "My Page, pages a second of one core (goal 200; p99 at most 15 ms)", "pages/s"),
+        Row("P10", "mail, one process, letters signed with RSA-2048, into a local sink (goal 500)", "notices/s"),
+        Row("P11", "make run in a new clone with an empty home: until the first page (goal at most 60)", "s"),
         Row(
             "checkout",
             "orders at 100/s, authorise to capture: p99 over Y1's p50 at 1 client (at most 60)",

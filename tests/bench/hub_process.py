@@ -1,4 +1,4 @@
-"""A hub of P2 and P3: the partners' door, the registry, the ledger and the mail connector, together or apart."""
+"""A hub of P2, P3 and P7: the partners' door, the registry, the ledger and the mail connector, together or apart."""
 
 import json
 import sys
@@ -21,6 +21,7 @@ from schemas.parties import KeyAlgorithm, PartyKind, RegisterParty, RegisterPart
 from tests.bench import world
 from tests.bench.children import say, told
 from tests.bench.partners import key_id_of, private_key_of
+from tests.memory import peak_kib
 from tests.running import SECRET_KEY
 
 DOOR: Final = "partner"
@@ -47,7 +48,7 @@ class Job:
 
 
 async def serve(job: Job) -> None:
-    """Serve until told to end; say the processor time it took since it was ready."""
+    """Serve until told to end; say the processor time it took since it was ready, and the most memory it has held."""
     settings = Settings.model_validate(
         {
             "database_url": job.database_url,
@@ -68,7 +69,8 @@ async def serve(job: Job) -> None:
         cpu_s = time.process_time()
         await told()
         cpu_s = time.process_time() - cpu_s
-    say({"cpu_s": cpu_s})
+        peak = peak_kib()
+    say({"cpu_s": cpu_s, "peak_kib": peak})
 
 
 async def _register(bus: Bus) -> None:

@@ -116,11 +116,12 @@ def _requests(url: str, job: Job, number: int) -> Iterator[Request]:
     while True:
         batch += 1
         ids = [f"{job.run}.{number}.{batch}.{n}" for n in range(BATCH)]
-        body = json.dumps({"transfers": [_item(one, job.linked, chance) for one in ids]}).encode()
+        body = json.dumps({"transfers": [item_of(one, job.linked, chance) for one in ids]}).encode()
         yield Request(url, body, signer.headers("POST", url, body, {"Content-Type": "application/json"}))
 
 
-def _item(transfer_id: str, linked: int, chance: random.Random) -> dict[str, object]:
+def item_of(transfer_id: str, linked: int, chance: random.Random) -> dict[str, object]:
+    """A transfer to one of the first so many `linked` citizens."""
     who = chance.randrange(linked)
     return {
         "transfer_id": transfer_id,

@@ -46,9 +46,9 @@ class Hub:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
-    async def post_file(self, content: bytes, own_id: str) -> str:
-        """Hand in a CSV file; returns the hub's id of it."""
-        headers = {"Content-Type": "text/csv", "Idempotency-Key": own_id}
+    async def post_file(self, content: bytes, own_id: str, media_type: str = "text/csv") -> str:
+        """Hand in a file of that type; returns the hub's id of it."""
+        headers = {"Content-Type": media_type, "Idempotency-Key": own_id}
         answer = await self._ask("POST", "/transfer-files", content, headers)
         return str(answer["file_id"])
 
