@@ -42,9 +42,9 @@ class Child:
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
 
-    async def result(self) -> Any:  # noqa: ANN401 - whatever it says
+    async def result(self, limit_s: float = RESULT_LIMIT_S) -> Any:  # noqa: ANN401 - whatever it says
         """Wait for its end; returns what it says then."""
-        result = await self._line(RESULT_LIMIT_S)
+        result = await self._line(limit_s)
         await self._process.wait()
         return result
 

@@ -33,7 +33,9 @@ COMPONENTS: Final = ("partner", "registry", "ledger")
 SIZES: Final = {"partner": 4, "registry": 4, "ledger": 4}
 NDJSON: Final = "application/x-ndjson"
 PARTNER: Final = 0
-FILE_LIMIT_S: Final = 400.0
+FILE_LIMIT_S: Final = 1_200.0
+PARTNER_LIMIT_S: Final = FILE_LIMIT_S + 300.0
+"""Handing in and reading the results included."""
 STEPS_WANTED: Final = 10
 """How often a partner that asks must see that a file has got on, at least."""
 LEAST_ROWS: Final = 40_000
@@ -103,7 +105,7 @@ class Files:
         try:
             await partner.ready()
             partner.go()
-            return Worked(**await partner.result())
+            return Worked(**await partner.result(PARTNER_LIMIT_S))
         finally:
             await partner.end()
 

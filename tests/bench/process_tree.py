@@ -4,24 +4,29 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-PARENT: Final = 1
 STATE: Final = 0
+PARENT: Final = 1
+TIMES: Final = slice(11, 15)
 STARTED: Final = 19
 """Fields of /proc/<pid>/stat behind the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; with the time of its start, because numbers are given again."""
+    """One process; with the time of its start, because numbers are given again.
+
+    `cpu_s`: the processor time that it has taken, with that of its children that have ended.
+    """
 
     pid: int
     started: str
     name: str
     arguments: tuple[str, ...]
+    cpu_s: float = field(compare=False)
 
     @property
     def is_there(self) -> bool:
@@ -44,7 +49,9 @@ def descendants(pid: int) -> Iterator[Process]:
             found = _stat(one)
             command = Path(f"/proc/{one}/cmdline").read_bytes().decode(errors="replace")
             if found is not None:
-                yield Process(one, found[1][STARTED], found[0], tuple(command.rstrip("\0").split("\0")))
+                name, fields = found
+                cpu_s = sum(map(int, fields[TIMES])) / os.sysconf("SC_CLK_TCK")
+                yield Process(one, fields[STARTED], name, tuple(command.rstrip("\0").split("\0")), cpu_s)
 
 
 def kill(processes: Iterable[Process]) -> None:
