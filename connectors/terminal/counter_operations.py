@@ -93,6 +93,10 @@ class CounterOperations:
         for operation_id in await self._store.end_session(session.session_id, session.terminal_id):
             self._start(self._release(session.terminal_id, operation_id))
 
+    async def is_still(self, operation: Operation) -> bool:
+        """Whether what is done in it may go on."""
+        return await self._store.is_still(operation.operation_id)
+
     async def is_latest(self, operation: Operation) -> bool:
         """Whether it has begun not long ago, and none at this terminal after it."""
         return await self._store.is_latest(operation)
@@ -109,7 +113,8 @@ class CounterOperations:
         operation = await self._store.take(operation_id, session.session_id)
         if operation is None or operation.kept is None:
             now = await self.of(operation_id, session)
-            raise refused(now.code or RefusalCode.terminal_busy)
+            is_done = now.state == "done"
+            raise refused(now.code or (RefusalCode.operation_over if is_done else RefusalCode.terminal_busy))
         try:
             await self._use_session(operation, operation.kept)
             yield operation

@@ -25,7 +25,8 @@ from schemas.problems import ProblemCode, RefusalCode
 
 DEADLINE_S: Final = 10.0
 ATTEMPTS_LIMIT: Final = 20
-"""Amounts tried in one operation."""
+"""Amounts tried in one operation, and receipts asked for of nothing."""
+ENDED: Final = frozenset({"done", "over"})
 HASH_BYTES: Final = 16
 
 log: Final = structlog.get_logger()
@@ -69,10 +70,8 @@ class CounterPosting:
         operation, at = await asyncio.gather(
             self._operations.of(operation_id, session), here(self._bus, session.terminal_id)
         )
-        if operation.purpose is purpose and operation.state == "done":
-            if await self._found(operation, at) is None:
-                raise refused(RefusalCode.operation_over)
-            return await self._posted(operation, at, make)
+        if operation.purpose is purpose and operation.state in ENDED:
+            return await self._told_again(operation, at, make)
         async with self._operations.at(operation_id, session, purpose) as taken:
             await self._operations.still(taken)
             posted = await self._posted(taken, at, make)
@@ -99,17 +98,33 @@ class CounterPosting:
         return found
 
     async def _posted(self, operation: Operation, at: Here, make: Make) -> Posted:
-        for attempt in range(ATTEMPTS_LIMIT):
-            asking = Asking(operation, at, attempt)
+        for asking in _askings(operation, at):
             answer = await self._bus.call(make(asking), DEADLINE_S)
             if answer.code is None:
                 return Posted(asking, answer)
-            if answer.code == RefusalCode.id_conflict:
-                if await self._found(operation, at) is not None:
-                    raise refused(RefusalCode.done_before)
-            elif not answer.replayed:
+            if answer.code != RefusalCode.id_conflict and not answer.replayed:
                 raise refused(answer.code)
+            found = await self._found(operation, at)
+            if found is not None:
+                return await self._same(found, make)
+            if not await self._operations.is_still(operation):
+                # Its id may have been taken just now by whoever was told that nothing was posted.
+                raise refused(RefusalCode.operation_over)
         raise refused(RefusalCode.operation_over)
+
+    async def _told_again(self, operation: Operation, at: Here, make: Make) -> Posted:
+        """What an operation that has ended has posted, also where its card was pulled before it could say so."""
+        found = await self._found(operation, at)
+        if found is None or not await self._operations.is_latest(operation):
+            raise refused(operation.code or RefusalCode.operation_over)
+        return await self._same(found, make)
+
+    async def _same(self, found: Posted, make: Make) -> Posted:
+        """The ledger tells whether the very same was asked: under an id with an outcome nothing new is posted."""
+        answer = await self._bus.call(make(found.asking), DEADLINE_S)
+        if answer.code is not None:
+            raise refused(RefusalCode.done_before)
+        return found
 
     async def _found(self, operation: Operation, at: Here) -> Posted | None:
         """What has been posted as far as the books say now."""
@@ -135,7 +150,8 @@ class CounterPosting:
                 citizen_id=citizen_of(operation),
                 code=RefusalCode.operation_over,
             )
-            if (await self._bus.call(taken, DEADLINE_S)).code == RefusalCode.operation_over:
+            answer = await self._bus.call(taken, DEADLINE_S)
+            if answer.code == RefusalCode.operation_over and not answer.replayed:
                 return None
         return None
 

@@ -1,7 +1,7 @@
 """Points at counters (画面28–36): used, put on a voucher, printed again, redeemed, each with its card or its paper."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +12,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from connectors.terminal.counter_operations import CounterOperations
 from connectors.terminal.counter_point_shapes import UseForm
-from connectors.terminal.counter_posting import command_id_of, request_hash
+from connectors.terminal.counter_points import CounterPoints
+from connectors.terminal.counter_posting import CounterPosting, command_id_of, request_hash
+from connectors.terminal.counter_sessions import Session
+from connectors.terminal.counter_store import CounterStore
+from hub.bus import Bus
 from hub.clock import AdjustableClock
+from hub.keys import Keys
+from hub.web.problems import ProblemError
 from schemas.citizens import CitizenBehind
 from schemas.grants import GrantPoints
 from schemas.municipalities import RegisterScheme, RegisterSupportEvent
@@ -28,6 +35,7 @@ from tests.connectors.terminal.agents import CITY, DEADLINE_S, Hub, enrolled, hu
 from tests.connectors.terminal.counters import ISSUER, Clerk, Place, anchors, open_town, place
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
+from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 
 OTHER_CITY = "232335"
@@ -173,6 +181,11 @@ async def test_an_amount_that_is_refused_is_mended_with_the_card_still_in(shops:
     assert status == 404
     receipt = await clerk.done(operation_id, "use", pool=event_pool(EVENT_ID), points=500, at_most=True)
     assert (receipt["points"], receipt["left"], receipt["name"]) == (AT_EVENT, 0, "県の催し")
+    again = await clerk.at(shops.second).done(operation_id, "use", pool=event_pool(EVENT_ID), points=500, at_most=True)
+    assert again == receipt
+    for pool, points in ((event_pool(EVENT_ID), 500), (POOL, HELD + 1)):
+        status, answer = await clerk.act(operation_id, "use", pool=pool, points=points)
+        assert (status, code_of(answer)) == (409, "done_before")
     assert await shops.owed("中央図書館") == AT_EVENT
 
 
@@ -207,9 +220,87 @@ async def test_what_is_told_not_to_be_used_is_not_used_later(shops: Shops) -> No
         store_id=place_id, lg_code=CITY,
     )  # fmt: skip
     assert (await shops.first.bus.call(late, DEADLINE_S)).code == "id_conflict"
+    status, _ = await clerk.ask("GET", f"/operations/{operation_id}/receipt")
+    assert status == 404
+    late = late.model_copy(update={"command_id": command_id_of(UUID(operation_id), 1)})
+    assert (await shops.first.bus.call(late, DEADLINE_S)).code == "id_conflict", "what came between is late as well"
     assert await shops.held() == (HELD, 0)
     receipt = await clerk.done(operation_id, "use", pool=POOL, points=200)
     assert (receipt["points"], receipt["left"]) == (200, HELD - 200)
+
+
+async def test_a_use_whose_card_was_pulled_before_it_was_told_is_told_all_the_same(shops: Shops) -> None:
+    clerk = shops.with_card(shops.shop)
+    operation_id = await clerk.read("use-points")
+    place_id = place_id_of(CITY, "八百屋")
+    done = UsePoints(
+        party_id=place_id, command_id=command_id_of(UUID(operation_id), 0),
+        request_hash=request_hash(UseForm(pool=POOL, points=300)), citizen_id=shops.citizen_id, pool=POOL, points=300,
+        store_id=place_id, lg_code=CITY,
+    )  # fmt: skip
+    assert (await shops.first.bus.call(done, DEADLINE_S)).code is None
+    shops.shop.reader.remove()
+    assert (await clerk.ended(operation_id, "proven"))["code"] == "card_removed"
+    receipt = await clerk.done(operation_id, "use", pool=POOL, points=300)
+    assert (receipt["points"], receipt["left"]) == (300, 700)
+    status, answer = await clerk.act(operation_id, "use", pool=POOL, points=1)
+    assert (status, code_of(answer)) == (409, "done_before")
+
+
+async def test_what_is_over_posts_nothing_more(shops: Shops) -> None:
+    """The card is pulled, and a receipt asked for, while an amount is being used under the next id."""
+    clerk = shops.with_card(shops.shop)
+    operation_id = await clerk.read("use-points")
+    status, _ = await clerk.act(operation_id, "use", pool=POOL, points=HELD + 1)
+    assert status == 409
+    shops.shop.reader.remove()
+    assert (await clerk.ended(operation_id, "proven"))["code"] == "card_removed"
+    status, _ = await clerk.ask("GET", f"/operations/{operation_id}/receipt")
+    assert status == 404
+    status, answer = await clerk.act(operation_id, "use", pool=POOL, points=300)
+    assert (status, code_of(answer)) == (409, "card_removed")
+    assert await shops.held() == (HELD, 0)
+
+
+class Between:
+    """A bus on which something happens right before points are used."""
+
+    def __init__(self, bus: Bus, happens: Callable[[UsePoints], Awaitable[None]]) -> None:
+        self._bus = bus
+        self._happens = happens
+
+    async def call(self, message: Any, deadline_s: float) -> Any:  # noqa: ANN401 - any message and its answer
+        if isinstance(message, UsePoints):
+            await self._happens(message)
+        return await self._bus.call(message, deadline_s)
+
+
+async def test_an_act_that_is_overtaken_by_the_end_of_its_operation_posts_nothing(shops: Shops) -> None:
+    """While it asks, the operation is over, and whoever asks for its receipt is told that nothing was used."""
+    clerk = shops.with_card(shops.shop)
+    operation_id = UUID(await clerk.read("use-points"))
+    process = shops.first.process
+    store = CounterStore(process.database_of("terminal"), Keys(SECRET_KEY.encode()).sealer("terminal.counter"))
+    async with process.database_of("terminal").reading() as reading:
+        asked = "SELECT session_id, terminal_id FROM terminal.counter_operation WHERE operation_id = $1"
+        row = await reading.fetch_row(asked, operation_id)
+    assert row is not None
+    session = Session(row["session_id"], row["terminal_id"], TerminalKind.point_use, None, point_use_too=False)
+    told: list[int] = []
+
+    async def is_over(command: UsePoints) -> None:
+        if command.command_id.endswith(".0"):
+            await store.end(operation_id, "over", "card_removed")
+            told.append((await clerk.ask("GET", f"/operations/{operation_id}/receipt"))[0])
+
+    operations = CounterOperations(store, process.bus)
+    between: Any = Between(process.bus, is_over)
+    points = CounterPoints(operations, CounterPosting(operations, between), process.bus)
+    with pytest.raises(ProblemError) as refused:
+        await points.use(operation_id, session, UseForm(pool=POOL, points=300))
+    assert (refused.value.errors[0].code, told) == ("operation_over", [404])
+    assert await shops.held() == (HELD, 0)
+    await operations.close()
 
 
 async def test_another_card_uses_nobodys_points(shops: Shops, card_authority: CardAuthority) -> None:
@@ -343,16 +434,21 @@ async def test_a_lost_paper_is_printed_again_with_the_card(shops: Shops) -> None
     assert (await clerk.state(operation_id))["state"] == "done"
     status, answer = await clerk.act(operation_id, "issue-voucher", pool=POOL, points=1, expires_on=shops.day(1))
     assert (status, code_of(answer)) == (409, "operation_over"), "nothing is issued without the card"
+    status, answer = await clerk.act(operation_id, "print-again", voucher_id=told["voucher_id"])
+    assert (status, code_of(answer)) == (409, "operation_over"), "begin anew, and it is printed again"
     assert await shops.held() == (HELD - 300, 300)
 
 
 async def test_the_paper_is_not_printed_again_without_the_card_once_the_next_citizen_is_there(shops: Shops) -> None:
     clerk = shops.with_card(shops.tourists)
     operation_id = await clerk.read("issue-voucher")
-    await clerk.done(operation_id, "issue-voucher", pool=POOL, points=300, expires_on=shops.day(1))
+    form = {"pool": POOL, "points": 300, "expires_on": shops.day(1)}
+    paper = await clerk.done(operation_id, "issue-voucher", **form)
+    assert await clerk.done(operation_id, "issue-voucher", **form) == paper
     await clerk.begin("issue-voucher")
-    status, answer = await clerk.ask("GET", f"/operations/{operation_id}/paper")
-    assert (status, code_of(answer)) == (409, "operation_over")
+    for method, step, body in (("GET", "paper", {}), ("POST", "issue-voucher", form)):
+        status, answer = await clerk.ask(method, f"/operations/{operation_id}/{step}", **body)
+        assert (status, code_of(answer)) == (409, "operation_over")
 
 
 async def test_a_voucher_of_another_municipality_is_neither_printed_nor_redeemed_here(shops: Shops) -> None:
