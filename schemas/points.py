@@ -313,8 +313,8 @@ class DueLotsOf(Query, Answered[DueLots]):
 
     A citizen's lots that end on one day come on one page. `day` and `after` come from the page before. With
     `came_back_since`, lots that ended before `first` too, from the first on that points came back to since that day.
-    Up to the last day `known_until`, only lots from the number `opened_from` on, and of the others those that were
-    empty since then; none from `opened_until` on, which comes from the page before too.
+    Up to the last day `known_until`, only lots from the number `opened_from` on; none from `opened_until` on, which
+    comes from the page before too.
     """
 
     TYPE: ClassVar[str] = "jp.mykey.points.due-lots-of.v1"

@@ -46,8 +46,7 @@ class DayWork:
     `after` is how far it came: the last day and the citizen of the last lots that are done with. `left_from` is the
     earliest last day of the lots among them that are still due, for they were refused. Lots that end before `first` are
     its work too where points came back to them since `came_back_since`. Of the lots that end up to `known_until` only
-    those from the number `opened_from` on are its work and those that were empty since, and of all only those before
-    `opened_until`.
+    those from the number `opened_from` on are its work, and of all only those before `opened_until`.
     """
 
     kind: WorkKind
@@ -80,8 +79,8 @@ def next_work(
     """What to do now: the rest of the latest work, or today's, or None when today's is done.
 
     A reminder goes on where the latest one ended, so that days on which nothing ran, and a changed notice period,
-    neither lose a lot nor remind of it twice; and of the days before that it looks at the lots opened or filled again
-    since. What is due is looked for from where the latest one left something.
+    neither lose a lot nor remind of it twice; and of the days before that it looks at the lots opened since. What is
+    due is looked for from where the latest one left something.
     """
     if latest is not None and not latest.is_done:
         return latest

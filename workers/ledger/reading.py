@@ -1,14 +1,12 @@
 """Questions to the ledger: balances, due lots, outcomes. Answered from committed state."""
 
 import json
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 from hub.clock import start_of_day
-from hub.database import Row
 from hub.transaction import Reading
 from schemas.holds import HoldView
 from schemas.points import (
@@ -38,10 +36,6 @@ PASSED_LIMIT_LOTS: Final = 20_000
 """A page is looked for among so many: one refused lot of long ago has those that were emptied since behind it."""
 NOBODY: Final = UUID(int=0)
 """Before every citizen."""
-EVERYBODY: Final = UUID(int=2**128 - 1)
-"""No citizen comes after it."""
-
-_Place: TypeAlias = tuple[date, UUID]
 
 
 async def balance_of(query: BalanceOf | UsableAtOf, reading: Reading) -> Balances:
@@ -120,47 +114,13 @@ async def due_lots_of(query: DueLotsOf, reading: Reading) -> DueLots:
         statements.DUE_LOTS, query.partition, day, citizen_id, query.last, reserve, query.limit,
         query.known_until, query.opened_from, until, PASSED_LIMIT_LOTS,
     )  # fmt: skip
-    end = _end_of(rows, query.limit)
-    if end is None:
+    lots = [DueLot(**{name: row[name] for name in DueLot.model_fields}) for row in rows]
+    if sum(row["lots"] for row in rows) < query.limit:
         passed = statements.DUE_LOTS_PASSED, query.partition, day, citizen_id, query.last, PASSED_LIMIT_LOTS
         last = await reading.fetch_row(*passed)
-        end = _place_of(last) if last else None
-    refilled = await _refilled(query, (day, citizen_id), end or (query.last, EVERYBODY), reading)
-    end = _end_of(refilled, query.limit) or end
-    lots = _together([row for row in (*rows, *refilled) if end is None or _place_of(row) <= end])
-    on, after = end or (None, None)
-    return DueLots(lots=lots, after=after, day=on, opened_until=until)
-
-
-async def _refilled(query: DueLotsOf, begin: _Place, end: _Place, reading: Reading) -> list[Row]:
-    """The lots of this page that were empty when they were looked at before."""
-    if query.known_until is None or query.opened_from is None or begin[0] > query.known_until:
-        return []
-    end = min(end, (query.known_until, EVERYBODY))
-    reserve = query.kind is DueKind.sweep
-    return await reading.fetch(
-        statements.REFILLED_LOTS, query.partition, *begin, *end, reserve, query.opened_from, query.limit
-    )
-
-
-def _place_of(row: Row) -> _Place:
-    return row["expires_on"], row["citizen_id"]
-
-
-def _end_of(rows: Sequence[Row], limit: int) -> _Place | None:
-    """Where the page ends that these rows fill; None where they do not."""
-    return _place_of(rows[-1]) if sum(row["lots"] for row in rows) >= limit else None
-
-
-def _together(rows: Sequence[Row]) -> list[DueLot]:
-    """In their order; a citizen's lots of one pool that end on one day are one, whichever way they were found."""
-    points: dict[tuple[date, UUID, str], int] = defaultdict(int)
-    for row in rows:
-        points[*_place_of(row), row["pool"]] += row["points"]
-    return [
-        DueLot(citizen_id=citizen_id, pool=pool, expires_on=day, points=points[day, citizen_id, pool])
-        for day, citizen_id, pool in sorted(points)
-    ]
+        after, on = (last["citizen_id"], last["expires_on"]) if last else (None, None)
+        return DueLots(lots=lots, after=after, day=on, opened_until=until)
+    return DueLots(lots=lots, after=lots[-1].citizen_id, day=lots[-1].expires_on, opened_until=until)
 
 
 async def _page_begins(query: DueLotsOf, reading: Reading) -> tuple[date, UUID]:

@@ -180,33 +180,6 @@ WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > 
 ORDER BY expires_on, citizen_id OFFSET $5::int - 1 LIMIT 1
 """
 """The last of the $5 lots that a page was looked for among; none where there are fewer."""
-REFILLED_LOTS: Final = """
-WITH old AS MATERIALIZED (
-    SELECT account, expires_on, citizen_id, pool, balance FROM ledger.lot
-    WHERE partition = $1 AND expires_on < 'infinity' AND (expires_on, citizen_id) > ($2::date, $3::uuid)
-        AND (expires_on, citizen_id) <= ($4::date, $5::uuid)
-        AND balance > 0 AND (pool = 'reserve') = $6 AND account < $7
-), refilled AS (
-    SELECT account FROM (
-        SELECT account, balance - sum(c.points) OVER (PARTITION BY account ORDER BY block DESC, outcome DESC, line DESC)
-            AS balance_before
-        FROM ledger.transfer AS t
-        CROSS JOIN LATERAL (VALUES (t.credit, t.points), (t.debit, -t.points)) AS c (account, points)
-        JOIN old USING (account)
-        WHERE t.partition = $1 AND t.block > (
-            SELECT block FROM ledger.block WHERE partition = $1 AND until_account <= $7 ORDER BY block DESC LIMIT 1)
-    ) AS changes
-    WHERE balance_before = 0
-), page AS (
-    SELECT expires_on, citizen_id, pool, balance FROM old WHERE account IN (SELECT account FROM refilled)
-    ORDER BY expires_on, citizen_id FETCH FIRST $8 ROWS WITH TIES
-)
-SELECT citizen_id, pool, expires_on, sum(balance)::bigint AS points, count(*) AS lots
-FROM page GROUP BY expires_on, citizen_id, pool ORDER BY expires_on, citizen_id, pool
-"""
-"""Of a page's lots those that were empty at some time since there were $7 accounts, and are not now: what was credited
-and taken is taken off the balance again, latest first. Reads all posted since the last of
-those accounts was opened: while none is opened, a lot is found again each day, and whoever sends notices sends one."""
 NEXT_ACCOUNT: Final = "SELECT next_account FROM ledger.head WHERE partition = $1"
 CAME_BACK: Final = """
 SELECT min(l.expires_on) FROM ledger.transfer AS t

@@ -112,23 +112,6 @@ async def test_points_that_come_back_to_a_lot_that_has_ended_are_due_again(world
     assert await world.balance(1) == {scheme_pool(BASE): 100}
 
 
-async def test_points_that_come_into_an_emptied_lot_are_reminded_of(world: World) -> None:
-    """A lot that was empty when it was looked at first is looked at again once it was filled."""
-    await world.register(1, 17, 33, 49)
-    await world.credit(scheme_pool(OTHER_BASE), 200, 1, 17, 33)
-    await world.spend(scheme_pool(OTHER_BASE), 200, 1, 17)
-    await world.to(date(2027, 3, 18))
-    assert [one["citizen_id"] for one in await world.said("notices.points-expiring-soon")] == [str(UUID(int=33))]
-    await world.credit(scheme_pool(OTHER_BASE), 300, 1)
-    await world.spend(scheme_pool(OTHER_BASE), 100, 1, 33)
-    await world.credit(scheme_pool(OTHER_BASE), 10, 33)
-    await world.credit(scheme_pool(OTHER_BASE), 5, 49)
-    for day in (19, 20):
-        await world.to(date(2027, 3, day))
-    _, *said = await world.said("notices.points-expiring-soon")
-    assert [(one["citizen_id"], one["points"]) for one in said] == [(str(UUID(int=1)), 200), (str(UUID(int=49)), 5)]
-
-
 async def test_points_that_come_within_the_notice_are_reminded_of_once(world: World) -> None:
     await world.register(1, 17)
     await world.credit(scheme_pool(OTHER_BASE), 200, 1)

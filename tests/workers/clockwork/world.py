@@ -12,14 +12,13 @@ from hub.process import HubProcess
 from schemas.citizens import MailChoices, RegisterCitizen
 from schemas.clockwork import ClockworkDone, ClockworkDoneOf
 from schemas.municipalities import RegisterScheme
-from schemas.points import BalanceOf, CreditPoints, UsePoints
+from schemas.points import BalanceOf, CreditPoints
 from tests.waiting import wait_until
 
 START = datetime(2027, 3, 1, 10, 0, tzinfo=JAPAN)
 LAST_DAY_HELD = date(2027, 3, 21)
 BASE, OTHER_BASE = "232343", "402117"
 PARTNER = UUID(int=0xA1)
-STORE = UUID(int=0xB1)
 DEADLINE_S = 20.0
 
 
@@ -66,24 +65,6 @@ class World:
                 citizen_id=UUID(int=number),
                 pool=pool,
                 points=points,
-            )
-            for number in numbers
-        ]
-        answers = await self.process.bus.call_many(asked, DEADLINE_S)
-        assert {answer.code for answer in answers} == {None}
-
-    async def spend(self, pool: str, points: int, *numbers: int) -> None:
-        """Each of these citizens uses points at a store."""
-        asked = [
-            UsePoints(
-                party_id=STORE,
-                command_id=str(uuid4()),
-                request_hash=bytes(16),
-                citizen_id=UUID(int=number),
-                pool=pool,
-                points=points,
-                store_id=STORE,
-                lg_code=OTHER_BASE,
             )
             for number in numbers
         ]

@@ -60,10 +60,6 @@ TWO: Final[Mapping[str, tuple[str, str]]] = {
         "smallint, date, uuid, date, boolean, bigint, date, bigint, bigint, bigint",
         f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', true, 1000, '2030-01-01', 0, 1000000, 1000",
     ),
-    "REFILLED_LOTS": (
-        "smallint, date, uuid, date, uuid, boolean, bigint, bigint",
-        f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-01', '{UUID(int=2**128 - 1)}', true, 1000000, 1000",
-    ),
     "DUE_LOTS_PASSED": (
         "smallint, date, uuid, date, int",
         f"3::smallint, '2030-01-01', '{LAST_BUT_TWO}', '2030-01-02', 2",
