@@ -161,10 +161,7 @@ def _told(file: Path | None) -> dict[str, Said | None]:
 
 async def _office(bus: Bus, options: argparse.Namespace, console: Console) -> None:
     query = asked(MunicipalOfficesOf, lg_code=options.lg_code)
-    if options.whole:
-        async with written_down(bus, "municipalities office", [f"municipality:{query.lg_code}"]):
-            found = await bus.call(query, DEADLINE_S)
-    else:
+    async with written_down(bus, "municipalities office", [f"municipality:{query.lg_code}"]):
         found = await bus.call(query, DEADLINE_S)
     table = Listing("ポイント", "ポイント名", "担当", "振込先", whole={"ポイント"})
     for one in found.offices:

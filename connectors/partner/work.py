@@ -126,14 +126,17 @@ class FileWorker:
     async def _ask(self, file: StoredFile, items: Sequence[Checked], again: int) -> _Answered:
         """A block's outcomes. What fails for a while is asked again, which is safe."""
         pause_s = FIRST_PAUSE_S
-        for _ in range(TRIES_LIMIT - 1):
+        for left in reversed(range(TRIES_LIMIT)):
             try:
-                return _Answered(await self._pipeline.outcomes(file.party_id, items), again)
+                prepared = await self._pipeline.prepare(file.party_id, items)
+                before, again = again, len(items)
+                return _Answered(await self._pipeline.post(prepared), before)
             except TransientError as error:
-                again = len(items)
+                if left == 0:
+                    raise
                 await asyncio.sleep(max(pause_s, error.retry_after_s))
                 pause_s = min(2 * pause_s, PAUSE_LIMIT_S)
-        return _Answered(await self._pipeline.outcomes(file.party_id, items), again)
+        raise AssertionError(TRIES_LIMIT)
 
 
 class _Progress:

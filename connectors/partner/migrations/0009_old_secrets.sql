@@ -7,6 +7,6 @@ CREATE TABLE webhook_old_secret (
 );
 INSERT INTO webhook_old_secret (party_id, secret_sealed, until)
 SELECT party_id, old_secret_sealed, old_until FROM webhook WHERE old_until IS NOT NULL;
-UPDATE webhook SET old_secret_sealed = NULL, old_until = NULL WHERE old_until IS NOT NULL;
+COMMENT ON COLUMN webhook.old_secret_sealed IS 'Of the release before, whose processes may be at work still.';
 
 GRANT SELECT, INSERT, DELETE ON webhook_old_secret TO mykey_partner;

@@ -5,7 +5,8 @@ from typing import Final
 SET_UP: Final = """
 WITH old AS (DELETE FROM partner.webhook_old_secret WHERE party_id = $1)
 INSERT INTO partner.webhook (party_id, url, secret_sealed) VALUES ($1, $2, $3)
-ON CONFLICT (party_id) DO UPDATE SET url = excluded.url, secret_sealed = excluded.secret_sealed, disabled_at = NULL
+ON CONFLICT (party_id) DO UPDATE SET url = excluded.url, secret_sealed = excluded.secret_sealed, disabled_at = NULL,
+  old_secret_sealed = NULL, old_until = NULL
 """
 ROTATE: Final = """
 WITH before AS (
@@ -25,8 +26,12 @@ ENDPOINT: Final = """
 SELECT url, secret_sealed, disabled_at FROM partner.webhook WHERE party_id = $1
 """
 OLD_SECRETS: Final = """
-SELECT secret_sealed FROM partner.webhook_old_secret WHERE party_id = $1 AND until > $2 ORDER BY until DESC
+SELECT secret_sealed, until FROM partner.webhook_old_secret WHERE party_id = $1 AND until > $2
+UNION
+SELECT old_secret_sealed, old_until FROM partner.webhook WHERE party_id = $1 AND old_until > $2
+ORDER BY until DESC
 """
+"""With what a process of the release before has changed meanwhile."""
 LISTENING: Final = """
 SELECT party_id, disabled_at FROM partner.webhook WHERE party_id = ANY ($1::uuid[])
 """

@@ -271,7 +271,7 @@ async def test_points_given_back_leave_the_reason(desk: Desk, monkeypatch: pytes
 
 async def test_nothing_is_written_down_of_what_only_looks_or_was_typed_wrong(desk: Desk) -> None:
     await desk.run("parties list", on=[])
-    await desk.run("municipalities office", CITY, on=[])
+    await desk.run("municipalities schemes", on=[])
     with pytest.raises(RefusedError, match="party_id"):
         await desk.run("parties limit", "none", on=[])
     await desk.process.drained(deadline_s=10)

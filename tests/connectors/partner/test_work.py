@@ -11,7 +11,7 @@ from connectors.partner import work
 from connectors.partner.destinations import Destinations
 from connectors.partner.items import Checked
 from connectors.partner.jobs import ABANDONED_AFTER, Cleaning
-from connectors.partner.pipeline import ItemOutcome, Pipeline
+from connectors.partner.pipeline import ItemOutcome, Pipeline, Prepared
 from connectors.partner.store import Counts, FileStore, Received, ResultRow
 from connectors.partner.work import FileWorker, NoSuchFileError
 from hub.clock import AdjustableClock
@@ -42,16 +42,24 @@ class Failing(Pipeline):
         super().__init__(town.process.bus, Destinations(town.process.bus, town.process.clock))
         self._at = at
         self._after = after
+        self._failing: list[Prepared] = []
+        self._error = next(iter(at.values()), Exception())
         self.blocks = 0
 
-    async def outcomes(self, party_id: UUID, items: Sequence[Checked]) -> list[ItemOutcome]:
+    async def prepare(self, party_id: UUID, items: Sequence[Checked]) -> Prepared:
         self.blocks += 1
         error = self._at.get(self.blocks)
         if error is not None and not self._after:
             raise error
-        answered = await super().outcomes(party_id, items)
+        prepared = await super().prepare(party_id, items)
         if error is not None:
-            raise error
+            self._failing.append(prepared)
+        return prepared
+
+    async def post(self, prepared: Prepared) -> list[ItemOutcome]:
+        answered = await super().post(prepared)
+        if any(one is prepared for one in self._failing):
+            raise self._error
         return answered
 
 
@@ -124,6 +132,17 @@ async def test_what_fails_for_a_while_is_asked_again(hub_town: Town) -> None:
     await worker(hub_town, Failing(hub_town, {1: not_now, 3: not_now, 4: not_now}))(order(hub_town, file_id))
     everything = await results(hub_town, file_id)
     assert [(one.code, one.replayed) for one in everything] == [(None, False)] * ROWS
+
+
+async def test_what_others_had_posted_on_the_same_day_is_theirs_where_only_the_look_up_failed(hub_town: Town) -> None:
+    earlier = await put(hub_town, csv_file(*some_rows()))
+    await worker(hub_town, pipeline(hub_town))(order(hub_town, earlier))
+    file_id = await put(hub_town, csv_file(*some_rows()))
+    not_now = TransientError("not now", retry_after_s=0.0)
+    await worker(hub_town, Failing(hub_town, {1: not_now, 3: not_now}))(order(hub_town, file_id))
+    file = await FileStore(hub_town.process.database_of("partner")).file(file_id)
+    assert file is not None
+    assert file.counts == Counts(replayed=ROWS)
 
 
 async def test_what_others_had_posted_and_the_file_repeats_is_replayed_also_after_a_break(hub_town: Town) -> None:
