@@ -50,7 +50,12 @@ WHERE f.file_id = before.file_id
 RETURNING before.asked
 """
 TOLD: Final = """
-SELECT DISTINCT transfer_id FROM partner.file_result WHERE file_id = $1 AND transfer_id = ANY ($2::text[])
+SELECT DISTINCT transfer_id FROM partner.file_result
+WHERE file_id = $1 AND (transfer_id IN (SELECT unnest($2::text[]))) IS TRUE
+"""
+"""Reads the file's results once, ROWS_LIMIT at most.
+
+With IS TRUE the ids are looked up in a hash table, whatever is planned; a generic plan may go through all for each row.
 """
 RESULTS: Final = """
 SELECT line, transfer_id, code, points, posted_on, replayed FROM partner.file_result

@@ -216,10 +216,12 @@ async def unlinked(events: Sequence[CitizenUnlinked], tx: Transaction) -> None:
     What was begun after the link had ended is another one's.
     """
     party_ids, citizen_ids = [event.party_id for event in events], [event.citizen_id for event in events]
-    ended = (party_ids, citizen_ids, [event.ended_at for event in events], tx.now)
-    await tx.execute(sql.END_LINKINGS, *ended, LINKING_FOR)
+    gone = (party_ids, citizen_ids, [event.ended_at for event in events])
+    # Linkings before accounts, as `over` has it: else each could wait for the other.
+    await tx.execute(sql.FORGET_ENDED_LINKINGS, *gone)
+    await tx.execute(sql.END_LINKINGS, *gone, tx.now, LINKING_FOR)
     places = {citizen_id: place for place, citizen_id in enumerate(citizen_ids)}
-    for row in await tx.fetch(sql.END_ACCOUNTS, *ended):
+    for row in await tx.fetch(sql.END_ACCOUNTS, *gone, tx.now):
         revoke = RevokeTokens(party_id=row["party_id"], linking_id=row["linking_id"])
         tx.send(revoke, places[row["citizen_id"]])
 

@@ -45,9 +45,11 @@ WHERE linking_id = $1 AND citizen_id = $2 AND browser = $3 AND stage = 'proven' 
 """
 
 KEEP_ACCOUNT: Final = """
-INSERT INTO partner.account (linking_id, party_id, citizen_id, proof_sealed, kept_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO partner.account (linking_id, party_id, citizen_id, proof_sealed, kept_at)
+SELECT linking_id, $2, $3, $4, $5 FROM partner.linking WHERE linking_id = $1
 ON CONFLICT (linking_id) DO NOTHING
 """
+"""Not where somebody has ended the linking meanwhile: its tokens have gone back."""
 
 END_ACCOUNTS: Final = """
 UPDATE partner.account AS a SET ended_at = $4
@@ -60,6 +62,15 @@ RETURNING a.linking_id, a.party_id, a.citizen_id
 END_ACCOUNT: Final = """
 UPDATE partner.account SET ended_at = $2 WHERE linking_id = $1 AND ended_at IS NULL RETURNING party_id
 """
+
+FORGET_ENDED_LINKINGS: Final = """
+DELETE FROM partner.linking AS l
+USING partner.account AS a, unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS gone (party_id, citizen_id, ended_at)
+WHERE l.linking_id = a.linking_id
+  AND a.citizen_id = gone.citizen_id AND a.party_id = gone.party_id AND a.ended_at IS NULL
+  AND coalesce(a.kept_at < gone.ended_at, true)
+"""
+"""Those whose accounts end: left, their tokens would be given back once more."""
 
 END_LINKINGS: Final = """
 UPDATE partner.linking AS l SET ends_at = $4

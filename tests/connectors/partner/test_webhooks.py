@@ -30,6 +30,12 @@ UPDATE hub.delivery SET due_at = now() WHERE receiver = 'partner.webhooks' AND s
 WAITING: Final = "SELECT state, reason FROM hub.delivery WHERE receiver = 'partner.webhooks'"
 OPEN: Final = "SELECT error FROM hub.outage WHERE receiver = 'partner.webhooks' AND ended_at IS NULL"
 HELD: Final = "SELECT destination, attempts FROM hub.delivery WHERE receiver = 'partner.webhooks' AND state = 'held'"
+AS_BEFORE: Final = """
+WITH kept AS (DELETE FROM partner.webhook_old_secret RETURNING party_id, secret_sealed, until)
+UPDATE partner.webhook AS w SET old_secret_sealed = kept.secret_sealed, old_until = kept.until
+FROM kept WHERE w.party_id = kept.party_id
+"""
+"""As a process of the release before keeps the secret that it has changed."""
 KEPT: Final = "SELECT event_id, type, tries, delivered_at FROM partner.webhook_event ORDER BY event_id"
 
 
@@ -135,6 +141,22 @@ async def test_a_secret_that_is_changed_twice_signs_for_its_day_all_the_same(
         assert receiver.came[-1][0]["webhook-signature"].count("v1,") == 1, "who sets it up anew begins anew"
 
     assert signed == [[True, True, True], [False, True, True], [False, False, True]]
+
+
+async def test_a_secret_that_the_release_before_has_changed_signs_on(database_url: str, receiver: Receiver) -> None:
+    async with town(database_url, AdjustableClock()) as opened:
+        airline = opened.partner()
+        old = (await ask(airline, "PUT", "/webhook", {"url": receiver.url}))["secret"]
+        new = (await ask(airline, "POST", "/webhook-secrets"))["secret"]
+        await rows_of(database_url, AS_BEFORE)
+        await ask(airline, "POST", "/webhook-tests", status=202)
+        await wait_until(lambda: len(receiver.came) == 1)
+        anew = (await ask(airline, "PUT", "/webhook", {"url": receiver.url}))["secret"]
+        await ask(airline, "POST", "/webhook-tests", status=202)
+        await wait_until(lambda: len(receiver.came) == 2)
+
+    assert [signed_by(*receiver.came[0], secret) for secret in (new, old)] == [True, True]
+    assert [signed_by(*receiver.came[1], secret) for secret in (anew, new, old)] == [True, False, False]
 
 
 async def test_an_endpoint_that_is_gone_is_asked_no_more(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -17,9 +17,10 @@ from schemas.message import Answered
 from tests.connectors.portal.street import CARD_COMPANY, Parties
 from tests.connectors.portal.town import AIRLINE
 from tests.waiting import wait_until
-from tests.workers.registry.asking import ask
+from tests.workers.registry.asking import ask, rows_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+REVOKED: Final = "SELECT id FROM hub.message WHERE type = 'jp.mykey.id-links.revoke-tokens.v1'"
 Call = Callable[[HubProcess, Answered[Any], float], Awaitable[Any]]
 
 
@@ -72,6 +73,16 @@ async def test_a_link_whose_answer_was_lost_keeps_its_tokens_until_it_ends(
     assert len(street.airline.tokens) == len(before) + 1
     await ask(street.town.process, UnlinkCitizen(citizen_id=citizen_id, party_id=AIRLINE))
     await wait_until(lambda: street.airline.tokens == before, deadline_s=20)
+
+
+async def test_a_link_that_ends_gives_its_tokens_back_once(street: Parties, shared_database_url: str) -> None:
+    browser, citizen_id = await street.town.somebody()
+    await street.linked(browser, AIRLINE, "other")
+    before, tokens = await rows_of(shared_database_url, REVOKED), set(street.airline.tokens)
+    await ask(street.town.process, UnlinkCitizen(citizen_id=citizen_id, party_id=AIRLINE))
+    await wait_until(lambda: len(street.airline.tokens) == len(tokens) - 1, deadline_s=20)
+    await later(street)
+    assert len(await rows_of(shared_database_url, REVOKED)) == len(before) + 1
 
 
 async def test_a_link_that_ends_at_once_gives_its_tokens_back(street: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
