@@ -5,11 +5,11 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 from unicodedata import normalize
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import qrcode
 from qrcode.image.svg import SvgPathImage
 
+from hub.clock import business_date_of
 from hub.keys import Hasher
 from schemas.card_numbers import HYPHENS
 from schemas.holds import HoldView
@@ -22,7 +22,6 @@ NUMBER_DIGITS: Final = 8
 CHECK_CHARS: Final = 8
 BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _TYPED: Final = re.compile(rf"(?:{QR_HEAD}:)?([0-9]{{{NUMBER_DIGITS}}})[:,/]?([A-Z2-7]{{{CHECK_CHARS}}})")
-_JAPAN: Final = ZoneInfo("Asia/Tokyo")
 
 
 class VoucherRead(NamedTuple):
@@ -59,7 +58,7 @@ def qr_svg(text: str) -> str:
 def last_day_of(voucher: HoldView) -> date:
     """A voucher is good through the day before the midnight on which it expires."""
     assert voucher.expires_at is not None  # noqa: S101 - a voucher always expires
-    return (voucher.expires_at.astimezone(_JAPAN) - timedelta(seconds=1)).date()
+    return business_date_of(voucher.expires_at - timedelta(seconds=1))
 
 
 class Drawing:

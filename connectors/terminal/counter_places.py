@@ -39,6 +39,11 @@ class PoolTold(NamedTuple):
     holder: str
 
 
+async def name_of(bus: Bus, pool: str) -> str:
+    """What people call it."""
+    return (await names_of(bus, [pool]))[pool].name
+
+
 async def names_of(bus: Bus, pools: list[str]) -> dict[str, PoolTold]:
     """By pool; one that nobody knows is called by itself."""
     told = {pool: PoolTold(pool, "") for pool in pools}

@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from connectors.terminal.counter_operations import CounterOperations, citizen_of
-from connectors.terminal.counter_places import here, names_of
+from connectors.terminal.counter_places import here, name_of, names_of
 from connectors.terminal.counter_point_shapes import Receipt, Usable, UsablePool, UseForm
 from connectors.terminal.counter_posting import DEADLINE_S, Asking, CounterPosting, Posted, request_hash
 from connectors.terminal.counter_sessions import Session
@@ -74,7 +74,7 @@ class CounterPoints:
             receipt_number=used.asking.command_id,
             place=used.asking.at.place,
             pool=pool,
-            name=(await names_of(self._bus, [pool]))[pool].name,
+            name=await name_of(self._bus, pool),
             points=used.answer.points,
             left=left,
             day=used.answer.posted_on,

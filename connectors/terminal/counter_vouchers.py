@@ -7,7 +7,7 @@ import structlog
 
 from connectors.terminal.counter_operations import CounterOperations, citizen_of
 from connectors.terminal.counter_papers import Drawing, VoucherRead, last_day_of, qr_svg, qr_text, read, shown_number
-from connectors.terminal.counter_places import Here, here, names_of
+from connectors.terminal.counter_places import Here, here, name_of, names_of
 from connectors.terminal.counter_point_shapes import (
     IssueForm,
     LookUpForm,
@@ -126,7 +126,7 @@ class CounterVouchers:
             qr_svg=qr_svg(text),
             place=at.place,
             pool=voucher.pool,
-            name=(await names_of(self._bus, [voucher.pool]))[voucher.pool].name,
+            name=await name_of(self._bus, voucher.pool),
             points=voucher.points,
             expires_on=last_day_of(voucher),
         )
@@ -144,11 +144,10 @@ class CounterRedeeming:
         voucher = await self._voucher(voucher_read)
         if voucher.lg_code != at.lg_code:
             raise refused(RefusalCode.not_usable_here)
-        names = await names_of(self._bus, [voucher.pool])
         return VoucherView(
             number=shown_number(voucher.number or ""),
             state=voucher.state,
-            name=names[voucher.pool].name,
+            name=await name_of(self._bus, voucher.pool),
             points=voucher.points,
             expires_on=last_day_of(voucher),
         )
@@ -187,17 +186,19 @@ class CounterRedeeming:
     async def places(self, session: Session) -> PlaceList:
         """On whose behalf a redemption place may redeem."""
         at = await here(self._bus, session.terminal_id)
-        found = (await self._bus.call(PlacesOf(lg_code=at.lg_code), DEADLINE_S)).places
-        return PlaceList(here=at.place_id, places=[PlaceView(place_id=one.place_id, name=one.name) for one in found])
+        return PlaceList(here=at.place_id, places=await self._places(at))
 
     async def _store(self, at: Here, place_id: UUID | None) -> PlaceView:
         if place_id is None or place_id == at.place_id:
             return PlaceView(place_id=at.place_id, name=at.place)
-        found = (await self._bus.call(PlacesOf(lg_code=at.lg_code), DEADLINE_S)).places
-        named = [PlaceView(place_id=one.place_id, name=one.name) for one in found if one.place_id == place_id]
-        if not named:
+        found = next((one for one in await self._places(at) if one.place_id == place_id), None)
+        if found is None:
             raise refused(RefusalCode.unknown_store)
-        return named[0]
+        return found
+
+    async def _places(self, at: Here) -> list[PlaceView]:
+        found = (await self._bus.call(PlacesOf(lg_code=at.lg_code), DEADLINE_S)).places
+        return [PlaceView(place_id=one.place_id, name=one.name) for one in found]
 
     async def _redeemed(self, at: Here, command_id: str) -> PostingAnswer | None:
         """Asked again, also when the voucher's number is another's by now."""

@@ -7,7 +7,6 @@ measured is 「利用」 alone, over HTTP, with the card asked again by the term
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -23,23 +22,20 @@ from uuid import UUID, uuid4
 from demo.ports import free_port
 from hub import logs, loop, migrations
 from hub.bus import Bus
-from hub.clock import SystemClock
-from hub.component import Component, Context, Installed
-from hub.process import HubProcess
-from hub.settings import Settings
 from schemas.citizens import CitizenBehind
 from schemas.grants import GrantPoints
 from schemas.municipalities import RegisterScheme
 from schemas.terminals import PlanRow, TerminalKind
 from schemas.values import scheme_pool
+from tests.bench.process_tree import own_cpu_s
 from tests.bench.server import started
 from tests.bench.yardsticks import Pgbench
 from tests.connectors.terminal.agents import CITY, DEADLINE_S, HOST, Hub, enrolled
 from tests.connectors.terminal.counters import Place, anchors, place
 from tests.connectors.terminal.outside import TerminalProcess
+from tests.journeys.counter import asking
 from tests.peers.card.authority import CardAuthority
 from tests.peers.card.card import JpkiCard
-from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 
 TERMINALS: Final = 48
@@ -111,13 +107,12 @@ async def measure(url: str, folder: Path, alone_ms: float, options: argparse.Nam
     await migrations.migrate(url, migrations.installed_sources())
     authority, ports = CardAuthority(), [free_port() for _ in range(HUBS)]
     origin = f"http://{HOST}:{ports[0]}"
-    made = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY})
     async with AsyncExitStack() as stack:
         settings = {"card_anchors": str(anchors(folder, authority))}
         processes = [await TerminalProcess.start(url, port, origin, HOSTED, **settings) for port in ports]
         for one in processes:
             stack.push_async_callback(one.kill)
-        hub = await stack.enter_async_context(HubProcess(made, SystemClock(), [Installed("hub", _nothing)], url))
+        hub = await stack.enter_async_context(asking(url))
         await hub.bus.call(RegisterScheme(lg_code=CITY, point_name="ポイント", expiry_rule="none"), DEADLINE_S)
         terminals = await enrolled(hub.bus, origin, rows=ROWS)
         doors = [Hub(hub, f"http://{HOST}:{ports[number % HUBS]}") for number in range(len(terminals))]
@@ -130,9 +125,9 @@ async def measure(url: str, folder: Path, alone_ms: float, options: argparse.Nam
         await shop.run(WARM_UP, options.rate)
         shop.took_ms.clear()
         shop.late = 0
-        busy_s = sum(map(_cpu_s, processes))
+        busy_s = sum(own_cpu_s(one.process.pid) for one in processes)
         await shop.run(int(options.rate * options.seconds), options.rate)
-        busy_s = sum(map(_cpu_s, processes)) - busy_s
+        busy_s = sum(own_cpu_s(one.process.pid) for one in processes) - busy_s
         assert shop.refused == 0, shop.refused
         _tell(shop, busy_s, alone_ms, options.rate)
 
@@ -163,16 +158,6 @@ def _tell(shop: Shop, busy_s: float, alone_ms: float, rate_per_s: float) -> None
         f" {busy_s / len(shop.took_ms) * 1e3:.1f} ms a use, with reading its card; {shop.late} waited for a"
         " terminal\n"
     )
-
-
-def _cpu_s(process: TerminalProcess) -> float:
-    """What it has used of processors."""
-    stat = Path(f"/proc/{process.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _nothing(_context: Context) -> Component:
-    return Component(name="hub")
 
 
 def _options() -> Any:  # noqa: ANN401 - of argparse

@@ -11,6 +11,7 @@ from typing import Final
 STATE: Final = 0
 PARENT: Final = 1
 TIMES: Final = slice(11, 15)
+OWN_TIMES: Final = slice(11, 13)
 STARTED: Final = 19
 """Fields of /proc/<pid>/stat behind the name."""
 
@@ -52,6 +53,13 @@ def descendants(pid: int) -> Iterator[Process]:
                 name, fields = found
                 cpu_s = sum(map(int, fields[TIMES])) / os.sysconf("SC_CLK_TCK")
                 yield Process(one, fields[STARTED], name, tuple(command.rstrip("\0").split("\0")), cpu_s)
+
+
+def own_cpu_s(pid: int) -> float:
+    """The processor time that it alone has taken so far."""
+    found = _stat(pid)
+    assert found is not None, pid
+    return sum(map(int, found[1][OWN_TIMES])) / os.sysconf("SC_CLK_TCK")
 
 
 def kill(processes: Iterable[Process]) -> None:

@@ -6,7 +6,6 @@ street connector alone in its process: ledger and registry, terminal, and the ag
 """
 
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -17,21 +16,19 @@ from typing import Final
 
 from demo.ports import free_port
 from hub import logs, loop, migrations
-from hub.clock import SystemClock
-from hub.component import Component, Context, Installed
 from hub.process import HubProcess
-from hub.settings import Settings
 from schemas.card_jobs import PresenceOf
 from schemas.citizens import CitizenBehind
 from schemas.streets import CipherMode, MergeLayout
+from tests.bench.process_tree import own_cpu_s
 from tests.bench.server import started
 from tests.connectors.street.street_world import StreetWorld, agent_process, built
 from tests.connectors.street.test_counter import with_card
 from tests.connectors.street.town import POOL, Town, grant, town
 from tests.connectors.terminal.agents import DEADLINE_S, HOST
 from tests.connectors.terminal.outside import TerminalProcess
+from tests.journeys.counter import asking
 from tests.peers.card.authority import CardAuthority
-from tests.running import SECRET_KEY
 from tests.waiting import wait_until
 
 ROUNDS: Final = 60
@@ -79,31 +76,26 @@ async def files(url: str, folder: Path) -> None:
     port = free_port()
     origin = f"http://{HOST}:{port}"
     (folder / "drop").mkdir()
-    made = Settings.model_validate({"database_url": url, "secret_key": SECRET_KEY})
     async with AsyncExitStack() as stack:
         ports = {("registry", "ledger"): free_port(), ("terminal",): port, ("street",): free_port()}
         processes = [await TerminalProcess.start(url, at, origin, hosted) for hosted, at in ports.items()]
         for one in processes:
             stack.push_async_callback(one.kill)
-        hub = await stack.enter_async_context(HubProcess(made, SystemClock(), [Installed("hub", _nothing)], url))
+        hub = await stack.enter_async_context(asking(url))
         world = await built(hub.bus, origin, CITIZENS, MergeLayout(mode=CipherMode.gcm_256))
         agent = await agent_process(world.terminal, folder)
         stack.callback(agent.kill)
         await wait_until(lambda: _is_there(hub, world), DEADLINE_S)
         await _load(hub, world, range(WARM_UP))
         street = processes[-1].process.pid
-        busy_s, began_s = _cpu_s(street), time.perf_counter()
+        busy_s, began_s = own_cpu_s(street), time.perf_counter()
         await _load(hub, world, range(WARM_UP, WARM_UP + FILES))
-        took_s, busy_s = time.perf_counter() - began_s, _cpu_s(street) - busy_s
+        took_s, busy_s = time.perf_counter() - began_s, own_cpu_s(street) - busy_s
         assert len(list((folder / "drop").glob("*.mpf"))) == WARM_UP + FILES
         say(
             f"one street process: {FILES / took_s:.0f} files/s on disk (goal {GOAL_FILES_PER_S}), {AT_ONCE} at once,"
             f" of its own processor time {busy_s / FILES * 1e3:.2f} ms a file"
         )
-
-
-def _nothing(_context: Context) -> Component:
-    return Component(name="hub")
 
 
 async def _is_there(hub: HubProcess, world: StreetWorld) -> bool:
@@ -121,12 +113,6 @@ async def _load(hub: HubProcess, world: StreetWorld, numbers: range) -> None:
             assert answer.code is None, answer
 
     await asyncio.gather(*(merge() for _ in range(AT_ONCE)))
-
-
-def _cpu_s(pid: int) -> float:
-    """What a process has used of processors."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def say(line: str) -> None:

@@ -102,3 +102,23 @@ SELECT terminal_id, kind, place, issuer_id, point_use_too, mobile, password_open
   suspended_for AS reason, changed, contact_sealed
 FROM registry.terminal WHERE lg_code = $1 ORDER BY terminal_id
 """
+
+# ------------------------------------------------------------------------------------------------------ places
+
+PLACED: Final = """
+WITH told AS (
+  SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) AS told (place_id, lg_code, name)
+), parties AS (
+  INSERT INTO registry.party (party_id, kind, name) SELECT place_id, 'store', name FROM told
+  ON CONFLICT (party_id) DO NOTHING
+)
+INSERT INTO registry.place (place_id, lg_code, name) SELECT place_id, lg_code, name FROM told
+ON CONFLICT (place_id) DO NOTHING
+"""
+
+PLACES_OF: Final = """
+SELECT place_id, name, count(t.terminal_id)::integer AS terminals
+FROM registry.place AS p LEFT JOIN registry.terminal AS t
+  ON t.lg_code = p.lg_code AND btrim(regexp_replace(normalize(t.place, NFKC), '[[:space:]]+', ' ', 'g')) = p.name
+WHERE p.lg_code = $1 GROUP BY place_id ORDER BY name
+"""
